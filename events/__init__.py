@@ -1,0 +1,35 @@
+"""The events of Botlive and their publisher: all that the chat process imports.
+
+>>> from events import PaymentValidated, Publisher
+>>> publisher = Publisher.from_env()
+>>> publisher.publish(PaymentValidated(company_id="shop", user_id="…", amount=2000, reference="WAVE-123"))
+"""
+
+from events.contracts import (
+    AnyEvent,
+    Event,
+    Item,
+    LiveToggled,
+    OrderCompleted,
+    PaymentIssue,
+    PaymentValidated,
+)
+from events.errors import BotliveError, InvalidEvent, PublisherClosed, PublishError
+from events.parsing import parse_event
+from events.publisher import Publisher
+
+__all__ = [
+    "AnyEvent",
+    "BotliveError",
+    "Event",
+    "InvalidEvent",
+    "Item",
+    "LiveToggled",
+    "OrderCompleted",
+    "PaymentIssue",
+    "PaymentValidated",
+    "PublishError",
+    "Publisher",
+    "PublisherClosed",
+    "parse_event",
+]

@@ -1,0 +1,118 @@
+"""The four events, version 1. A new event type is one class here and one line in ``AnyEvent``."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from events import clock
+from events.fields import Amount, Identifier, Instant, Name, Text
+
+
+class Contract(BaseModel):
+    """Frozen, closed to unknown fields, and silent about values when it refuses one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Event(Contract):
+    """What every event carries."""
+
+    event_id: UUID = Field(default_factory=clock.new_id)
+    """The idempotency key; time-ordered where the publisher makes it (UUID version 7)."""
+    type: str
+    version: Literal[1] = 1
+    company_id: Identifier
+    """The shop's id in Botlive (text, not the UUID of Lovable's tables)."""
+    occurred_at: Instant = Field(default_factory=clock.now)
+    """When it happened (UTC)."""
+    conversation_id: UUID | None = None
+
+    def content(self) -> dict[str, Any]:
+        """Its fields as JSON values, absent optionals left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def own_fields(self) -> dict[str, Any]:
+        """The fields that only its type has, as JSON values, absent optionals left out."""
+        return self.model_dump(mode="json", exclude_none=True, exclude=_SHARED_FIELDS)
+
+    def digest(self) -> str:
+        """A fingerprint of the content (SHA-256, hex): equal for equal events, however written."""
+        canonical = json.dumps(self.content(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+_SHARED_FIELDS = {*Event.model_fields, "type"}
+
+
+class PaymentValidated(Event):
+    """A customer's payment was checked and found good."""
+
+    type: Literal["payment_validated"] = "payment_validated"
+    user_id: Identifier
+    amount: Amount
+    """FCFA."""
+    reference: Name
+    """The operator's reference; may be empty."""
+
+
+class PaymentIssue(Event):
+    """A payment needs a person's eye."""
+
+    type: Literal["payment_issue"] = "payment_issue"
+    user_id: Identifier
+    issue_type: Name
+    """For example ``payment_insufficient``."""
+    message: Text
+    detected_amount: Amount | None = None
+    """FCFA."""
+    required_amount: Amount | None = None
+    """FCFA."""
+
+
+class Item(Contract):
+    """One line of an order."""
+
+    name: Name
+    quantity: int = Field(strict=True, ge=1, le=2**31 - 1)
+    price: Amount
+    """FCFA each."""
+
+
+class OrderCompleted(Event):
+    """A customer's order is complete. The order's id is the event's id."""
+
+    type: Literal["order_completed"] = "order_completed"
+    user_id: Identifier
+    customer_name: Annotated[Name, BeforeValidator(lambda name: name or "")] = Field(
+        default="", validate_default=True
+    )
+    """Where missing or empty: the last four characters of ``user_id``."""
+    total_amount: Amount
+    """FCFA."""
+    items: tuple[Item, ...] = Field(min_length=1, max_length=1_000)
+    zone: Name | None = None
+    phone: Name | None = None
+
+    @field_validator("customer_name")
+    @classmethod
+    def _or_end_of_user_id(cls, name: str, info: ValidationInfo) -> str:
+        return name or str(info.data.get("user_id", ""))[-4:]
+
+
+class LiveToggled(Event):
+    """The shop's live mode was switched. The first enable's id is the session's id."""
+
+    type: Literal["live_toggled"] = "live_toggled"
+    enabled: StrictBool
+    mode: Literal["live", "rag"] = "live"
+
+
+AnyEvent = Annotated[
+    PaymentValidated | PaymentIssue | OrderCompleted | LiveToggled,
+    Field(discriminator="type"),
+]
+"""Any of the events, told apart by ``type``."""

@@ -1,0 +1,31 @@
+"""What can go wrong on the chat's side. An exception's docstring is its message."""
+
+from inspect import cleandoc
+
+
+class BotliveError(Exception):
+    """Botlive Events could not do what was asked."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or cleandoc(type(self).__doc__ or "").partition("\n")[0])
+
+
+class InvalidEvent(BotliveError, ValueError):
+    """The event does not fit its contract.
+
+    The message is ``field: problem``. It never repeats the value, which may be personal data.
+    ``field`` is ``json`` where the text is no JSON object and ``type`` where the type is unknown.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class PublishError(BotliveError):
+    """Redis did not confirm the event: it may not be published. Publish the same event again."""
+
+
+class PublisherClosed(PublishError):
+    """The publisher is closed: nothing can be published through it any more."""

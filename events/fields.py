@@ -1,0 +1,86 @@
+"""The kinds of value an event carries, each with its limits, alike in Python and in JSON."""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+LONGEST_TEXT = 65_536
+"""Characters of the longest text: what one WhatsApp message may hold."""
+
+LONGEST_NAME = 1_024
+"""Characters of a name, a reference, a place or a number."""
+
+FUTURE = timedelta(hours=24)
+"""How far ahead a clock may be before its events are refused."""
+
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _amount(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise PydanticCustomError("amount_type", "must be a number, not text or true/false")
+    if not _fits_a_double(value):
+        raise PydanticCustomError("amount_finite", "must be a finite number")
+    if value < 0:
+        raise PydanticCustomError("amount_negative", "must not be negative")
+    return _whole_or_double(value)
+
+
+def _whole_or_double(value: int | float | Decimal) -> int | float:
+    if value == int(value):
+        return int(value)
+    double = float(value)
+    return int(double) if double.is_integer() else double
+
+
+def _fits_a_double(value: int | float | Decimal) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except (OverflowError, ValueError):  # a huge int; a signalling NaN
+        return False
+
+
+def _without_zero_byte(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("zero_byte", "must not contain a zero byte")
+    return text
+
+
+def _datetime_or_iso_text(value: Any) -> Any:
+    # pydantic would take a number, or a text of digits, as seconds since 1970.
+    if isinstance(value, datetime) or (isinstance(value, str) and _ISO_DATE.match(value)):
+        return value
+    raise PydanticCustomError("instant_type", "must be a date and time with a zone (ISO 8601)")
+
+
+def _utc(instant: datetime) -> datetime:
+    try:
+        utc = instant.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("instant_range", "is out of range") from None
+    if utc > datetime.now(UTC) + FUTURE:
+        raise PydanticCustomError("instant_future", "is more than 24 hours in the future")
+    return utc
+
+
+Amount = Annotated[int | float | Decimal, BeforeValidator(_amount)]
+"""FCFA (XOF), finite and not negative. Kept as an int where whole, else as a double."""
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_datetime_or_iso_text), AfterValidator(_utc)]
+"""An aware date and time, normalised to UTC, at most 24 hours ahead."""
+
+Text = Annotated[str, Field(strict=True, max_length=LONGEST_TEXT), AfterValidator(_without_zero_byte)]
+"""A text that a person wrote."""
+
+Name = Annotated[str, Field(strict=True, max_length=LONGEST_NAME), AfterValidator(_without_zero_byte)]
+"""A short text: a name, a reference, a place, a phone number."""
+
+Identifier = Annotated[
+    str, Field(strict=True, min_length=1, max_length=128), AfterValidator(_without_zero_byte)
+]
+"""An id given by Botlive: 1 to 128 characters."""

@@ -1,0 +1,51 @@
+"""From JSON to an event, or to an error that names the field and never the value."""
+
+import re
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from events.contracts import AnyEvent, Event
+from events.errors import InvalidEvent
+
+_adapter: TypeAdapter[Event] = TypeAdapter(AnyEvent)
+
+_WHOLE = {  # errors of the text as a whole: field and problem
+    "json_invalid": ("json", "is not valid JSON"),
+    "dict_type": ("json", "is not a JSON object"),
+    "model_attributes_type": ("json", "is not a JSON object"),
+    "union_tag_not_found": ("type", "is missing"),
+    "union_tag_invalid": ("type", "is not a known event type"),
+}
+_PLAIN = {  # problems for which pydantic's own words would quote a piece of the value
+    "uuid_parsing": "must be a UUID",
+    "uuid_type": "must be a UUID",
+    "datetime_from_date_parsing": "must be a date and time with a zone (ISO 8601)",
+    "datetime_parsing": "must be a date and time with a zone (ISO 8601)",
+}
+_OURS = re.compile(r"[a-z_]{1,40}", re.IGNORECASE)
+
+
+def parse_event(text: str | bytes) -> Event:
+    """Read one event from a JSON object.
+
+    Raises:
+        InvalidEvent: the text does not fit the contract.
+    """
+    try:
+        return _adapter.validate_json(text)
+    except ValidationError as error:
+        raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
+
+
+def _invalid(detail: ErrorDetails) -> InvalidEvent:
+    if not detail["loc"] and detail["type"] in _WHOLE:
+        return InvalidEvent(*_WHOLE[detail["type"]])
+    problem = _PLAIN.get(detail["type"]) or detail["msg"].replace("Input should", "should")
+    return InvalidEvent(_path(detail["loc"][1:]), problem[:1].lower() + problem[1:])
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    # The name of an unknown field is the sender's text: it is repeated only where it looks like one.
+    shown = (str(part) if isinstance(part, int) or _OURS.fullmatch(part) else "?" for part in location)
+    return ".".join(shown)

@@ -1,0 +1,107 @@
+"""The chat's side of the queue."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from hashlib import sha1
+from importlib.resources import files
+from itertools import islice
+from typing import Any, Self
+from uuid import UUID
+
+import redis
+from redis.exceptions import NoScriptError, RedisError
+
+from events import job
+from events.contracts import Event
+from events.errors import PublisherClosed, PublishError
+
+_SCRIPT = files("events").joinpath("publish.lua").read_text(encoding="utf-8")
+_SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_NUMBER_OF_KEYS = 4
+_CHUNK = 500  # events a round trip: some 500 KB, so that Redis stays responsive for others
+
+
+class Publisher:
+    """Publishes events to Redis, each as one RQ job whose id is the event's id.
+
+    Publishing an event again is harmless: it is persisted once. Safe to share between threads.
+    """
+
+    def __init__(self, connection: redis.Redis, *, queue: str = job.QUEUE) -> None:
+        self._redis = connection
+        self._keys = job.Keys.of(queue)
+        self._closed = False
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """A publisher to ``REDIS_URL`` (default: this machine) on the queue ``BOTLIVE_QUEUE``."""
+        connection = redis.Redis.from_url(
+            os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
+            socket_connect_timeout=0.25,
+            socket_timeout=0.25,
+        )
+        return cls(connection, queue=os.environ.get("BOTLIVE_QUEUE", job.QUEUE))
+
+    def publish(self, event: Event) -> UUID:
+        """Put the event on the queue and return its id, which is its order's or session's id too.
+
+        Raises:
+            PublishError: Redis did not confirm it.
+        """
+        return self.publish_many([event])[0]
+
+    def publish_many(self, events: Iterable[Event]) -> list[UUID]:
+        """Put the events on the queue in their order, hundreds to a round trip.
+
+        Raises:
+            PublishError: Redis did not confirm them all; publishing all of them again is harmless.
+        """
+        if self._closed:
+            raise PublisherClosed
+        published: list[UUID] = []
+        stream = iter(events)
+        while chunk := list(islice(stream, _CHUNK)):
+            self._put(chunk)
+            published += [event.event_id for event in chunk]
+        return published
+
+    async def apublish(self, event: Event) -> UUID:
+        """As ``publish``, without blocking the event loop."""
+        return await asyncio.to_thread(self.publish, event)
+
+    def close(self) -> None:
+        """Give the connections back. Nothing can be published afterwards."""
+        self._closed = True
+        self._redis.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _put(self, events: Sequence[Event]) -> None:
+        contested = self._send([(job.own_id(event), event) for event in events])
+        if contested:
+            self._send([(job.contested_id(event), event) for event in contested])
+
+    def _send(self, jobs: Sequence[tuple[str, Event]]) -> list[Event]:
+        """One round trip; returns the events whose id is taken by another event."""
+        try:
+            replies = self._evaluate(jobs)
+        except (RedisError, OSError) as error:
+            raise PublishError from error
+        return [event for (_, event), reply in zip(jobs, replies, strict=True) if not reply]
+
+    def _evaluate(self, jobs: Sequence[tuple[str, Event]]) -> list[Any]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for job_id, event in jobs:
+            pipeline.evalsha(_SCRIPT_SHA, _NUMBER_OF_KEYS, *self._keys.arguments(job_id, event))
+        try:
+            return pipeline.execute()
+        except NoScriptError:
+            # A fresh or restarted server. What did get through before the error is sent again:
+            # the same event on the queue twice is persisted once.
+            self._redis.script_load(_SCRIPT)
+            return self._evaluate(jobs)

@@ -1,0 +1,33 @@
+"""A customer's order is complete."""
+
+from events import OrderCompleted
+from handlers.rows import Order, Rows, activity, conversation, rows
+from handlers.texts import fcfa
+
+
+@rows.register
+def order_completed(event: OrderCompleted) -> Rows:
+    """The order, whose id is the event's, and its activity: never the one without the other."""
+    return Rows(
+        activity(
+            event,
+            type="order",
+            status="success",
+            title=f"Commande de {event.customer_name}",
+            description=f"Montant: {fcfa(event.total_amount)}",
+            customer_name=event.customer_name,
+            metadata={"event": "commande_enregistree", "order_id": str(event.event_id)},
+        ),
+        order=_order(event),
+    )
+
+
+def _order(event: OrderCompleted) -> Order:
+    contact = {"user_id": event.user_id, "zone": event.zone, "phone": event.phone}
+    return {
+        "customer_name": event.customer_name,
+        "total_amount": event.total_amount,
+        "items": [item.model_dump(mode="json") for item in event.items],
+        "conversation_id": conversation(event),
+        "metadata": {name: value for name, value in contact.items() if value is not None},
+    }

@@ -1,0 +1,19 @@
+"""A payment needs a person's eye."""
+
+from events import PaymentIssue
+from handlers.rows import Rows, activity, rows
+
+
+@rows.register
+def payment_issue(event: PaymentIssue) -> Rows:
+    """One activity that asks the owner to step in."""
+    return Rows(
+        activity(
+            event,
+            type="intervention",
+            status="warning",
+            title=f"Intervention requise: {event.issue_type}",
+            description=event.message,
+            metadata={"event": "payment_issue"},
+        )
+    )

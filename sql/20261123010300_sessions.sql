@@ -1,0 +1,160 @@
+-- A company's sessions follow from the set of its toggles, in whatever order these come.
+
+create or replace function botlive.fold_toggles(
+  toggles botlive.toggles[], open_session uuid, open_since timestamptz)
+returns setof botlive.toggles
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Gaps and islands: an island is an enable when none was open, and all up to the next disable.
+  with marked as (
+    select t.*, coalesce(lag(t.enabled) over in_order, open_session is not null) as was_open
+    from unnest(toggles) t
+    window in_order as (order by t.occurred_at, t.event_id)
+  ), islands as (
+    select m.*, count(*) filter (where m.enabled and not m.was_open) over in_order as island
+    from marked m
+    window in_order as (order by m.occurred_at, m.event_id)
+  ), begun as (
+    select i.*,
+           case when i.island = 0 then open_session else first_value(i.event_id) over island end as name,
+           case when i.island = 0 then open_since else first_value(i.occurred_at) over island end as since
+    from islands i
+    window island as (partition by i.island order by i.occurred_at, i.event_id)
+  )
+  select b.event_id, b.company, b.occurred_at, b.enabled, b.mode,
+         case when b.enabled or b.was_open then b.name end,
+         case when b.enabled or b.was_open then b.since end,
+         b.withdrawn
+  from begun b
+$$;
+comment on function botlive.fold_toggles is
+  'A stretch of a company''s toggles, each with the session it belongs to. Pure.';
+
+create or replace function botlive.session_text(toggle botlive.toggles)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when toggle.enabled or toggle.session_id is null then ''
+    else format('Durée: %s %s', minutes, case when minutes < 2 then 'minute' else 'minutes' end)
+  end
+  from (
+    select floor(extract(epoch from toggle.occurred_at - toggle.session_began_at) / 60)::bigint as minutes
+  ) m
+$$;
+comment on function botlive.session_text is
+  'The description of a toggle''s activity (French): how long a session was, on the disable that ended it.';
+
+create or replace function botlive.rewrite_sessions(
+  shop uuid, before botlive.toggles[], after botlive.toggles[])
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  change record;
+begin
+  for change in
+    with former as (
+      select b.session_id as id, max(b.occurred_at) filter (where not b.enabled) as ended_at,
+             bool_or(b.event_id = b.session_id) as begins_here
+      from unnest(before) b where b.session_id is not null group by b.session_id
+    ), present as (
+      select a.session_id as id, max(a.occurred_at) filter (where not a.enabled) as ended_at,
+             bool_or(a.event_id = a.session_id) as begins_here,
+             min(a.session_began_at) as started_at,
+             max(a.mode) filter (where a.event_id = a.session_id) as mode
+      from unnest(after) a where a.session_id is not null group by a.session_id
+    )
+    select id, p.mode, p.started_at, p.ended_at,
+           coalesce(f.begins_here, false) and not coalesce(p.begins_here, false) as vanishes,
+           coalesce(p.begins_here, false) and not coalesce(f.begins_here, false) as appears
+    from former f full join present p using (id)
+    where coalesce(f.begins_here, false) <> coalesce(p.begins_here, false)
+      or f.ended_at is distinct from p.ended_at
+    order by vanishes desc, appears, p.started_at, id
+  loop
+    if change.vanishes then
+      delete from public.bot_sessions s where s.id = change.id;
+      if not found then
+        update botlive.toggles t set withdrawn = true where t.event_id = change.id;
+      end if;
+    elsif change.appears then
+      insert into public.bot_sessions (id, company_id, mode, started_at, ended_at, created_at)
+      select change.id, shop, change.mode, change.started_at, change.ended_at, change.started_at
+      where not exists (select from botlive.toggles t where t.event_id = change.id and t.withdrawn)
+      on conflict (id) do nothing;
+    else
+      update public.bot_sessions s set ended_at = change.ended_at where s.id = change.id;
+    end if;
+  end loop;
+  return found;
+end
+$$;
+comment on function botlive.rewrite_sessions is
+  'Brings the rows of bot_sessions from what the toggles said to what they say now. '
+  'Rows that no event made are not touched.';
+
+create or replace function botlive.bring_sessions(shop uuid, fresh uuid[])
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  first_new botlive.toggles;
+  last_new botlive.toggles;
+  previous botlive.toggles;
+  closer botlive.toggles;
+  before botlive.toggles[];
+  after botlive.toggles[];
+begin
+  -- The caller holds the company's lock, so nobody else changes its toggles or sessions meanwhile.
+  select t.* into first_new from botlive.toggles t
+  where t.event_id = any (fresh) order by t.occurred_at, t.event_id limit 1;
+  select t.* into last_new from botlive.toggles t
+  where t.event_id = any (fresh) order by t.occurred_at desc, t.event_id desc limit 1;
+
+  -- What stands before the first new toggle stays as it is; behind the disable that follows the
+  -- last new one nothing changes either, for after a disable no session is open.
+  select t.* into previous from botlive.toggles t
+  where t.company = shop and (t.occurred_at, t.event_id) < (first_new.occurred_at, first_new.event_id)
+  order by t.occurred_at desc, t.event_id desc limit 1;
+  select t.* into closer from botlive.toggles t
+  where t.company = shop and not t.enabled
+    and (t.occurred_at, t.event_id) > (last_new.occurred_at, last_new.event_id)
+  order by t.occurred_at, t.event_id limit 1;
+
+  select array_agg(t) into before from botlive.toggles t
+  where t.company = shop
+    and (t.occurred_at, t.event_id) >= (first_new.occurred_at, first_new.event_id)
+    and (closer.event_id is null or (t.occurred_at, t.event_id) <= (closer.occurred_at, closer.event_id));
+  select array_agg(f) into after from botlive.fold_toggles(before,
+    case when previous.enabled then previous.session_id end,
+    case when previous.enabled then previous.session_began_at end) f;
+
+  update botlive.toggles t
+  set session_id = a.session_id, session_began_at = a.session_began_at
+  from unnest(after) a where t.event_id = a.event_id;
+
+  update public.activities x
+  set description = botlive.session_text(a),
+      metadata = case jsonb_typeof(x.metadata) when 'object' then x.metadata else '{}' end
+                 || jsonb_build_object('session_id', a.session_id)
+  from unnest(after) a join unnest(before) b on b.event_id = a.event_id
+  where x.id = a.event_id
+    and (a.session_id, a.session_began_at) is distinct from (b.session_id, b.session_began_at);
+
+  return botlive.rewrite_sessions(shop, before, after);
+end
+$$;
+comment on function botlive.bring_sessions is
+  'Brings a company''s sessions, and what its toggles'' activities say of them, to what the whole '
+  'set of toggles says. Returns whether a session was written.';
+
+revoke all on function botlive.fold_toggles, botlive.session_text, botlive.rewrite_sessions,
+  botlive.bring_sessions from public;
+grant execute on function botlive.fold_toggles, botlive.session_text, botlive.rewrite_sessions,
+  botlive.bring_sessions to service_role;

@@ -1,0 +1,152 @@
+"""The database and API that the contract is checked against.
+
+``BOTLIVE_CONTRACT_SUPABASE_URL``, ``_KEY``, ``_JWT_SECRET`` and ``_DATABASE_URL`` aim the suite at
+any PostgREST; without them it is the local stack. It migrates, makes its own random shops and owners
+and deletes only those, and never assumes that the database is empty.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import jwt
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Identifier
+
+from tests.oracle import Tables
+from worker.errors import DeploymentFault
+from worker.gateway import Gateway
+from worker.migrations import migrate
+from worker.settings import Settings
+
+VARIABLES = ("SUPABASE_URL", "SUPABASE_KEY", "SUPABASE_JWT_SECRET", "DATABASE_URL")
+TABLES = {  # the columns that events fill: projects have others of their own
+    "orders": "company_id conversation_id customer_name total_amount status items metadata created_at updated_at",
+    "activities": "company_id conversation_id type title description status metadata customer_name created_at",
+    "bot_sessions": "company_id mode started_at ended_at created_at",
+}
+
+
+@dataclass
+class Shop:
+    """A shop of the test's own, with its owner's API client."""
+
+    company_id: str
+    uuid: UUID
+    owner: UUID
+    api: httpx.Client
+
+
+@dataclass
+class Target:
+    """What the suite is aimed at."""
+
+    url: str
+    key: str
+    secret: str
+    database: psycopg.Connection[dict[str, Any]]
+    gateway: Gateway
+    shops: list[Shop] = field(default_factory=list)
+
+    def client(self, token: str | None) -> httpx.Client:
+        """An API client with the token; without one it is nobody's."""
+        headers = {"apikey": token, "Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=f"{self.url}/rest/v1", headers=headers, timeout=30)
+
+    def token(self, role: str, **claims: Any) -> str:
+        """A JWT of the target's."""
+        now = int(time.time())
+        claims = {"role": role, "aud": "authenticated", "iat": now, "exp": now + 3600, **claims}
+        return jwt.encode(claims, self.secret, algorithm="HS256")
+
+    def shop(self) -> Shop:
+        """A new shop with a new owner."""
+        owner, company_id = uuid4(), f"contract-{uuid4()}"
+        self.database.execute("insert into auth.users (id) values (%s)", [owner])
+        made = self.gateway.call("botlive_company_add", {"text_id": company_id, "owner": str(owner)})
+        api = self.client(self.token("authenticated", sub=str(owner)))
+        shop = Shop(company_id, UUID(made["uuid"]), owner, api)
+        self.shops.append(shop)
+        return shop
+
+    def rows(self, *shops: Shop) -> Tables:
+        """All rows of these shops."""
+        return Tables(*(self._rows(table, [shop.uuid for shop in shops]) for table in TABLES))
+
+    def _rows(self, table: str, shops: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+        columns = SQL(", ").join(map(Identifier, ["id", *TABLES[table].split()]))
+        query = SQL("select {} from public.{} where company_id = any(%s)").format(columns, Identifier(table))
+        return {row.pop("id"): row for row in self.database.execute(query, [list(shops)])}
+
+    def clean(self) -> None:
+        """Delete the suite's own shops, owners and rows, and nothing else."""
+        uuids = [shop.uuid for shop in self.shops]
+        ids = [shop.company_id for shop in self.shops]
+        for table in TABLES:
+            query = SQL("delete from public.{} where company_id = any(%s)").format(Identifier(table))
+            self.database.execute(query, [uuids])
+        self.database.execute("delete from botlive.toggles where company = any(%s)", [uuids])
+        self.database.execute("delete from botlive.inbox where company_id = any(%s)", [ids])
+        self.database.execute("delete from public.company_rag_configs where company_id = any(%s)", [ids])
+        self.database.execute("delete from public.company_mapping where uuid = any(%s)", [uuids])
+        self.database.execute("delete from public.companies where id = any(%s)", [uuids])
+        owners = [shop.owner for shop in self.shops]
+        self.database.execute("delete from auth.users where id = any(%s)", [owners])
+
+
+def _environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    given = {name: os.environ.get(f"BOTLIVE_CONTRACT_{name}") for name in VARIABLES}
+    if any(given.values()):
+        missing = [f"BOTLIVE_CONTRACT_{name}" for name, value in given.items() if not value]
+        assert not missing, f"the contract suite is aimed at a target, but {missing} is not set"
+        return {name: value for name, value in given.items() if value}
+    return request.getfixturevalue("stack").environment  # type: ignore[no-any-return]
+
+
+def _await_schema(gateway: Gateway) -> None:
+    """PostgREST takes up new functions a moment after they were made."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            gateway.persist([])
+            return
+        except DeploymentFault:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
+    """What the suite is aimed at, migrated."""
+    environment = _environment(request)
+    migrate(environment["DATABASE_URL"])
+    gateway = Gateway.connect(
+        Settings(supabase_url=environment["SUPABASE_URL"], supabase_key=environment["SUPABASE_KEY"])
+    )
+    _await_schema(gateway)
+    with psycopg.connect(environment["DATABASE_URL"], autocommit=True, row_factory=dict_row) as database:
+        made = Target(
+            environment["SUPABASE_URL"].rstrip("/"),
+            environment["SUPABASE_KEY"],
+            environment["SUPABASE_JWT_SECRET"],
+            database,
+            gateway,
+        )
+        yield made
+        made.clean()
+    for shop in made.shops:
+        shop.api.close()
+    gateway.close()
+
+
+@pytest.fixture
+def shop(target: Target) -> Shop:
+    """A new shop with a new owner."""
+    return target.shop()

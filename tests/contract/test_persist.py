@@ -1,0 +1,200 @@
+"""What the SQL function does with a batch: once, in any order, whole."""
+
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events import Event, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from tests import strategies
+from tests.contract.conftest import Shop, Target
+from tests.oracle import fold
+
+PHONE = "+2250700000000"
+
+
+def order(shop: Shop, **fields: Any) -> OrderCompleted:
+    """A plain order."""
+    items = (Item(name="Couches bébé", quantity=2, price=6000),)
+    plain = {"company_id": shop.company_id, "user_id": PHONE, "total_amount": 12000, "items": items}
+    return OrderCompleted(**{**plain, **fields})
+
+
+def kinds(target: Target, events: Sequence[Event]) -> list[str]:
+    """What became of each event."""
+    return [outcome.kind for outcome in target.gateway.persist(events)]
+
+
+def test_each_event_makes_the_rows_of_the_specification(target: Target, shop: Shop) -> None:
+    """Every type, persisted alone, ends in exactly the rows that the oracle derives from the spec."""
+    shared = {"company_id": shop.company_id, "conversation_id": uuid4()}
+    events: list[Any] = [
+        PaymentValidated(**shared, user_id=PHONE, amount=2000, reference="WAVE-123"),
+        PaymentIssue(**shared, user_id=PHONE, issue_type="payment_insufficient", message="Montant insuffisant"),
+        order(shop, zone="Cocody", phone=PHONE, **shared),
+        LiveToggled(**shared, enabled=True, mode="rag"),
+        LiveToggled(**shared, enabled=False),
+    ]
+    for event in events:
+        assert kinds(target, [event]) == ["persisted"]
+    assert target.rows(shop) == fold(events, {shop.company_id: shop.uuid})
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_any_order_and_any_repetition_end_in_the_same_rows(target: Target, data: st.DataObject) -> None:
+    """A shuffled stream of two shops with duplicates, cut into any batches, ends in the oracle's rows."""
+    shops = [target.shop(), target.shop()]
+    ids = st.sampled_from([shop.company_id for shop in shops])
+    events = data.draw(st.lists(strategies.events(ids), min_size=1, max_size=12, unique_by=lambda e: e.event_id))
+    repeats = data.draw(st.lists(st.sampled_from(events), max_size=6))
+    stream = data.draw(st.permutations(events + repeats))
+    while stream:
+        size = data.draw(st.integers(1, 6))
+        target.gateway.persist(stream[:size])
+        stream = stream[size:]
+    assert target.rows(*shops) == fold(events, {shop.company_id: shop.uuid for shop in shops})
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_sessions_follow_from_the_set_of_toggles(target: Target, data: st.DataObject) -> None:
+    """However late a toggle comes, sessions, durations and session ids are those of the whole set."""
+    shop = target.shop()
+    toggles = strategies.toggles(st.just(shop.company_id))
+    events = data.draw(st.lists(toggles, min_size=2, max_size=14, unique_by=lambda e: e.event_id))
+    for event in data.draw(st.permutations(events)):
+        target.gateway.persist([event])
+    assert target.rows(shop) == fold(events, {shop.company_id: shop.uuid})
+
+
+def test_concurrent_workers_with_the_same_events_neither_double_nor_deadlock(target: Target) -> None:
+    """Eight at once, each with all events in an order of its own, end in the rows of one."""
+    shops = [target.shop() for _ in range(3)]
+    draw = random.Random(20261123)
+    events = [
+        LiveToggled(company_id=draw.choice(shops).company_id, enabled=draw.random() < 0.5)
+        if draw.random() < 0.5
+        else order(draw.choice(shops))
+        for _ in range(120)
+    ]
+
+    def work(seed: int) -> int:
+        stream = random.Random(seed).sample(events, len(events))
+        batches = [stream[start : start + 15] for start in range(0, len(stream), 15)]
+        return sum(kind == "persisted" for batch in batches for kind in kinds(target, batch))
+
+    with ThreadPoolExecutor(8) as pool:
+        persisted = sum(pool.map(work, range(8)))
+    assert persisted == len(events)
+    assert target.rows(*shops) == fold(events, {shop.company_id: shop.uuid for shop in shops})
+
+
+def test_a_repeat_is_a_duplicate_and_leaves_a_persons_edit(target: Target, shop: Shop) -> None:
+    """After a person completed the order and deleted its activity, a repeat changes neither."""
+    event = order(shop)
+    target.gateway.persist([event])
+    target.database.execute("update public.orders set status = 'completed' where id = %s", [event.event_id])
+    target.database.execute("delete from public.activities where id = %s", [event.event_id])
+    assert kinds(target, [event, event]) == ["duplicate", "duplicate"]
+    rows = target.rows(shop)
+    assert rows.orders[event.event_id]["status"] == "completed"
+    assert rows.activities == {}
+
+
+def test_a_repeat_within_one_batch_is_persisted_once(target: Target, shop: Shop) -> None:
+    """Of two deliveries in one call the first is persisted and the second a duplicate."""
+    event = order(shop)
+    assert kinds(target, [event, event]) == ["persisted", "duplicate"]
+    assert len(target.rows(shop).orders) == 1
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_same_id_with_other_content_is_refused(target: Target, shop: Shop, together: bool) -> None:
+    """The second event under an id is refused with that reason, in one batch or a later one."""
+    first = order(shop)
+    second = order(shop, event_id=first.event_id, total_amount=1)
+    batches = [[first, second]] if together else [[first], [second]]
+    outcomes = [outcome for batch in batches for outcome in target.gateway.persist(batch)]
+    assert [outcome.kind for outcome in outcomes] == ["persisted", "refused"]
+    assert outcomes[1].reason == "event id already used"
+    assert target.rows(shop).orders[first.event_id]["total_amount"] == 12000
+
+
+def test_equal_content_written_otherwise_is_a_duplicate(target: Target, shop: Shop) -> None:
+    """12000 and 12000.0 are one amount: the content is compared, not its spelling."""
+    first = order(shop)
+    again = order(shop, event_id=first.event_id, occurred_at=first.occurred_at, total_amount=12000.0)
+    assert kinds(target, [first, again]) == ["persisted", "duplicate"]
+
+
+def test_an_unknown_company_is_said_and_leaves_no_trace(target: Target, shop: Shop) -> None:
+    """It is reported for its event alone, its neighbour is persisted, and after mapping it goes through."""
+    stray = Shop(f"contract-{uuid4()}", uuid4(), uuid4(), shop.api)
+    lost, kept = order(stray), order(shop)
+    assert kinds(target, [lost, kept]) == ["unknown_company", "persisted"]
+    inbox = target.database.execute("select from botlive.inbox where event_id = %s", [lost.event_id])
+    assert inbox.fetchall() == []
+    made = target.gateway.call("botlive_company_add", {"text_id": stray.company_id})
+    target.shops.append(Shop(stray.company_id, made["uuid"], uuid4(), shop.api))
+    assert kinds(target, [lost]) == ["persisted"]
+
+
+def test_a_value_that_does_not_fit_fails_alone(target: Target, shop: Shop) -> None:
+    """What PostgreSQL cannot hold is refused for its event; its neighbours and the inbox are right."""
+    good = [order(shop), order(shop)]
+    bad = order(shop).model_copy(update={"total_amount": "no number"})
+    outcomes = target.gateway.persist([good[0], bad, good[1]])
+    assert [outcome.kind for outcome in outcomes] == ["persisted", "refused", "persisted"]
+    assert "no number" not in outcomes[1].reason
+    assert set(target.rows(shop).orders) == {event.event_id for event in good}
+    assert target.rows(shop).activities.keys() == target.rows(shop).orders.keys()
+
+
+def test_a_deleted_session_is_not_made_again(target: Target, shop: Shop) -> None:
+    """Neither a repeat of its enable nor the disable that ends it brings a deleted session back."""
+    on = LiveToggled(company_id=shop.company_id, enabled=True)
+    off = LiveToggled(company_id=shop.company_id, enabled=False)
+    target.gateway.persist([on])
+    assert target.rows(shop).sessions.keys() == {on.event_id}
+    target.database.execute("delete from public.bot_sessions where id = %s", [on.event_id])
+    target.gateway.persist([on])
+    target.gateway.persist([off])
+    assert target.rows(shop).sessions == {}
+    assert target.rows(shop).activities[off.event_id]["metadata"]["session_id"] == str(on.event_id)
+
+
+def test_a_deleted_session_stays_deleted_when_an_earlier_toggle_moved_it(target: Target, shop: Shop) -> None:
+    """A session that was deleted, then swallowed by an earlier one, is not made again by a split."""
+    early, between, late = (
+        LiveToggled(company_id=shop.company_id, enabled=enabled) for enabled in (True, False, True)
+    )
+    target.gateway.persist([late])
+    target.database.execute("delete from public.bot_sessions where id = %s", [late.event_id])
+    target.gateway.persist([early])
+    target.gateway.persist([between])
+    assert target.rows(shop).sessions.keys() == {early.event_id}
+
+
+def test_sessions_that_no_event_made_are_left_alone(target: Target, shop: Shop) -> None:
+    """A session opened by hand is neither ended nor counted by toggles."""
+    made = target.database.execute(
+        "insert into public.bot_sessions (company_id, mode, started_at) values (%s, 'live', now()) returning id",
+        [shop.uuid],
+    ).fetchone()
+    assert made
+    off = LiveToggled(company_id=shop.company_id, enabled=False)
+    target.gateway.persist([off])
+    rows = target.rows(shop)
+    assert rows.sessions[made["id"]]["ended_at"] is None
+    assert rows.activities[off.event_id]["metadata"]["session_id"] is None
+
+
+def test_an_empty_batch_is_fine(target: Target) -> None:
+    """It is answered with no outcomes."""
+    assert target.gateway.persist([]) == []

@@ -1,0 +1,64 @@
+"""Hypothesis strategies: events as Botlive may publish them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from events import Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+
+_MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
+
+# Few instants, so that ties occur, and seconds, so that durations round.
+instants = st.integers(0, 40).map(lambda steps: _MORNING + timedelta(seconds=45 * steps))
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+amounts = st.one_of(
+    st.integers(0, 10**15),
+    st.floats(0, 10**9, allow_nan=False, allow_infinity=False),
+    st.decimals(0, 10**9, places=2),
+)
+phones = st.from_regex(r"\+225\d{10}", fullmatch=True)
+
+
+def _shared(company_id: st.SearchStrategy[str]) -> dict[str, Any]:
+    return {
+        "event_id": st.uuids(),
+        "company_id": company_id,
+        "occurred_at": instants,
+        "conversation_id": st.none() | st.uuids(),
+    }
+
+
+def toggles(company_id: st.SearchStrategy[str]) -> st.SearchStrategy[LiveToggled]:
+    """Switches of the live mode."""
+    return st.builds(
+        LiveToggled, **_shared(company_id), enabled=st.booleans(), mode=st.sampled_from(["live", "rag"])
+    )
+
+
+def events(company_id: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    """Events of every type."""
+    items = st.builds(Item, name=texts, quantity=st.integers(1, 99), price=amounts)
+    return st.one_of(
+        st.builds(PaymentValidated, **_shared(company_id), user_id=phones, amount=amounts, reference=texts),
+        st.builds(
+            PaymentIssue,
+            **_shared(company_id),
+            user_id=phones,
+            issue_type=texts,
+            message=texts,
+            detected_amount=st.none() | amounts,
+            required_amount=st.none() | amounts,
+        ),
+        st.builds(
+            OrderCompleted,
+            **_shared(company_id),
+            user_id=phones,
+            customer_name=texts,
+            total_amount=amounts,
+            items=st.lists(items, min_size=1, max_size=3).map(tuple),
+            zone=st.none() | texts,
+            phone=st.none() | phones,
+        ),
+        toggles(company_id),
+    )

@@ -1,0 +1,104 @@
+"""Whose fault a failed call is: the table of the documentation, line by line."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.errors import DeploymentFault, EventRefused, TransientFault, UnclassifiedFault, WorkerError
+from worker.faults import Failure, classify
+
+_ROW = "Failing row contains (Awa, +2250700000000)"
+
+
+def _failure(status: int | None = None, code: str | None = None, retry_after: float | None = None) -> Failure:
+    return Failure(status, code, _ROW, retry_after, transport=False)
+
+
+_TRANSIENT = [
+    *[(None, code) for code in ("08000", "08006", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03")],
+    *[(405, "25006"), (500, "57014"), (500, "58030"), (503, "PGRST000"), (503, "PGRST001"), (503, "PGRST002")],
+    *[(504, "PGRST003"), (408, None), (413, None), (425, None), (429, None), (500, None), (502, "502")],
+    *[(None, "502"), (503, None), (504, ""), (599, None), (500, "XX000"), (500, "PGRSTX00")],
+]
+_DEPLOYMENT = [
+    *[(401, None), (403, None), (401, "401"), (401, "PGRST301"), (401, "PGRST302"), (401, "PGRST303")],
+    *[(500, "PGRST300"), (403, "42501"), (401, "42501"), (404, "42P01"), (400, "42703"), (404, "42883")],
+    *[(406, "PGRST106"), (404, "PGRST202"), (300, "PGRST203"), (400, "PGRST204"), (404, "PGRST205")],
+    *[(400, "23514"), (400, "23502"), (409, "23503"), (403, "28P01"), (403, "28000"), (403, "P0001")],
+]
+_REFUSED = [
+    *[(400, "22003"), (400, "22P02"), (400, "22P05"), (409, "23505"), (400, "PGRST100"), (405, "PGRST101")],
+    *[(400, "PGRST102"), (400, "PGRST116"), (400, "PGRST128"), (400, None), (406, None), (422, None)],
+    *[(400, "400"), (None, "422"), (500, "22003"), (400, "free text of a gateway")],
+]
+_UNCLASSIFIED = [
+    *[(400, "P0001"), (None, "P0001"), (400, "42804"), (None, None), (404, None), (301, None), (200, "200")],
+    *[(418, None), (409, None), (400, "PGRST200"), (None, "whatever"), (400, "PGRST129"), (None, "57P04")],
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        *[(*case, TransientFault) for case in _TRANSIENT],
+        *[(*case, DeploymentFault) for case in _DEPLOYMENT],
+        *[(*case, EventRefused) for case in _REFUSED],
+        *[(*case, UnclassifiedFault) for case in _UNCLASSIFIED],
+    ],
+)
+def test_each_answer_has_its_class(status: int | None, code: str | None, expected: type[WorkerError]) -> None:
+    """SQLSTATE and PostgREST's code decide before the HTTP status does."""
+    assert type(classify(_failure(status, code))) is expected
+
+
+def test_no_answer_is_transient() -> None:
+    """A transport error holds the events."""
+    error = classify(Failure(None, None, "Connection refused", None, transport=True))
+    assert type(error) is TransientFault
+
+
+def test_retry_after_reaches_the_worker() -> None:
+    """The seconds that a server asks for are kept on the fault."""
+    error = classify(_failure(429, retry_after=7.5))
+    assert isinstance(error, TransientFault)
+    assert error.retry_after == 7.5
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "cure"),
+    [
+        (401, "PGRST301", "SUPABASE_KEY"),
+        (403, None, "SUPABASE_KEY"),
+        (403, "42501", "botlive migrate"),
+        (404, "PGRST202", "botlive migrate"),
+        (404, "42P01", "botlive migrate"),
+        (400, "23514", "botlive doctor"),
+    ],
+)
+def test_a_deployment_fault_says_what_to_do(status: int, code: str | None, cure: str) -> None:
+    """Whoever reads the message knows what to check or run."""
+    assert cure in str(classify(_failure(status, code)))
+
+
+def test_the_cause_is_code_and_status() -> None:
+    """The technical cause stands in the message."""
+    assert "(22003, HTTP 400)" in str(classify(_failure(400, "22003")))
+
+
+_STATUSES = st.none() | st.integers(-1, 700)
+_CODES = st.none() | st.sampled_from(["22003", "23514", "57014", "502", "PGRST202"]) | st.text()
+
+
+@given(_STATUSES, _CODES, st.text(min_size=12))
+def test_the_servers_words_are_never_repeated(status: int | None, code: str | None, words: str) -> None:
+    """Whatever comes back, the message is one line made of our words, one code and one status."""
+    plain = str(classify(Failure(status, code, "", None, transport=False)))
+    assert str(classify(Failure(status, code, words, None, transport=False))) == plain
+    assert plain.isprintable()
+    assert words not in repr(Failure(status, code, words, None, transport=False)) or words in repr(code)
+
+
+@pytest.mark.parametrize("code", ["+2250700000000", "Awa", "2250700000000", "12345678", "22003\n"])
+def test_only_a_codes_form_is_repeated(code: str) -> None:
+    """A gateway may put any text into ``code``: it does not get into a message."""
+    assert code.strip() not in str(classify(_failure(418, code)))

@@ -1,0 +1,117 @@
+"""Settings come from the environment alone, and never show a value that they should not."""
+
+from pathlib import Path
+
+import pytest
+
+from worker.errors import InvalidSetting, MissingSetting, SettingError
+from worker.settings import DatabaseSettings, Settings
+
+_ALL = (
+    *("REDIS_URL", "SUPABASE_URL", "SUPABASE_KEY", "DATABASE_URL"),
+    *("BOTLIVE_QUEUE", "BOTLIVE_OUTBOX", "BOTLIVE_TIMEOUT", "LOG_DIR"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _ALL:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SUPABASE_URL", "https://shop.example")
+    monkeypatch.setenv("SUPABASE_KEY", "sb_secret_s3cr3t")
+
+
+def test_the_defaults() -> None:
+    """Only Supabase's address and key have to be set."""
+    settings = Settings.from_env()
+    assert settings.redis_url == "redis://127.0.0.1:6379/0"
+    assert (settings.queue, settings.timeout) == ("botlive", 10)
+    assert (settings.database_url, settings.outbox, settings.log_dir) == (None, None, None)
+
+
+def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each setting has its variable."""
+    values = ["rediss://r", "http://s", "k", "postgresql://d", "q", "/o", "2.5", "/l"]
+    order = [*_ALL[:4], "BOTLIVE_QUEUE", "BOTLIVE_OUTBOX", "BOTLIVE_TIMEOUT", "LOG_DIR"]
+    for name, value in zip(order, values, strict=True):
+        monkeypatch.setenv(name, value)
+    settings = Settings.from_env()
+    assert settings.redis_url == "rediss://r"
+    assert settings.supabase_url == "http://s"
+    assert settings.supabase_key.get_secret_value() == "k"
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == "postgresql://d"
+    assert (settings.queue, settings.timeout) == ("q", 2.5)
+    assert (settings.outbox, settings.log_dir) == (Path("/o"), Path("/l"))
+
+
+@pytest.mark.parametrize("missing", ["SUPABASE_URL", "SUPABASE_KEY"])
+@pytest.mark.parametrize("blank", [True, False])
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, missing: str, blank: bool) -> None:
+    """What is unset, or left blank, is named on one line that shows no value."""
+    monkeypatch.setenv(missing, "") if blank else monkeypatch.delenv(missing)
+    with pytest.raises(MissingSetting) as caught:
+        Settings.from_env()
+    assert str(caught.value) == f"not set in the environment: {missing}"
+
+
+def test_all_missing_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to mend them one by one."""
+    monkeypatch.delenv("SUPABASE_URL")
+    monkeypatch.delenv("SUPABASE_KEY")
+    with pytest.raises(MissingSetting, match="SUPABASE_URL, SUPABASE_KEY"):
+        Settings.from_env()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SUPABASE_URL", "postgres://pw-x@h"),
+        ("SUPABASE_URL", "pw-x.example"),
+        ("REDIS_URL", "http://pw-x"),
+        ("BOTLIVE_TIMEOUT", "pw-x"),
+        ("BOTLIVE_TIMEOUT", "0"),
+        ("BOTLIVE_TIMEOUT", "inf"),
+    ],
+)
+def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """The variable and the problem are told on one line, never the value."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSetting) as caught:
+        Settings.from_env()
+    assert str(caught.value).startswith(f"{name}: ")
+    assert "pw-x" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert isinstance(caught.value, SettingError)
+
+
+@pytest.mark.parametrize("slashes", ["", "/", "//"])
+def test_the_slash_at_the_end_is_stripped(monkeypatch: pytest.MonkeyPatch, slashes: str) -> None:
+    """Paths can be appended to the address."""
+    monkeypatch.setenv("SUPABASE_URL", f"https://shop.example{slashes}")
+    assert Settings.from_env().supabase_url == "https://shop.example"
+
+
+def test_no_repr_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the key nor a password in one of the URLs."""
+    monkeypatch.setenv("REDIS_URL", "redis://:s3cr3t@redis/0")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cr3t@db/x")
+    shown = f"{Settings.from_env()!r} {Settings.from_env()} {DatabaseSettings.from_env()!r}"
+    assert "s3cr3t" not in shown
+
+
+def test_a_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A .env that lies about changes nothing."""
+    (tmp_path / ".env").write_text("BOTLIVE_QUEUE=other\n")
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_env().queue == "botlive"
+
+
+def test_a_migration_needs_the_database_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key of Supabase has to be where migrations run."""
+    monkeypatch.delenv("SUPABASE_KEY")
+    with pytest.raises(MissingSetting, match="DATABASE_URL"):
+        DatabaseSettings.from_env()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/x")
+    assert DatabaseSettings.from_env().database_url.get_secret_value() == "postgresql://db/x"

@@ -1,0 +1,1 @@
+"""Takes events off the queue and persists them; everything that runs outside the chat process."""

@@ -1,0 +1,33 @@
+"""The one place where the parts are put together."""
+
+import os
+from functools import cache
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from worker.gateway import Gateway
+from worker.persister import Persister
+from worker.settings import Settings
+
+
+@cache
+def persister() -> Persister:
+    """This process's persister, made from its environment at the first call."""
+    return Persister(Gateway.connect(Settings.from_env()))
+
+
+# A forked child must not speak over its parent's connections: answers would be mixed up.
+os.register_at_fork(after_in_child=persister.cache_clear)
+
+
+def connect_redis(url: str) -> redis.Redis:
+    """A connection that outlives a restart of the server, in whatever state that finds it."""
+    return redis.Redis.from_url(
+        url,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=2), retries=30),
+        # A refused connection is an OSError before redis-py wraps it, and would end the worker.
+        retry_on_error=[redis.ConnectionError, redis.TimeoutError, OSError],
+        health_check_interval=30,
+    )

@@ -1,0 +1,98 @@
+"""The console script ``botlive``. A command's module is imported only when it is the one called."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+_OURS = frozenset({"events", "handlers", "localstack", "sql", "worker"})
+
+
+class Command(NamedTuple):
+    """Where a command is, what it needs installed, and what it does."""
+
+    target: str
+    """``module:attribute``, a function or a ``typer.Typer``."""
+    extra: str
+    """Of the distribution; several are separated by commas."""
+    help: str
+
+
+COMMANDS = {
+    "company": Command("worker.commands.company:app", "worker", "Which shop of Botlive is which company."),
+    "migrate": Command("worker.commands.migrate:migrate", "worker", "Bring the database to this version."),
+    "publish": Command("worker.commands.publish:publish", "worker", "Publish events from NDJSON."),
+    "worker": Command("worker.commands.worker:worker", "worker", "Persist the events that wait."),
+    "stack": Command("localstack.cli:app", "stack", "Run Redis, PostgreSQL and the gateway locally."),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command that the arguments (by default the process's own) name, and exit.
+
+    Exit codes: 0 done, 1 failed, 2 wrongly called or not fully installed, others per command.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    try:
+        _app(name)(args=list(arguments), prog_name="botlive")
+    except Exception as error:
+        _fail(name, error)
+    sys.exit(0)
+
+
+def _app(name: str) -> "Typer":
+    """All commands by name and help, of which only the one called is real."""
+    from typer import Typer
+
+    app = Typer(
+        help="Carries Botlive's events to the shops' tables in Supabase.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        # Its tracebacks show local variables: customers' data.
+        pretty_exceptions_enable=False,
+    )
+    for other, command in COMMANDS.items():
+        _add(app, other, command, _load(command) if other == name else _not_called)
+    return app
+
+
+def _add(app: "Typer", name: str, command: Command, target: Any) -> None:
+    from typer import Typer
+
+    if isinstance(target, Typer):
+        app.add_typer(target, name=name, help=command.help)
+    else:
+        app.command(name, short_help=command.help)(target)
+
+
+def _load(command: Command) -> Any:
+    module, _, attribute = command.target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _not_called() -> None:
+    """Stands for a command that is only listed."""
+
+
+def _missing_extra(name: str) -> Exception:
+    from worker.errors import MissingExtra
+
+    return MissingExtra(f"botlive {name}", COMMANDS[name].extra) if name else MissingExtra()
+
+
+def _fail(name: str, error: Exception) -> NoReturn:
+    # Imported late: they bring pydantic, which a listing of the commands does not need.
+    from events.errors import BotliveError
+    from worker.errors import MissingExtra, SettingError
+
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in _OURS:
+        error = _missing_extra(name)
+    if not isinstance(error, BotliveError):
+        raise error
+    print(error, file=sys.stderr)
+    sys.exit(2 if isinstance(error, MissingExtra | SettingError) else 1)

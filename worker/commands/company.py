@@ -1,0 +1,68 @@
+"""``botlive company``: which shop of Botlive is which company of Lovable."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from worker.gateway import Gateway
+from worker.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+TextId = Annotated[str, typer.Argument(metavar="TEXT_ID", help="The shop's company_id in Botlive.")]
+Owner = Annotated[UUID | None, typer.Option(metavar="USER_ID", help="Of the owner, who must have signed up.")]
+
+
+@app.command()
+def add(
+    text_id: TextId,
+    uuid: Annotated[UUID | None, typer.Option(help="Its id in companies; by default a new one.")] = None,
+    owner: Owner = None,
+    name: Annotated[str | None, typer.Option(help="What people call it; by default TEXT_ID.")] = None,
+) -> None:
+    """Make a company with its mapping. Safe to repeat."""
+    arguments = {"text_id": text_id, "shop": uuid, "owner": owner, "shop_name": name}
+    _say("added", _call("botlive_company_add", arguments))
+
+
+@app.command()
+def link(
+    text_id: TextId,
+    uuid: Annotated[UUID | None, typer.Argument(metavar="[UUID]", help="Of a row of companies.")] = None,
+    uuid_option: Annotated[UUID | None, typer.Option("--uuid", help="The same, as an option.")] = None,
+    owner: Owner = None,
+) -> None:
+    """Map TEXT_ID to a company that exists, give it its owner, or both."""
+    arguments = {"text_id": text_id, "shop": uuid or uuid_option, "owner": owner}
+    _say("linked", _call("botlive_company_link", arguments))
+
+
+@app.command(name="list")
+def list_companies() -> None:
+    """Show every company that Botlive knows, the unmapped ones too."""
+    table = Table("company_id", "uuid", "name", "owner")
+    for company in _call("botlive_company_list", {}):
+        table.add_row(
+            company["company_id"],
+            company["uuid"] or "[red]not mapped[/red]",
+            company["name"] or "",
+            company["owner"] or "[dim]nobody[/dim]",
+        )
+    Console().print(table)
+
+
+def _call(function: str, arguments: dict[str, Any]) -> Any:
+    gateway = Gateway.connect(Settings.from_env())
+    try:
+        return gateway.call(
+            function, {key: str(value) for key, value in arguments.items() if value is not None}
+        )
+    finally:
+        gateway.close()
+
+
+def _say(done: str, company: dict[str, Any]) -> None:
+    print(f"{done} {company['company_id']} {company['uuid']} owner={company['owner'] or 'nobody'}")

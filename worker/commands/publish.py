@@ -1,0 +1,111 @@
+"""``botlive publish``: events from NDJSON, each good line published, each bad one reported."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from events import Event, InvalidEvent, Publisher, PublishError, parse_event
+from worker.errors import InvalidSetting
+
+_LONGEST_LINE = 1_000_000  # bytes
+_CHUNK = 500  # events between two counts of what Redis confirmed
+_NOT_CONFIRMED = 3  # exit code
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many events went which way."""
+
+    published: int = 0
+    refused: int = 0
+
+
+def publish(
+    file: Annotated[
+        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="NDJSON: one event a line; - is stdin.")
+    ],
+) -> None:
+    """Publish the events of an NDJSON file.
+
+    A bad line is reported as "line 7: amount: …" and never published; the others are.
+
+    The exit code is 1 if a line was bad, 3 if Redis did not confirm the events.
+    """
+    tally = Tally()
+    try:
+        with _publisher() as publisher, _progress(file) as lines:
+            _publish(publisher, _events(lines, tally), tally)
+    except PublishError:
+        print(
+            f"Redis did not confirm every event: {tally.published} are confirmed. "
+            "Publish the same file again: what is on the queue already is persisted once",
+            file=sys.stderr,
+        )
+        raise typer.Exit(_NOT_CONFIRMED) from None
+    print(f"published {tally.published}, refused {tally.refused}")
+    raise typer.Exit(1 if tally.refused else 0)
+
+
+def _publisher() -> Publisher:
+    try:
+        return Publisher.from_env()
+    except ValueError:  # redis-py's own message may quote the password
+        raise InvalidSetting("REDIS_URL", "is not the URL of a Redis") from None
+
+
+def _publish(publisher: Publisher, events: Iterator[Event], tally: Tally) -> None:
+    while chunk := list(islice(events, _CHUNK)):
+        tally.published += len(publisher.publish_many(chunk))
+
+
+def _events(lines: Iterable[bytes], tally: Tally) -> Iterator[Event]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line.strip():
+                yield _parsed(line)
+        except InvalidEvent as error:
+            tally.refused += 1
+            print(f"line {number}: {error}", file=sys.stderr)
+
+
+def _parsed(line: bytes) -> Event:
+    if len(line.rstrip(b"\r\n")) > _LONGEST_LINE:
+        raise InvalidEvent("json", "is longer than 1 MB")
+    return parse_event(line)
+
+
+@contextmanager
+def _progress(file: BinaryIO) -> Iterator[Iterator[bytes]]:
+    """The file's lines; while they are read a terminal shows how far the reading is."""
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task("publishing", total=_size(file))
+
+        def advancing() -> Iterator[bytes]:
+            for line in _lines(file):
+                yield line
+                progress.advance(task, len(line))
+
+        yield advancing()
+
+
+def _size(file: BinaryIO) -> int | None:
+    """Bytes, or None where it is not known beforehand (a pipe)."""
+    status = os.fstat(file.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Each line, of which a much too long one is neither kept in memory nor yielded whole."""
+    while line := file.readline(_LONGEST_LINE + 2):
+        yield line
+        while line and not line.endswith(b"\n"):
+            line = file.readline(_LONGEST_LINE)

@@ -1,0 +1,18 @@
+"""``botlive worker``"""
+
+from typing import Annotated
+
+import typer
+
+from worker.consumer import consume
+from worker.logs import configure
+from worker.settings import Settings
+
+
+def worker(
+    burst: Annotated[bool, typer.Option("--burst", help="Work the queue off, then exit.")] = False,
+) -> None:
+    """Persist the events that wait on the queue BOTLIVE_QUEUE, until stopped."""
+    settings = Settings.from_env()
+    configure(settings.log_dir)
+    consume(settings, burst=burst)

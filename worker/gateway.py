@@ -1,0 +1,155 @@
+"""The way to Supabase: one call of one SQL function per batch, through supabase-py.
+
+One request is one transaction, and several ``table()`` calls would be several: so a batch is one
+``rpc()`` (https://postgrest.org, "Transactions").
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self, cast
+
+import httpx
+from postgrest.exceptions import APIError
+from supabase import Client, ClientOptions
+
+from events import Event
+from handlers import rows
+from worker.errors import CommandRefused, EventRefused, UnclassifiedFault, UnknownCompany
+from worker.faults import Failure, classify
+from worker.settings import Settings
+
+PERSIST = "botlive_persist"
+"""The SQL function that persists a batch."""
+
+OURS = "BL001"
+"""The SQLSTATE of a refusal whose message is ours, made for the person at the keyboard."""
+
+
+class Outcome(NamedTuple):
+    """What became of one event."""
+
+    kind: Literal["persisted", "duplicate", "unknown_company", "refused"]
+    reason: str = ""
+    session_written: bool = False
+
+    def error(self, event: Event) -> EventRefused | None:
+        """Why the event is not in the tables, or None where it is."""
+        match self.kind:
+            case "unknown_company":
+                return UnknownCompany(event.company_id)
+            case "refused":
+                return EventRefused(self.reason)
+        return None
+
+
+class Gateway:
+    """Calls Supabase with the worker's key. Build one per process: connections survive no fork."""
+
+    def __init__(self, client: Client, http: httpx.Client, replies: "Replies") -> None:
+        self._client = client
+        self._http = http
+        self._replies = replies
+
+    @classmethod
+    def connect(cls, settings: Settings, *, transport: httpx.BaseTransport | None = None) -> Self:
+        """A gateway to ``SUPABASE_URL``. Opens no connection yet."""
+        replies = Replies()
+        http = httpx.Client(
+            http2=False,  # its sync client is not thread-safe and breaks on GOAWAY (httpcore #45)
+            timeout=settings.timeout,
+            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=60),
+            event_hooks={"response": [replies.note]},
+            transport=transport,
+        )
+        options = ClientOptions(
+            httpx_client=http,
+            auto_refresh_token=False,
+            persist_session=False,
+            postgrest_client_retry=False,  # it would sleep inside the call
+        )
+        key = settings.supabase_key.get_secret_value()
+        return cls(Client(settings.supabase_url, key, options), http, replies)
+
+    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+        """Persist a batch in one transaction; what became of each event, in their order.
+
+        Raises:
+            WorkerError: nothing is known to be persisted; calling again with the same is harmless.
+        """
+        answer = self.call(PERSIST, {"events": [_element(event) for event in events]})
+        return _outcomes(answer, len(events))
+
+    def call(self, function: str, arguments: Mapping[str, Any]) -> Any:
+        """Call a function of the database and return its answer.
+
+        Raises:
+            WorkerError: why it failed, classified (``worker.faults``).
+        """
+        self._replies.forget()
+        try:
+            return self._client.rpc(function, cast(dict[str, str], arguments)).execute().data
+        except APIError as error:
+            if error.code == OURS:
+                raise CommandRefused(error.message) from None
+            failure = self._replies.failure(error.code, error.message)
+        except httpx.TransportError as error:
+            failure = Failure(None, None, type(error).__name__, None, transport=True)
+        except ValueError:  # the answer is no JSON, or half of one
+            failure = self._replies.failure(None, None)
+        # Outside the handlers: the cause may quote a row, and tracebacks would show it.
+        raise classify(failure)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+
+class Replies(threading.local):
+    """The HTTP side of a thread's last call, which supabase-py's ``APIError`` does not tell."""
+
+    status: int | None = None
+    retry_after: str | None = None
+
+    def forget(self) -> None:
+        self.status = self.retry_after = None
+
+    def note(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.retry_after = response.headers.get("Retry-After")
+
+    def failure(self, code: str | None, message: str | None) -> Failure:
+        return Failure(self.status, code, message or "", _seconds(self.retry_after), transport=False)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        return max(0.0, float(retry_after or ""))
+    except ValueError:
+        return None
+
+
+def _element(event: Event) -> dict[str, Any]:
+    meant = rows(event)
+    return {
+        "event_id": str(event.event_id),
+        "event_type": event.type,
+        "company_id": event.company_id,
+        "occurred_at": event.occurred_at.isoformat(),
+        "digest": event.digest(),
+        "activity": meant.activity,
+        "order": meant.order,
+        "toggle": meant.toggle,
+    }
+
+
+def _outcomes(answer: Any, expected: int) -> list[Outcome]:
+    try:
+        outcomes = [
+            Outcome(said["outcome"], said.get("reason", ""), said.get("session_written", False))
+            for said in answer
+        ]
+    except (TypeError, KeyError, AttributeError):
+        outcomes = []
+    if len(outcomes) != expected:
+        raise UnclassifiedFault("the database's answer is not of the form expected: run `botlive migrate`")
+    return outcomes

@@ -1,0 +1,43 @@
+"""The job function, as RQ finds it by name. ``events.job.FUNCTION`` names it."""
+
+import json
+from typing import Any
+
+from rq import get_current_job
+
+from events import Event, InvalidEvent, parse_event
+from worker.bootstrap import persister
+from worker.errors import EventRefused, UndecodableJob
+from worker.persister import Delivery
+
+_IDENTITY = {"event_id", "occurred_at"}
+
+
+def persist(payload: dict[str, Any]) -> None:
+    """Persist one event. A stock ``rq worker -S json botlive`` runs it just as ours does.
+
+    Raises:
+        WorkerError: the event is not in the tables; the message says why and what to do.
+    """
+    event = decode(payload)
+    job = get_current_job()
+    delivery = Delivery(job.id if job else str(event.event_id), event)
+    for error in persister().persist([delivery]):
+        if error:
+            raise error
+
+
+def decode(payload: Any) -> Event:
+    """The event of a job's argument.
+
+    Raises:
+        UndecodableJob: it is none, or one without an identity, which would be new at every run.
+        EventRefused: it does not fit its contract.
+    """
+    if not isinstance(payload, dict) or not _IDENTITY <= payload.keys():
+        raise UndecodableJob
+    try:
+        return parse_event(json.dumps(payload))
+    except InvalidEvent as error:
+        reason = f"the event does not fit its contract: {error}"
+    raise EventRefused(reason)

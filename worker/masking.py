@@ -1,0 +1,86 @@
+"""Personal data and secrets, replaced by ``***`` wherever they would be read by people."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+MASK = "***"
+
+PRIVATE = frozenset(
+    {
+        *("user_id", "phone", "customer_name", "message", "reference", "items"),
+        *("password", "key", "token", "authorization", "apikey", "supabase_key"),
+    }
+)
+"""Keys (in lower case) whose values are never shown."""
+
+_SHORTEST = 8  # characters: a phone number has eight digits at least
+_LARGEST = 9_999_999  # the greatest number that cannot be a phone number
+
+# Long runs of digits that are nobody's number. A contested job's id ends in a piece of a digest.
+# An IPv4 address is none of them: 77.12.34.56 is a phone number too.
+_HARMLESS = r"""
+    (?<![0-9A-Za-z]) (?:
+        [0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12} (?:-[0-9a-f]{8})?
+      | (?=[0-9]*[a-f]) (?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})
+      | (?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])
+        (?:[Tt\ ][0-2][0-9]:[0-5][0-9](?::[0-6][0-9](?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?
+    ) (?![0-9A-Za-z])
+"""
+_SENSITIVE = re.compile(
+    rf"""
+    (?P<harmless>{_HARMLESS})
+  | (?P<login>://[^\s:/@]{{0,128}}:)\S{{0,512}}@
+  | \+?\d(?:(?:[ .\-\u00a0\u202f]{{1,2}}(?!{_HARMLESS}))?\d){{7,}}
+  | (?<![\w\-])eyJ[\w\-]+\.[\w\-]+(?:\.[\w\-]*)?
+  | (?P<kind>sb_(?:secret|publishable)_)[\w\-]+
+  # PostgreSQL's details quote rows.
+  | (?P<quoting>Failing\ row\ contains\ |Key\ \([^)\n]{{0,512}}\)=)\([^\n]*
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_SUSPECT = re.compile(r"\d|eyJ|sb_|://|row contains|\)=\(", re.IGNORECASE)
+
+
+def mask_text(text: str) -> str:
+    """The text without phone numbers, JWTs, Supabase's keys, passwords in URLs and quoted rows."""
+    if len(text) < _SHORTEST or not _SUSPECT.search(text):
+        return text
+    return _SENSITIVE.sub(_masked, text)
+
+
+def _masked(found: re.Match[str]) -> str:
+    if found["harmless"]:
+        return found["harmless"]
+    if found["login"]:
+        return f"{found['login']}{MASK}@"
+    return (found["kind"] or found["quoting"] or "") + MASK
+
+
+def mask(value: Any) -> Any:
+    """The value as JSON knows it, masked at every depth: by key, and within every text."""
+    match value:
+        case str():
+            return mask_text(value)
+        case bool() | float() | None:
+            return value
+        case int():
+            return value if abs(value) <= _LARGEST else MASK
+        case Mapping():
+            return {_key(key): _under(key, element) for key, element in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [mask(element) for element in value]
+        case BaseModel():
+            return mask(value.model_dump())
+        case _:
+            return mask_text(str(value))
+
+
+def _key(key: Any) -> str:
+    return mask_text(str(key))
+
+
+def _under(key: Any, value: Any) -> Any:
+    return MASK if str(key).lower() in PRIVATE else mask(value)

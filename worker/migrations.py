@@ -1,0 +1,168 @@
+"""Brings a database to this version: each file of ``sql/`` once, in the order of their names."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from hashlib import sha256
+from importlib.resources import files
+from typing import NamedTuple
+
+import psycopg
+from psycopg.errors import Diagnostic
+
+from worker.errors import MigrationFailed
+from worker.masking import mask_text
+
+_CONNECT_TIMEOUT = 10  # seconds
+_SESSION = b"""
+set client_min_messages = notice;
+set lock_timeout = '30s';
+set statement_timeout = 0;
+"""
+# Any number that no other program takes for its advisory lock.
+_TURN = b"select pg_advisory_lock(7401130426)"
+_BOOKS = b"""
+create schema if not exists botlive;
+revoke all on schema botlive from public;
+create table if not exists botlive.migrations (
+    version text primary key,
+    name text not null,
+    checksum text not null,
+    applied_at timestamptz not null default now()
+);
+comment on table botlive.migrations is 'The migrations of Botlive Events that `botlive migrate` applied';
+revoke all on table botlive.migrations from public;
+alter table botlive.migrations enable row level security;
+"""
+_RECORDED = "select version, checksum from botlive.migrations"
+_RECORD = """
+insert into botlive.migrations (version, name, checksum) values (%s, %s, %s)
+on conflict (version)
+do update set name = excluded.name, checksum = excluded.checksum, applied_at = now()
+"""
+_UNREACHABLE = {  # what libpq says, and what it means for whoever set DATABASE_URL
+    "refused": "nothing listens at its host and port",
+    "resolve host": "its host is unknown",
+    "translate host": "its host is unknown",
+    "authentication failed": "its user or password is wrong",
+    "does not exist": "its user or database does not exist",
+    "timeout": f"no answer within {_CONNECT_TIMEOUT} s",
+}
+
+
+class State(StrEnum):
+    """What is to be done with a migration, in the words that tell of it once it is done."""
+
+    NEW = "applied"
+    CHANGED = "applied again: it has changed"
+    FOLLOWS = "applied again: one before it was applied"
+    CURRENT = "already applied"
+
+
+class Migration(NamedTuple):
+    """One file: ``<version>_<short description>.sql``."""
+
+    name: str
+    sql: bytes
+
+    @property
+    def version(self) -> str:
+        """Its UTC time stamp: the key of its record."""
+        return self.name.partition("_")[0]
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of its text, hex."""
+        return sha256(self.sql).hexdigest()
+
+
+def bundled() -> list[Migration]:
+    """The migrations that this release carries, in their order."""
+    paths = (path for path in files("sql").iterdir() if path.name.endswith(".sql"))
+    return sorted(Migration(path.name.removesuffix(".sql"), path.read_bytes()) for path in paths)
+
+
+def migrate(database_url: str) -> list[str]:
+    """Apply what is missing and say, line by line, what was done. Safe to run twice and by two at once.
+
+    From the first file on that is new or has changed, all are applied: they are idempotent, and a
+    later one may replace what an earlier one makes. Each file is one transaction together with its
+    record. The server's notices that begin with ``botlive:`` are among the lines. In the end
+    PostgREST is told to read the schema anew.
+
+    Raises:
+        MigrationFailed: the database is out of reach, or refuses a file; the files before it stay.
+    """
+    lines: list[str] = []
+    with _connected(database_url) as connection:
+        connection.add_notice_handler(lambda notice: lines.extend(_ours(notice)))
+        _take_turn(connection)
+        for migration, state in _states(connection):
+            if state is not State.CURRENT:
+                _apply(connection, migration)
+            lines.append(f"{migration.name} {state}")
+        _execute(connection, "telling PostgREST", b"notify pgrst, 'reload schema'")
+    return lines
+
+
+def _connected(database_url: str) -> psycopg.Connection:
+    try:
+        return psycopg.connect(
+            database_url,
+            autocommit=True,
+            connect_timeout=_CONNECT_TIMEOUT,
+            application_name="botlive migrate",
+        )
+    except psycopg.OperationalError as error:
+        raise MigrationFailed(f"DATABASE_URL cannot be reached: {_why(error)}") from None
+    except psycopg.Error:
+        raise MigrationFailed("DATABASE_URL is no PostgreSQL URL (postgresql://…)") from None
+
+
+def _why(error: psycopg.Error) -> str:
+    # libpq's own words may hold a piece of the URL, so they are recognised and not repeated.
+    said = str(error)
+    return next((why for words, why in _UNREACHABLE.items() if words in said), "no connection")
+
+
+def _take_turn(connection: psycopg.Connection) -> None:
+    """Wait until no other run is at work; the lock lasts as long as the connection."""
+    _execute(connection, "preparing the session", _SESSION)
+    _execute(connection, "waiting for another `botlive migrate` to finish", _TURN)
+    _execute(connection, "making botlive.migrations", _BOOKS)
+
+
+def _states(connection: psycopg.Connection) -> Iterator[tuple[Migration, State]]:
+    recorded: dict[str, str] = dict(connection.execute(_RECORDED).fetchall())
+    outdated = False
+    for migration in bundled():
+        checksum = recorded.get(migration.version)
+        changed = checksum != migration.checksum
+        yield migration, _state(known=checksum is not None, changed=changed, outdated=outdated)
+        outdated |= changed
+
+
+def _state(*, known: bool, changed: bool, outdated: bool) -> State:
+    if not known:
+        return State.NEW
+    if changed:
+        return State.CHANGED
+    return State.FOLLOWS if outdated else State.CURRENT
+
+
+def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+    with connection.transaction():
+        _execute(connection, migration.name, migration.sql)
+        connection.execute(_RECORD, (migration.version, migration.name, migration.checksum))
+
+
+def _execute(connection: psycopg.Connection, what: str, sql: bytes) -> None:
+    try:
+        connection.execute(sql)
+    except psycopg.Error as error:
+        said = mask_text(error.diag.message_primary or "the connection was lost")
+        raise MigrationFailed(f"{what}: {said} ({error.sqlstate or 'no code'})") from None
+
+
+def _ours(notice: Diagnostic) -> list[str]:
+    message = notice.message_primary or ""
+    return [message] if message.startswith("botlive:") else []

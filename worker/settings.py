@@ -1,0 +1,91 @@
+"""What the environment says. No file is read: whoever starts a process gives it its environment."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from events.job import QUEUE
+from worker.errors import InvalidSetting, MissingSetting, SettingError
+
+
+def _web_address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return url.rstrip("/")
+
+
+def _redis_address(url: str) -> str:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return url
+
+
+class Environment(BaseSettings):
+    """Settings that say on one line, by the variable's name, what they lack, and never a value."""
+
+    # An empty variable counts as unset: deployment tools write one for what was left blank.
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Read the environment of this process.
+
+        Raises:
+            MissingSetting: variables without a default are not set.
+            InvalidSetting: a variable has a value that cannot be used.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise _setting_error(error.errors(include_url=False, include_input=False)) from None
+
+
+def _setting_error(details: list[ErrorDetails]) -> SettingError:
+    missing = [_variable(detail) for detail in details if detail["type"] == "missing"]
+    if missing:
+        return MissingSetting(*missing)
+    return InvalidSetting(_variable(details[0]), _words(details[0]))
+
+
+def _variable(detail: ErrorDetails) -> str:
+    return str(detail["loc"][0]).upper()
+
+
+def _words(detail: ErrorDetails) -> str:
+    words = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return words[:1].lower() + words[1:]
+
+
+class Settings(Environment):
+    """What a worker needs to know."""
+
+    redis_url: Annotated[str, AfterValidator(_redis_address)] = Field(
+        default="redis://127.0.0.1:6379/0", repr=False
+    )
+    """It may hold a password, hence it is left out of the repr."""
+    supabase_url: Annotated[str, AfterValidator(_web_address)]
+    """Without a slash at its end."""
+    supabase_key: SecretStr
+    """A secret key (``sb_secret_…``) or the legacy service-role JWT."""
+    database_url: SecretStr | None = None
+    queue: str = Field(default=QUEUE, validation_alias="BOTLIVE_QUEUE")
+    outbox: Path | None = Field(default=None, validation_alias="BOTLIVE_OUTBOX")
+    log_dir: Path | None = None
+    timeout: float = Field(default=10, gt=0, allow_inf_nan=False, validation_alias="BOTLIVE_TIMEOUT")
+    """Seconds that one request to Supabase may take."""
+
+
+class DatabaseSettings(Environment):
+    """What a migration needs to know, so that it runs where no key of Supabase is."""
+
+    database_url: SecretStr
+    """Of a direct or session connection: a pooler in transaction mode keeps no lock."""
