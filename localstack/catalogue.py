@@ -57,7 +57,7 @@ join pg_type returned on returned.oid = coalesce(nullif(declared.typbasetype, 0)
 where routine.pronamespace = 'public'::regnamespace
   and routine.prokind = 'f'
   and returned.oid <> 'trigger'::regtype
-order by routine.proname, routine.pronargs
+order by routine.proname, routine.pronargs, routine.oid
 """
 
 _RETRY = 0.2  # seconds between attempts to listen
@@ -173,8 +173,9 @@ class Catalogue:
 
 
 def _routine(row: tuple[Any, ...]) -> Routine:
-    *facts, parameters = row
-    return Routine(*facts, tuple(Parameter(*words) for words in parameters))
+    name, read_only, returns_set, returns_composite, returns_void, parameters = row
+    inputs = tuple(Parameter(*facts) for facts in parameters)
+    return Routine(name, read_only, returns_set, returns_composite, returns_void, inputs)
 
 
 def nearest(word: str, words: Iterable[str], *, cutoff: float) -> str | None:

@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
+from localstack.registry import StackRunningError
+from localstack.server import ServerError
 from localstack.stack import Stack
 
 app = typer.Typer(help="A local Supabase and Redis, for development and tests.", add_completion=False)
@@ -32,7 +36,7 @@ def stack(context: typer.Context, state: State = None, migrate: Migrations = Tru
     """Start the stack, print its environment and stay until Ctrl-C."""
     context.obj = (state, migrate)
     if context.invoked_subcommand is None:
-        _stay(Stack(state, migrations=migrate))
+        _stay(state, migrations=migrate)
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -44,41 +48,61 @@ def run(
 ) -> None:
     """Run a command inside the stack's environment, then stop the stack and pass its exit code on."""
     outer_state, outer_migrate = context.obj
-    _end_on_signals()
-    with Stack(state or outer_state, migrations=migrate and outer_migrate) as started:
+    _on_signals(_leave)
+    with _started(state or outer_state, migrations=migrate and outer_migrate) as started:
         code = _run(command, os.environ | started.environment)
     raise typer.Exit(code)
 
 
-def _stay(stack: Stack) -> None:
+@contextmanager
+def _started(state: Path | None, *, migrations: bool) -> Iterator[Stack]:
+    """A stack, or one line that says why there is none."""
+    stack = Stack(state, migrations=migrations)
+    try:
+        stack.start()
+    except (StackRunningError, ServerError) as error:
+        typer.echo(f"botlive stack: {error}", err=True)
+        raise typer.Exit(1) from error
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+def _stay(state: Path | None, *, migrations: bool) -> None:
     over = threading.Event()
-    _end_on_signals()
-    with stack:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: over.set())
+    _on_signals(_leave)
+    with _started(state, migrations=migrations) as stack:
+        _on_signals(lambda _: over.set())
         for name, value in stack.environment.items():
-            print(f"export {name}={shlex.quote(value)}", flush=True)
+            typer.echo(f"export {name}={shlex.quote(value)}")
         over.wait()
 
 
-def _end_on_signals() -> None:
-    """Leave by an exception, so that what has been started is stopped on the way."""
+def _on_signals(react: Callable[[int], object]) -> None:
+    def handle(number: int, _: FrameType | None) -> None:
+        react(number)
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+        signal.signal(number, handle)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _leave(number: int) -> None:
+    """End by an exception, so that what has been started is stopped on the way."""
     sys.exit(128 + number)
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
+    early: list[int] = []  # signals that came before there was a child to hand them to
+    _on_signals(early.append)
     try:
-        child = subprocess.Popen(command, env=environment)
+        child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user typed
     except OSError as error:
-        print(f"botlive stack run: {error}", file=sys.stderr)
+        typer.echo(f"botlive stack run: {error}", err=True)
         return 127 if isinstance(error, FileNotFoundError) else 126
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: _forward(child, received))
+    _on_signals(lambda number: _forward(child, number))
+    for number in early:
+        _forward(child, number)
     code = child.wait()
     return code if code >= 0 else 128 - code
 

@@ -47,7 +47,7 @@ def claim(state: Path | None) -> Claim:
     if state is None:
         return _claim(Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve())
     directory = state.expanduser().resolve()
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o711, parents=True, exist_ok=True)
     claimed = _claim(directory)
     # Not in our registry if it was started under another temporary directory.
     processes.end(processes.serving(directory))

@@ -2,7 +2,8 @@
 
 import json
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -72,10 +73,17 @@ class State:
 
     def choose_ports(self) -> None:
         """Keep each port that is still free, take a free one for the others."""
+        with self.hold_ports():
+            pass
+
+    @contextmanager
+    def hold_ports(self) -> Iterator[None]:
+        """Choose the ports and keep others off them for a while."""
         with ExitStack() as held:
             for name in Ports.__slots__:
                 listener = held.enter_context(_bind(getattr(self.ports, name)))
                 setattr(self.ports, name, listener.getsockname()[1])
+            yield
 
 
 def _bind(port: int) -> socket.socket:
@@ -86,4 +94,5 @@ def _bind(port: int) -> socket.socket:
         listener.bind(("127.0.0.1", port))
     except OSError:
         listener.bind(("127.0.0.1", 0))
+    listener.listen()  # until then another socket could be bound to the same port
     return listener

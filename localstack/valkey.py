@@ -37,7 +37,7 @@ class Valkey(Server):
 
     def prepare(self) -> None:
         """Make its directory and files where they are missing."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.configuration.write_text(_CONFIGURATION.format(port=self.port, directory=self.directory))
 
     def command(self) -> list[str]:

@@ -96,7 +96,8 @@ begin
   insert into public.activities (id, company_id, conversation_id, type, title, description, status,
                                  metadata, customer_name, created_at)
   select w.event_id, w.company, (w.activity ->> 'conversation_id')::uuid, w.activity ->> 'type',
-         w.activity ->> 'title', coalesce(botlive.session_text(t), w.activity ->> 'description'),
+         w.activity ->> 'title',
+         case when t.event_id is null then w.activity ->> 'description' else botlive.session_text(t) end,
          w.activity ->> 'status',
          case when t.event_id is null then w.activity -> 'metadata'
            else w.activity -> 'metadata' || jsonb_build_object('session_id', t.session_id) end,

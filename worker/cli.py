@@ -40,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         _app(name)(args=list(arguments), prog_name="botlive")
     except Exception as error:
-        _fail(name, error)
+        failure = _failure(name, error)
+        if failure is None:
+            raise
+        sys.stderr.write(f"{failure}\n")
+        sys.exit(_exit_code(failure))
     sys.exit(0)
 
 
@@ -79,20 +83,22 @@ def _not_called() -> None:
     """Stands for a command that is only listed."""
 
 
-def _missing_extra(name: str) -> Exception:
+# These imports bring pydantic, which a listing of the commands does not need.
+
+
+def _failure(name: str, error: Exception) -> Exception | None:
+    """What to tell in one line, or None for a fault of the program, which keeps its traceback."""
+    from events.errors import BotliveError
     from worker.errors import MissingExtra
 
-    return MissingExtra(f"botlive {name}", COMMANDS[name].extra) if name else MissingExtra()
+    if isinstance(error, BotliveError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in _OURS:
+        return MissingExtra(f"botlive {name}", COMMANDS[name].extra) if name else MissingExtra()
+    return None
 
 
-def _fail(name: str, error: Exception) -> NoReturn:
-    # Imported late: they bring pydantic, which a listing of the commands does not need.
-    from events.errors import BotliveError
+def _exit_code(failure: Exception) -> int:
     from worker.errors import MissingExtra, SettingError
 
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in _OURS:
-        error = _missing_extra(name)
-    if not isinstance(error, BotliveError):
-        raise error
-    print(error, file=sys.stderr)
-    sys.exit(2 if isinstance(error, MissingExtra | SettingError) else 1)
+    return 2 if isinstance(failure, MissingExtra | SettingError) else 1

@@ -76,7 +76,7 @@ class Gateway:
         Raises:
             WorkerError: nothing is known to be persisted; calling again with the same is harmless.
         """
-        answer = self.call(PERSIST, {"events": [_element(event) for event in events]})
+        answer = self.call(PERSIST, {"events": [element(event) for event in events]})
         return _outcomes(answer, len(events))
 
     def call(self, function: str, arguments: Mapping[str, Any]) -> Any:
@@ -128,7 +128,8 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
-def _element(event: Event) -> dict[str, Any]:
+def element(event: Event) -> dict[str, Any]:
+    """The event as ``botlive_persist`` takes it."""
     meant = rows(event)
     return {
         "event_id": str(event.event_id),

@@ -33,7 +33,9 @@ def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> N
     handlers: list[logging.Handler] = [_to(logging.StreamHandler(), _on_stderr())]
     if log_dir:
         handlers.append(_to(_file(log_dir), _JSON))
-    logging.basicConfig(handlers=handlers, level=level, force=True)
+    root = logging.getLogger()
+    root.handlers[:] = handlers
+    root.setLevel(level)
     logging.captureWarnings(True)
     # httpx says every request at INFO: one line a batch is ours to write.
     for chatty in ("httpx", "httpcore"):

@@ -72,10 +72,8 @@ def mask(value: Any) -> Any:
             return {_key(key): _under(key, element) for key, element in value.items()}
         case list() | tuple() | set() | frozenset():
             return [mask(element) for element in value]
-        case BaseModel():
-            return mask(value.model_dump())
         case _:
-            return mask_text(str(value))
+            return mask(value.model_dump()) if isinstance(value, BaseModel) else mask_text(str(value))
 
 
 def _key(key: Any) -> str:

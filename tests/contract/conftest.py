@@ -33,7 +33,7 @@ TABLES = {  # the columns that events fill: projects have others of their own
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class Shop:
     """A shop of the test's own, with its owner's API client."""
 
@@ -43,7 +43,7 @@ class Shop:
     api: httpx.Client
 
 
-@dataclass
+@dataclass(repr=False)
 class Target:
     """What the suite is aimed at."""
 
@@ -53,6 +53,9 @@ class Target:
     database: psycopg.Connection[dict[str, Any]]
     gateway: Gateway
     shops: list[Shop] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return "Target"  # not its secrets
 
     def client(self, token: str | None) -> httpx.Client:
         """An API client with the token; without one it is nobody's."""

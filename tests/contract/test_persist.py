@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +14,8 @@ from events import Event, Item, LiveToggled, OrderCompleted, PaymentIssue, Payme
 from tests import strategies
 from tests.contract.conftest import Shop, Target
 from tests.oracle import fold
+from worker.errors import EventRefused
+from worker.gateway import element
 
 PHONE = "+2250700000000"
 
@@ -23,6 +25,14 @@ def order(shop: Shop, **fields: Any) -> OrderCompleted:
     items = (Item(name="Couches bébé", quantity=2, price=6000),)
     plain = {"company_id": shop.company_id, "user_id": PHONE, "total_amount": 12000, "items": items}
     return OrderCompleted(**{**plain, **fields})
+
+
+def renamed(events: Sequence[Any]) -> list[Any]:
+    """The events under ids that no other example has used."""
+    salt = uuid4().int
+    return [
+        event.model_copy(update={"event_id": UUID(int=event.event_id.int ^ salt)}) for event in events
+    ]
 
 
 def kinds(target: Target, events: Sequence[Event]) -> list[str]:
@@ -51,7 +61,8 @@ def test_any_order_and_any_repetition_end_in_the_same_rows(target: Target, data:
     """A shuffled stream of two shops with duplicates, cut into any batches, ends in the oracle's rows."""
     shops = [target.shop(), target.shop()]
     ids = st.sampled_from([shop.company_id for shop in shops])
-    events = data.draw(st.lists(strategies.events(ids), min_size=1, max_size=12, unique_by=lambda e: e.event_id))
+    drawn = st.lists(strategies.events(ids), min_size=1, max_size=12, unique_by=lambda e: e.event_id)
+    events = renamed(data.draw(drawn))
     repeats = data.draw(st.lists(st.sampled_from(events), max_size=6))
     stream = data.draw(st.permutations(events + repeats))
     while stream:
@@ -67,7 +78,7 @@ def test_sessions_follow_from_the_set_of_toggles(target: Target, data: st.DataOb
     """However late a toggle comes, sessions, durations and session ids are those of the whole set."""
     shop = target.shop()
     toggles = strategies.toggles(st.just(shop.company_id))
-    events = data.draw(st.lists(toggles, min_size=2, max_size=14, unique_by=lambda e: e.event_id))
+    events = renamed(data.draw(st.lists(toggles, min_size=2, max_size=14, unique_by=lambda e: e.event_id)))
     for event in data.draw(st.permutations(events)):
         target.gateway.persist([event])
     assert target.rows(shop) == fold(events, {shop.company_id: shop.uuid})
@@ -141,19 +152,28 @@ def test_an_unknown_company_is_said_and_leaves_no_trace(target: Target, shop: Sh
     inbox = target.database.execute("select from botlive.inbox where event_id = %s", [lost.event_id])
     assert inbox.fetchall() == []
     made = target.gateway.call("botlive_company_add", {"text_id": stray.company_id})
-    target.shops.append(Shop(stray.company_id, made["uuid"], uuid4(), shop.api))
+    target.shops.append(Shop(stray.company_id, UUID(made["uuid"]), uuid4(), shop.api))
     assert kinds(target, [lost]) == ["persisted"]
 
 
 def test_a_value_that_does_not_fit_fails_alone(target: Target, shop: Shop) -> None:
-    """What PostgreSQL cannot hold is refused for its event; its neighbours and the inbox are right."""
-    good = [order(shop), order(shop)]
-    bad = order(shop).model_copy(update={"total_amount": "no number"})
-    outcomes = target.gateway.persist([good[0], bad, good[1]])
-    assert [outcome.kind for outcome in outcomes] == ["persisted", "refused", "persisted"]
-    assert "no number" not in outcomes[1].reason
-    assert set(target.rows(shop).orders) == {event.event_id for event in good}
-    assert target.rows(shop).activities.keys() == target.rows(shop).orders.keys()
+    """What PostgreSQL cannot hold is refused for its event, unquoted; its neighbours are whole."""
+    good, bad = [order(shop), order(shop)], order(shop)
+    elements = [element(event) for event in (good[0], bad, good[1])]
+    elements[1]["order"]["total_amount"] = "no number"
+    said = target.gateway.call("botlive_persist", {"events": elements})
+    assert [outcome["outcome"] for outcome in said] == ["persisted", "refused", "persisted"]
+    assert said[1]["reason"] == "a value does not fit its column (22P02)"
+    assert target.rows(shop) == fold(good, {shop.company_id: shop.uuid})
+
+
+def test_a_zero_byte_is_refused_by_the_database_too(target: Target, shop: Shop) -> None:
+    """A text that PostgreSQL cannot hold is refused as such, and nothing of it is written."""
+    bad = element(order(shop))
+    bad["order"]["customer_name"] = "zero \0 byte"
+    with pytest.raises(EventRefused, match="22P05"):
+        target.gateway.call("botlive_persist", {"events": [bad]})
+    assert target.rows(shop) == fold([], {})
 
 
 def test_a_deleted_session_is_not_made_again(target: Target, shop: Shop) -> None:

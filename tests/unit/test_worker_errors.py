@@ -5,7 +5,9 @@ import pytest
 from events import BotliveError
 from worker import errors
 
-_TREE = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.WorkerError)]
+_TREE = [
+    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.WorkerError)
+]
 _PLAIN = [kind for kind in _TREE if kind not in (errors.UnknownCompany, errors.InvalidSetting)]
 
 

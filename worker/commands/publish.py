@@ -45,14 +45,18 @@ def publish(
         with _publisher() as publisher, _progress(file) as lines:
             _publish(publisher, _events(lines, tally), tally)
     except PublishError:
-        print(
+        _report(
             f"Redis did not confirm every event: {tally.published} are confirmed. "
-            "Publish the same file again: what is on the queue already is persisted once",
-            file=sys.stderr,
+            "Publish the same file again: what is on the queue already is persisted once"
         )
         raise typer.Exit(_NOT_CONFIRMED) from None
-    print(f"published {tally.published}, refused {tally.refused}")
+    typer.echo(f"published {tally.published}, refused {tally.refused}")
     raise typer.Exit(1 if tally.refused else 0)
+
+
+def _report(line: str) -> None:
+    # Written to whatever sys.stderr is at that moment: the progress bar makes room for it.
+    sys.stderr.write(f"{line}\n")
 
 
 def _publisher() -> Publisher:
@@ -74,7 +78,7 @@ def _events(lines: Iterable[bytes], tally: Tally) -> Iterator[Event]:
                 yield _parsed(line)
         except InvalidEvent as error:
             tally.refused += 1
-            print(f"line {number}: {error}", file=sys.stderr)
+            _report(f"line {number}: {error}")
 
 
 def _parsed(line: bytes) -> Event:

@@ -1,0 +1,1 @@
+"""An example day of three shops, and the demo that takes it through the whole pipe."""

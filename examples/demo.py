@@ -1,0 +1,134 @@
+"""``make demo``: an example day, from the chat's events to the rows that shop owners read.
+
+Runs inside ``botlive stack run``, which sets the environment.
+"""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import redis
+from rich.console import Console
+from rich.table import Table
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from events.job import QUEUE
+
+DAY = Path(__file__).with_name("day.ndjson")
+SHOPS = {"boutique-awa": "Boutique Awa", "chez-kofi": "Chez Kofi", "mode-fatou": "Mode Fatou"}
+SHOWN = 6  # rows of each table
+
+console = Console()
+
+
+def botlive(*arguments: str) -> str:
+    """Run the console script as a person would, and return what it prints."""
+    command = [str(Path(sys.executable).with_name("botlive")), *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+
+
+def main() -> None:
+    """Three shops, a worker, a day's events; then what landed, and what did not and why."""
+    connection = redis.Redis.from_url(os.environ["REDIS_URL"])
+    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database:
+        before = persisted(database)
+        for company_id, name in SHOPS.items():
+            botlive("company", "add", company_id, "--name", name)
+        console.rule("[bold]botlive publish examples/day.ndjson")
+        published = int(botlive("publish", str(DAY)).split()[1].rstrip(","))
+        console.rule("[bold]botlive worker --burst")
+        log = work()
+        landed = persisted(database) - before
+        show_tables(database)
+        failed = show_failed(queue)
+    duplicate = log["duplicate"]
+    print(f"demo: {published} published, {landed} persisted, {duplicate} duplicate, {failed} failed")
+
+
+def work() -> Counter[str]:
+    """Work the queue off; the worker's log lines, counted by what they say."""
+    command = [str(Path(sys.executable).with_name("botlive")), "worker", "--burst"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True)
+    lines = Counter(word for line in done.stderr.splitlines() for word in said(line))
+    console.print(f"the worker's log: {dict(lines)}")
+    return lines
+
+
+def said(line: str) -> list[str]:
+    """The words of interest in a log line."""
+    return [word for word in ("persisted", "duplicate", "refused") if f'"event": "{word}"' in line]
+
+
+def persisted(database: psycopg.Connection[Any]) -> int:
+    """How many events are in the tables."""
+    row = database.execute("select count(*) from botlive.inbox").fetchone()
+    return int(row[0]) if row else 0
+
+
+def show_tables(database: psycopg.Connection[Any]) -> None:
+    """The newest rows of each table, as the front end would show them."""
+    show(
+        database,
+        "orders",
+        """select c.name as shop, o.customer_name as customer, o.items -> 0 ->> 'name' as item,
+                  o.total_amount || ' FCFA' as total, o.metadata ->> 'zone' as zone, o.status
+           from orders o join companies c on c.id = o.company_id order by o.created_at desc""",
+    )
+    show(
+        database,
+        "activities",
+        """select c.name as shop, to_char(a.created_at, 'HH24:MI') as at, a.type, a.status, a.title, a.description
+           from activities a join companies c on c.id = a.company_id order by a.created_at desc""",
+    )
+    show(
+        database,
+        "bot_sessions",
+        """select c.name as shop, s.mode, to_char(s.started_at, 'HH24:MI') as started,
+                  coalesce(to_char(s.ended_at, 'HH24:MI'), 'live') as ended
+           from bot_sessions s join companies c on c.id = s.company_id order by s.started_at desc""",
+    )
+
+
+def show(database: psycopg.Connection[Any], name: str, query: str) -> None:
+    """One table's newest rows and how many there are."""
+    cursor = database.execute(query.encode())
+    rows = cursor.fetchall()
+    table = Table(
+        *[column.name for column in cursor.description or ()],
+        title=f"{name}: {len(rows)} rows, the newest {min(SHOWN, len(rows))}",
+        title_justify="left",
+    )
+    for row in rows[:SHOWN]:
+        table.add_row(*["" if value is None else str(value) for value in row])
+    console.print(table)
+
+
+def show_failed(queue: Queue) -> int:
+    """What stands in RQ's failed registry, each with its reason."""
+    jobs = Job.fetch_many(
+        queue.failed_job_registry.get_job_ids(), connection=queue.connection, serializer=JSONSerializer
+    )
+    table = Table("event", "type", "reason", title="failed registry", title_justify="left")
+    for job in filter(None, jobs):
+        table.add_row(str(UUID(job.id[:36])), job.description, reason(job))
+    console.print(table)
+    return table.row_count
+
+
+def reason(job: Job) -> str:
+    """The one line that says why and what to do."""
+    result = job.latest_result()
+    trace = (result.exc_string if result else "") or ""
+    return trace.strip().rpartition("\n")[2].partition(": ")[2]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The console script: cheap to start, clear about what is missing."""
+
+import json
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+from worker import cli
+from worker.errors import InvalidSetting
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
+    monkeypatch.setattr(sys, "argv", ["botlive", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def _imported(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has after running the code."""
+    script = (
+        "import sys, json\n"
+        f"try:\n    {code}\nexcept SystemExit: pass\n"
+        "print('\\n' + json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    return set(json.loads(shown.splitlines()[-1]))
+
+
+_HEAVY = {"httpx", "psycopg", "pydantic", "redis", "rich", "rq", "starlette", "structlog", "supabase"}
+
+
+def test_importing_the_script_imports_nothing_heavy() -> None:
+    """Not even typer."""
+    assert not _imported("import worker.cli") & {*_HEAVY, "typer"}
+
+
+def test_the_help_imports_no_command() -> None:
+    """A list of the commands needs typer only."""
+    assert not _imported("from worker.cli import main; main(['--help'])") & _HEAVY
+
+
+def test_publish_does_without_the_worker() -> None:
+    """Publishing needs what the chat needs, not Supabase's client or the logs."""
+    loaded = _imported("from worker.cli import main; main(['publish', '--help'])")
+    assert not loaded & {"httpx", "localstack", "psycopg", "rq", "structlog", "supabase"}
+    assert "redis" in loaded
+
+
+def test_every_command_is_listed_with_its_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table of commands is what the help shows."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert _run(monkeypatch, ["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, command in cli.COMMANDS.items():
+        assert f"  {name} " in shown
+        assert command.help in shown
+
+
+@pytest.mark.parametrize("name", ["migrate", "publish"])
+def test_a_command_has_its_own_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """The command that is called is the real one."""
+    assert _run(monkeypatch, [name, "--help"]) == 0
+    assert f"Usage: botlive {name}" in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_a_wrong_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and the name is told."""
+    assert _run(monkeypatch, ["publsh"]) == 2
+    assert "publsh" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("absent", "arguments", "line"),
+    [
+        ("typer", ["publish", "-"], "botlive publish needs the extra [worker]"),
+        ("typer", ["stack"], "botlive stack needs the extra [stack]"),
+        ("typer", [], "botlive needs the extra [worker]"),
+        ("psycopg", ["migrate"], "botlive migrate needs the extra [worker]"),
+        ("localstack.cli", ["stack"], None),
+    ],
+)
+def test_a_missing_extra_is_named(absent: str, arguments: list[str], line: str | None) -> None:
+    """One line on stderr and exit code 2; a module of our own that is missing is a fault of ours."""
+    code = (
+        f"import sys; sys.modules[{absent!r}] = None; sys.argv[1:] = {arguments!r}\n"
+        "from worker.cli import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if line is None:
+        assert (ended.returncode, "Traceback" in ended.stderr) == (1, True)
+        return
+    extra = line.partition("[")[2].rstrip("]")
+    assert ended.returncode == 2
+    assert ended.stderr == f"{line}: pip install 'botlive-events[{extra}]'\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(InvalidSetting("REDIS_URL", "is none"), 2), (RuntimeError("bug"), None)]
+)
+def test_our_errors_are_one_line_and_bugs_are_not_hidden(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, code: int | None
+) -> None:
+    """An exception of ours is its message; any other goes on with its traceback."""
+    module = ModuleType("broken")
+
+    def command() -> None:
+        raise error
+
+    module.command = command  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "broken", module)
+    monkeypatch.setitem(cli.COMMANDS, "broken", cli.Command("broken:command", "worker", "Breaks."))
+    if code is None:
+        with pytest.raises(RuntimeError, match="bug"):
+            cli.main(["broken"])
+        return
+    assert _run(monkeypatch, ["broken"]) == code
+    assert capsys.readouterr().err == "REDIS_URL: is none\n"

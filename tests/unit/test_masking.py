@@ -1,0 +1,162 @@
+"""Personal data and secrets never leave; ids, instants and digests do."""
+
+import time
+from datetime import UTC, datetime
+from hashlib import md5, sha1, sha256
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events import PaymentIssue
+from worker.masking import MASK, PRIVATE, mask, mask_text
+
+_ID = "019a9fb0-0000-7000-8000-000000000002"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("+2250700000000", "***"),
+        ("2250700000000", "***"),
+        ("07000000", "***"),
+        ("+225 07 00 00 00 00", "***"),
+        ("07.00.00.00", "***"),
+        ("07-00-00-00-00", "***"),
+        ("+225 - 07\u00a000\u00a000\u00a000", "+225 - ***"),
+        ("from +2250700000000: hello", "from ***: hello"),
+        ("user_id='+2250700000000',", "user_id='***',"),
+        (f"{_ID} +2250700000000 {_ID}", f"{_ID} *** {_ID}"),
+        ("+2250700000000 2026-11-20T08:00:00Z", "*** 2026-11-20T08:00:00Z"),
+        ("x eyJhbGciOi.eyJzdWIi.c2ln y", "x *** y"),
+        ("Bearer eyJhbGciOi.eyJzdWIi.c2ln", "Bearer ***"),
+        ("key sb_secret_abc-D_9 refused", "key sb_secret_*** refused"),
+        ("sb_publishable_abc", "sb_publishable_***"),
+        ("redis://:hunter2@h:6379/0", "redis://:***@h:6379/0"),
+        ("postgresql://u:hunter2@h:5432/x", "postgresql://u:***@h:5432/x"),
+        ("postgresql://u:hun@ter/2@h/x", "postgresql://u:***@h/x"),
+        ("Failing row contains (1, Awa).\nCONTEXT", "Failing row contains ***\nCONTEXT"),
+        ("Key (phone)=(Awa) already exists.", "Key (phone)=***"),
+    ],
+)
+def test_what_is_masked(text: str, masked: str) -> None:
+    """Phone numbers, tokens, keys, passwords and quoted rows become ``***``, the rest stays."""
+    assert mask_text(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _ID,
+        f"{_ID}-12345678",
+        _ID.upper(),
+        "2026-11-20",
+        "2026-11-20T08:00:35Z",
+        "2026-11-20 08:00:35.123456+00:00",
+        "at 2026-11-20T08:00:35.123456Z done",
+        md5(b"x", usedforsecurity=False).hexdigest(),
+        sha1(b"x", usedforsecurity=False).hexdigest(),
+        sha256(b"x").hexdigest(),
+        "redis://127.0.0.1:6379/0",
+        "1234567 events",
+        "(22003, HTTP 400)",
+        "",
+    ],
+)
+def test_what_is_left_alone(text: str) -> None:
+    """An id, an instant, a digest, an address without a password, a number too short for a phone's."""
+    assert mask_text(text) == text
+
+
+_phones = st.from_regex(r"\A(?:\+225[ ]?)?0[157](?:[ .\-]?[0-9]{2}){4}\Z")
+_harmless = st.one_of(
+    st.uuids().map(str),
+    st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)).map(
+        datetime.isoformat
+    ),
+    st.binary(min_size=1).map(lambda raw: sha256(raw).hexdigest()),
+    st.sampled_from(["ORDERS", "line 7:", "12 events", "Awa", "batch"]),
+)
+
+
+@given(st.lists(_harmless), _phones, st.lists(_harmless))
+def test_a_phone_number_never_survives_and_its_neighbours_do(
+    before: list[str], phone: str, after: list[str]
+) -> None:
+    """Between any ids, instants, digests and words the number is masked, and only it."""
+    masked = mask_text("; ".join([*before, phone, *after]))
+    assert masked == "; ".join([*before, MASK, *after])
+
+
+@given(st.text(), st.from_regex(r"\A\+?[0-9]{8,15}\Z"), st.text())
+def test_eight_digits_in_a_row_never_survive_in_free_text(before: str, digits: str, after: str) -> None:
+    """Whatever stands around a number, it is not in what is written."""
+    assert digits not in mask_text(f"{before} {digits} {after}")
+
+
+@given(st.text())
+def test_masking_twice_is_masking_once(text: str) -> None:
+    """A line may pass more than one handler."""
+    assert mask_text(mask_text(text)) == mask_text(text)
+
+
+_leaves = st.none() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.just("+2250700000000")
+_keys = st.sampled_from([*sorted(PRIVATE), "User_ID", "event_id", "count"]) | st.text()
+_trees = st.recursive(
+    _leaves, lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(_keys, inner), max_leaves=20
+)
+
+
+def _private_values(tree: Any) -> list[Any]:
+    if isinstance(tree, dict):
+        here = [value for key, value in tree.items() if key.lower() in PRIVATE]
+        return here + [found for value in tree.values() for found in _private_values(value)]
+    return [found for value in tree for found in _private_values(value)] if isinstance(tree, list) else []
+
+
+@given(_trees)
+def test_private_keys_are_masked_at_every_depth(tree: Any) -> None:
+    """No value under a private key is shown, and no phone number anywhere."""
+    masked = mask(tree)
+    assert all(value == MASK for value in _private_values(masked))
+    assert "2250700000000" not in repr(masked)
+
+
+@pytest.mark.parametrize(
+    ("value", "masked"),
+    [
+        (2250700000000, MASK),
+        (2_000_000, 2_000_000),
+        (True, True),
+        (0.123456789, 0.123456789),
+        (UUID(_ID), _ID),
+        (b"+2250700000000", "b'***'"),
+        (ValueError("+2250700000000"), MASK),
+        ({"+2250700000000": 1}, {MASK: 1}),
+        (("+2250700000000", 1), [MASK, 1]),
+    ],
+)
+def test_other_values(value: Any, masked: Any) -> None:
+    """A number is masked where it is long enough for a phone's; an object is masked as its text."""
+    assert mask(value) == masked
+
+
+def test_an_event_can_be_logged_whole() -> None:
+    """Its fields are masked by their names."""
+    event = PaymentIssue(company_id="shop", user_id="Awa", issue_type="late", message="Je m'appelle Awa")
+    assert mask(event)["company_id"] == "shop"
+    assert "Awa" not in repr(mask(event))
+
+
+_RUNS = ["eyJ", "://x:", "1 ", "12345-", "a1", "0123456 a", "Key (", "2026-11-20 ", "1234567-- ", "\u00a0"]
+
+
+@pytest.mark.parametrize("piece", _RUNS)
+def test_no_text_makes_it_slow(piece: str) -> None:
+    """A hostile text of 64 KB does not hold the worker: no pattern backtracks without a bound."""
+    text = piece * (65_536 // len(piece))
+    start = time.process_time()
+    mask_text(text + "1")
+    assert time.process_time() - start < 1
