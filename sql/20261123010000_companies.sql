@@ -322,7 +322,7 @@ begin
            (select u.id from auth.users u where u.id = c.user_id) as owner
     from public.company_rag_configs c
     where not exists (select from public.company_mapping m where m.company_id = c.company_id)
-    order by c.company_id
+    order by c.company_id <> lower(c.company_id), c.company_id -- a UUID as it is usually written first
   loop
     begin
       perform botlive.map_company(row.company_id, null, row.owner, row.company_name);

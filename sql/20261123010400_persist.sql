@@ -150,21 +150,19 @@ as $$
   )
 $$;
 
-create or replace function botlive.rehearse(event jsonb)
+create or replace function botlive.rehearse(event jsonb, conversation uuid)
 returns boolean
 language plpgsql
 set search_path = ''
 as $$
 declare
-  plain jsonb := event || jsonb_build_object(
-    'event_id', gen_random_uuid(),
-    'occurred_at', now(),
-    'activity', (event -> 'activity') || '{"title": "Botlive", "description": "Botlive", "metadata": {},
-                                           "customer_name": "Botlive", "conversation_id": null}');
+  said jsonb := jsonb_build_object('customer_name', 'Botlive', 'metadata', '{}'::jsonb, 'conversation_id', conversation);
+  plain jsonb := event || jsonb_build_object('event_id', gen_random_uuid(), 'occurred_at', now(),
+    'activity', (event -> 'activity') || said || '{"title": "Botlive", "description": "Botlive"}');
 begin
   if jsonb_typeof(event -> 'order') = 'object' then
-    plain := plain || '{"order": {"customer_name": "Botlive", "total_amount": 1000, "metadata": {},
-                        "items": [{"name": "Botlive", "quantity": 1, "price": 1000}], "conversation_id": null}}';
+    plain := plain || jsonb_build_object('order', said
+      || '{"total_amount": 1000, "items": [{"name": "Botlive", "quantity": 1, "price": 1000}]}');
   end if;
   perform botlive.write_events(jsonb_build_array(plain));
   raise exception using errcode = 'BL000';
@@ -174,7 +172,18 @@ exception
 end
 $$;
 comment on function botlive.rehearse is
-  'Whether a plain event of the same type and company would be accepted; leaves nothing behind.';
+  'Whether a plain event of the same type and company is accepted; leaves nothing behind.';
+
+create or replace function botlive.is_well(event jsonb)
+returns boolean
+language sql
+set search_path = ''
+as $$
+  -- Some projects want a conversation, others know which there are.
+  select botlive.rehearse(event, null) or botlive.rehearse(event, gen_random_uuid())
+$$;
+comment on function botlive.is_well is
+  'Whether the installation takes events of this type and company, so that a refusal is the event''s fault.';
 
 create or replace function botlive.without_conversation(event jsonb, table_label text)
 returns jsonb
@@ -215,7 +224,7 @@ exception
     end if;
     raise;
   when data_exception then
-    if not botlive.rehearse(event) then
+    if not botlive.is_well(event) then
       raise;
     end if;
     return jsonb_build_object('outcome', 'refused',
@@ -225,7 +234,7 @@ exception
       constraint_label = constraint_name, column_label = column_name;
     if not botlive.is_own_fault(to_regclass(format('%I.%I', schema_label, table_label)),
                                 constraint_label, column_label)
-      or not botlive.rehearse(event)
+      or not botlive.is_well(event)
     then
       raise;
     end if;
@@ -270,9 +279,9 @@ comment on function public.botlive_persist is
   '{"outcome": "persisted" | "duplicate" | "unknown_company" | "refused", "reason"?, "session_written"?}.';
 
 revoke all on function botlive.parse_events, botlive.lock_companies, botlive.write_events,
-  botlive.is_own_fault, botlive.rehearse, botlive.without_conversation, botlive.write_alone from public;
+  botlive.is_own_fault, botlive.rehearse, botlive.is_well, botlive.without_conversation, botlive.write_alone from public;
 grant execute on function botlive.parse_events, botlive.lock_companies, botlive.write_events,
-  botlive.is_own_fault, botlive.rehearse, botlive.without_conversation, botlive.write_alone to service_role;
+  botlive.is_own_fault, botlive.rehearse, botlive.is_well, botlive.without_conversation, botlive.write_alone to service_role;
 revoke all on function public.botlive_persist from public, anon, authenticated;
 grant execute on function public.botlive_persist to service_role;
 

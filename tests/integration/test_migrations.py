@@ -1,194 +1,232 @@
-"""``botlive migrate``, against an embedded PostgreSQL: once each, in order, by two at once too."""
+"""The migrations over databases as they are found in the field."""
 
-import re
-import threading
-from collections.abc import Callable
-from uuid import uuid4
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
-from localstack.stack import Stack
-from worker import migrations
-from worker.errors import MigrationFailed
-from worker.migrations import Migration, migrate
+from events import Event, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from worker.gateway import element
+from worker.migrations import migrate
 
-Bundle = Callable[..., None]
+FIELD = Path(__file__).with_name("lovable.sql").read_text(encoding="utf-8")
+FILES = sorted(path.stem for path in Path("sql").glob("*.sql"))
+TABLES = ("companies", "orders", "activities", "bot_sessions", "company_rag_configs")
+PHONE = "+2250700000000"
 
-
-@pytest.fixture
-def server(stack: Stack) -> str:
-    """The URL of the stack's PostgreSQL."""
-    return stack.environment["DATABASE_URL"]
-
-
-@pytest.fixture
-def url(server: str) -> str:
-    """The URL of a fresh database."""
-    name = f"fresh_{uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"create database {name}".encode())
-    return f"{server.rpartition('/')[0]}/{name}"
+Database = psycopg.Connection[dict[str, Any]]
 
 
-@pytest.fixture
-def bundle(monkeypatch: pytest.MonkeyPatch) -> Bundle:
-    """Replaces the migrations that are carried."""
-
-    def carry(**files: str) -> None:
-        carried = [Migration(name.removeprefix("v"), sql.encode()) for name, sql in files.items()]
-        monkeypatch.setattr(migrations, "bundled", lambda: carried)
-
-    return carry
+def connect(url: str) -> Database:
+    """As the project's owner."""
+    return psycopg.connect(url, autocommit=True, row_factory=dict_row)
 
 
-def _all(url: str, query: bytes) -> list[tuple[object, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(query).fetchall()
+def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
+    """Every row of Lovable's tables, as text."""
+    return {
+        table: database.execute(
+            f"select to_jsonb(t) - array['metadata', 'user_id'] as row from public.{table} t order by 1".encode()
+        ).fetchall()
+        for table in TABLES
+    }
 
 
-_A = "create table if not exists a (n int); insert into a values (1);"
-_B = "insert into a values (2);"
+def persist(database: Database, *events: Event) -> Any:
+    """Call the function as the worker's role does."""
+    with database.transaction():
+        database.execute("set local role service_role")
+        batch = Jsonb([element(event) for event in events])
+        row = database.execute("select public.botlive_persist(%s) as said", [batch]).fetchone()
+    return row and row["said"]
 
 
-def test_the_bundle_is_in_order() -> None:
-    """The files of ``sql/`` by name, each with a time stamp of its own."""
-    names = [migration.name for migration in migrations.bundled()]
-    assert names == sorted(names)
-    assert names
-    assert all(re.fullmatch(r"\d{14}_[a-z0-9_]+", name) for name in names)
-    assert len({migration.version for migration in migrations.bundled()}) == len(names)
+def order(company_id: str, **fields: Any) -> OrderCompleted:
+    """A plain order."""
+    items = (Item(name="Pagne", quantity=1, price=9000),)
+    plain = {"company_id": company_id, "user_id": PHONE, "total_amount": 9000, "items": items}
+    return OrderCompleted(**{**plain, **fields})
 
 
-def test_each_is_applied_once(url: str, bundle: Bundle) -> None:
-    """A second run finds them recorded and leaves them alone."""
-    bundle(v1_a=_A, v2_b=_B)
-    assert migrate(url) == ["1_a applied", "2_b applied"]
-    assert migrate(url) == ["1_a already applied", "2_b already applied"]
-    assert _all(url, b"select n from a") == [(1,), (2,)]
-    assert _all(url, b"select version, name from botlive.migrations order by 1") == [
-        ("1", "1_a"),
-        ("2", "2_b"),
-    ]
+def test_every_file_is_applied_once(database_url: str) -> None:
+    """The first run applies them in their order, the second finds them applied."""
+    first, second = migrate(database_url), migrate(database_url)
+    assert [line for line in first if line.endswith(" applied")] == [f"{name} applied" for name in FILES]
+    assert second == [f"{name} already applied" for name in FILES]
 
 
-def test_a_new_one_is_applied_alone(url: str, bundle: Bundle) -> None:
-    """What was applied before stays as it is."""
-    bundle(v1_a=_A)
-    migrate(url)
-    bundle(v1_a=_A, v2_b=_B)
-    assert migrate(url) == ["1_a already applied", "2_b applied"]
-    assert _all(url, b"select n from a") == [(1,), (2,)]
+def test_two_at_once_apply_every_file_once(database_url: str) -> None:
+    """The second waits for the first and finds its work done."""
+    with ThreadPoolExecutor(2) as pool:
+        lines = [line for result in pool.map(migrate, [database_url] * 2) for line in result]
+    assert sorted(line for line in lines if line.endswith(" applied")) == sorted(
+        [f"{name} applied" for name in FILES] + [f"{name} already applied" for name in FILES]
+    )
 
 
-def test_a_changed_one_is_applied_again_with_all_after_it(url: str, bundle: Bundle) -> None:
-    """A later file may replace what the changed one makes: it must have the last word again."""
-    makes = "create or replace function f() returns int language sql as 'select {}';"
-    bundle(v0_first="select 0", v1_f=makes.format(1), v2_f=makes.format(2))
-    migrate(url)
-    bundle(v0_first="select 0", v1_f=makes.format(10), v2_f=makes.format(2))
-    assert migrate(url) == [
-        "0_first already applied",
-        "1_f applied again: it has changed",
-        "2_f applied again: one before it was applied",
-    ]
-    assert _all(url, b"select f()") == [(2,)]
-    assert all(line.endswith("already applied") for line in migrate(url))
+def test_each_file_runs_again_unrecorded(database_url: str) -> None:
+    """As the SQL editor or `supabase db push` would run them after `botlive migrate`, and twice."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        for name in FILES * 2:
+            database.execute(Path("sql", f"{name}.sql").read_bytes())
+        database.execute("select botlive.map_company('shop')")
+        assert [said["outcome"] for said in persist(database, order("shop"))] == ["persisted"]
 
 
-def test_a_failing_one_leaves_nothing_and_those_before_it_stay(url: str, bundle: Bundle) -> None:
-    """A file is one transaction with its record; the error names the file and the reason."""
-    bundle(v1_a=_A, v2_bad="insert into a values (2); insert into missing values (3);")
-    with pytest.raises(MigrationFailed, match=r'2_bad: relation "missing" does not exist \(42P01\)'):
-        migrate(url)
-    assert _all(url, b"select n from a") == [(1,)]
-    assert _all(url, b"select version from botlive.migrations") == [("1",)]
+def test_a_field_database_loses_nothing(database_url: str) -> None:
+    """Rows, extra columns and Lovable's own policies are there afterwards, the open policy is gone."""
+    with connect(database_url) as database:
+        database.execute(FIELD.encode())
+        before = contents(database)
+        lines = migrate(database_url)
+        after = contents(database)
+        policies = {row["policyname"] for row in database.execute("select policyname from pg_policies")}
+    for table in TABLES:
+        assert all(row in after[table] for row in before[table])
+    assert [row for row in after["orders"] if row not in before["orders"]] == []
+    assert "Owners can add notes" in policies
+    assert not {"Enable all access", "Signed-in users see everything", "Anyone can insert"} & policies
+    for name in ("Enable all access", "Signed-in users see everything", "Anyone can insert"):
+        assert any(f'replaced policy "{name}"' in line for line in lines)
 
 
-def test_a_refusal_shows_no_personal_data(url: str, bundle: Bundle) -> None:
-    """PostgreSQL's words may quote a value."""
-    bundle(v1_bad="select '+2250700000000'::date")
-    with pytest.raises(MigrationFailed) as caught:
-        migrate(url)
-    assert "0700000000" not in str(caught.value)
+def test_every_config_of_the_field_is_mapped(database_url: str) -> None:
+    """To the company whose UUID its text id is, else to one that is made; two for one are reported."""
+    with connect(database_url) as database:
+        database.execute(FIELD.encode())
+        lines = migrate(database_url)
+        mapping = {
+            row["company_id"]: row["uuid"]
+            for row in database.execute("select company_id, uuid from public.company_mapping")
+        }
+        strays = database.execute(
+            "select from public.company_mapping m left join public.companies c on c.id = m.uuid where c.id is null"
+        ).fetchall()
+    known = UUID("aaaaaaaa-1111-4111-8111-111111111111")
+    assert strays == []
+    assert mapping.keys() == {"text-id-shop", str(known), "first-integration"}
+    assert mapping[str(known)] == known
+    assert mapping["first-integration"] == UUID("99999999-9999-4999-8999-999999999999")
+    assert any(str(known).upper() in line and "not mapped" in line for line in lines)
 
 
-def test_our_notices_are_among_the_lines(url: str, bundle: Bundle) -> None:
-    """A migration says what it replaced; PostgreSQL's own chatter stays out."""
-    bundle(v1_n="do $$ begin raise notice 'botlive: replaced %', 'p'; raise notice 'other'; end $$;")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            b"do $$ begin execute format('alter database %I set client_min_messages = error', "
-            b"current_database()); end $$"
-        )
-    assert migrate(url) == ["botlive: replaced p", "1_n applied"]
+def test_the_mapping_keeps_up_with_new_configs(database_url: str) -> None:
+    """A new config is mapped, its owner's change follows, also by a role that may not write mappings."""
+    owners = [uuid4(), uuid4()]
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("insert into auth.users (id) values (%s), (%s)", owners)
+        database.execute("create role botlive_test_writer")
+        try:
+            database.execute("grant insert, update, select on public.company_rag_configs to botlive_test_writer")
+            database.execute("alter table public.company_rag_configs disable row level security")
+            database.execute("set role botlive_test_writer")
+            database.execute("insert into public.company_rag_configs (company_id) values ('new-shop')")
+            database.execute("update public.company_rag_configs set user_id = %s", owners[:1])
+            database.execute("update public.company_rag_configs set user_id = %s", owners[1:])
+        finally:
+            database.execute("reset role")
+            database.execute("drop owned by botlive_test_writer")
+            database.execute("drop role botlive_test_writer")
+        mapped = database.execute("select company_id, user_id from public.company_mapping").fetchall()
+    assert mapped == [{"company_id": "new-shop", "user_id": owners[1]}]
 
 
-def test_two_at_once(url: str, bundle: Bundle) -> None:
-    """The second waits, and then finds everything done."""
-    bundle(v1_a=_A, v2_slow="select pg_sleep(0.5)", v3_b=_B)
-    results: list[list[str]] = []
-    runs = [threading.Thread(target=lambda: results.append(migrate(url))) for _ in range(3)]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join()
-    assert [line for lines in results for line in lines].count("1_a applied") == 1
-    assert sum(line.endswith("already applied") for lines in results for line in lines) == 6
-    assert _all(url, b"select n from a") == [(1,), (2,)]
+def test_the_customers_write_never_fails_for_the_mapping(database_url: str) -> None:
+    """With companies closed by a check, a config is still inserted; the shop is listed as not mapped."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("alter table public.companies add constraint closed check (false)")
+        database.execute("insert into public.company_rag_configs (company_id) values ('new-shop')")
+        listed = database.execute("select public.botlive_company_list() as companies").fetchone()
+    assert listed
+    assert [(company["company_id"], company["uuid"]) for company in listed["companies"]] == [("new-shop", None)]
 
 
-def test_waiting_has_an_end(url: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where another run hangs, the reason is told."""
-    monkeypatch.setattr(migrations, "_SESSION", b"set lock_timeout = '50ms'")
-    bundle(v1_a=_A)
-    with psycopg.connect(url) as hanging:
-        hanging.execute(migrations._TURN)
-        with pytest.raises(MigrationFailed, match="another `botlive migrate`"):
-            migrate(url)
-
-
-def test_the_books_are_nobody_elses(url: str, bundle: Bundle) -> None:
-    """The record is closed to the public, and under row level security."""
-    bundle(v1_a=_A)
-    migrate(url)
-    query = b"""
-        select relrowsecurity, coalesce(relacl::text, '') ~ '[{,]=',
-            has_schema_privilege('public', 'botlive', 'usage')
-        from pg_class where oid = 'botlive.migrations'::regclass
-    """
-    assert _all(url, query) == [(True, False, False)]
-
-
-def test_postgrest_is_told(url: str, bundle: Bundle) -> None:
-    """Its schema cache is reloaded after every run."""
-    bundle(v1_a=_A)
-    with psycopg.connect(url, autocommit=True) as listening:
-        listening.execute(b"listen pgrst")
-        migrate(url)
-        assert [note.payload for note in listening.notifies(timeout=5, stop_after=1)] == ["reload schema"]
+def test_a_missing_conversation_costs_no_event(database_url: str) -> None:
+    """Where conversation_id has a foreign key, a missing row nulls the column; the id stays in metadata."""
+    with connect(database_url) as database:
+        database.execute(FIELD.encode())
+        migrate(database_url)
+        known = database.execute("select id from public.conversations").fetchone()
+        assert known
+        there, missing = known["id"], uuid4()
+        events = [order("text-id-shop", conversation_id=there), order("text-id-shop", conversation_id=missing)]
+        assert [said["outcome"] for said in persist(database, *events)] == ["persisted", "persisted"]
+        for table in ("orders", "activities"):
+            query = f"select conversation_id, metadata ->> 'conversation_id' as kept from public.{table} where id = %s"
+            assert [database.execute(query.encode(), [event.event_id]).fetchone() for event in events] == [
+                {"conversation_id": there, "kept": str(there) if table == "activities" else None},
+                {"conversation_id": None, "kept": str(missing)},
+            ]
 
 
 @pytest.mark.parametrize(
-    ("unusable", "why"),
+    "rule",
     [
-        ("postgresql://u:s3cr3t@127.0.0.1:1/x", "nothing listens"),
-        ("postgresql://u:s3cr3t@nowhere.invalid/x", "host is unknown"),
-        ("mysql://u:s3cr3t@127.0.0.1/x", "no PostgreSQL URL"),
-        ("s3cr3t", "no PostgreSQL URL"),
-        ("postgresql://u:s3cr3t@127.0.0.1:port/x", "DATABASE_URL"),
+        "alter table public.orders add check (total_amount < 1000000)",
+        "alter table public.activities add check (length(description) < 500)",
+        "alter table public.orders alter conversation_id set not null",
     ],
 )
-def test_an_unreachable_database_is_one_line_without_a_secret(unusable: str, why: str) -> None:
-    """The variable and the reason, never the URL."""
-    with pytest.raises(MigrationFailed, match=why) as caught:
-        migrate(unusable)
-    assert "s3cr3t" not in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert caught.value.__suppress_context__
+def test_an_events_own_fault_fails_alone(database_url: str, rule: str) -> None:
+    """A check or not-null on a value that the event carries refuses it and lets its neighbours through."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        database.execute(rule.encode())
+        conversation = uuid4()
+        issue = PaymentIssue(company_id="shop", user_id=PHONE, issue_type="x", message="m" * 600)
+        bad = issue if "description" in rule else order("shop", total_amount=5_000_000)
+        good = [order("shop", conversation_id=conversation) for _ in range(2)]
+        said = persist(database, good[0], bad, good[1])
+        rows = database.execute("select count(*) as n from botlive.inbox").fetchone()
+    assert [outcome["outcome"] for outcome in said] == ["persisted", "refused", "persisted"]
+    assert rows == {"n": 2}
 
 
-def test_a_wrong_login_is_named_as_the_reason(url: str) -> None:
-    """The server is there, but does not admit this user."""
-    with pytest.raises(MigrationFailed, match="its user or password is wrong"):
-        migrate(re.sub("//.*@", "//nobody:s3cr3t@", url))
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "alter table public.activities add check (type in ('message', 'system'))",
+        "alter table public.activities add column shift text not null",
+        "alter table public.orders add column shift text not null",
+        "alter table public.activities add check (status <> 'success')",
+        "alter table public.orders add constraint elsewhere foreign key (company_id) references auth.users (id)",
+        """create function public.broken() returns trigger language plpgsql as
+           'begin perform 1 / 0; return new; end';
+           create trigger broken before insert on public.orders for each row execute function public.broken()""",
+    ],
+)
+def test_what_no_event_can_satisfy_aborts_the_call(database_url: str, rule: str) -> None:
+    """The installation is at fault, so no event is blamed and nothing is written."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        database.execute(rule.encode())
+        with pytest.raises(psycopg.Error):
+            persist(database, order("shop"), PaymentValidated(company_id="shop", user_id=PHONE, amount=1, reference=""))
+        for table in ("botlive.inbox", "public.orders", "public.activities"):
+            assert database.execute(f"select from {table}".encode()).fetchall() == []
+
+
+def test_companies_with_columns_of_their_own_can_be_added(database_url: str) -> None:
+    """Columns that are not null and have no default get a neutral value of their type."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("create type public.plan as enum ('free', 'paid')")
+        database.execute(
+            """alter table public.companies add city text not null, add slug text not null unique,
+               add seats int not null, add active boolean not null, add since timestamptz not null,
+               add settings jsonb not null, add tags text[] not null, add plan public.plan not null"""
+        )
+        for shop in ("one", "two"):
+            database.execute("select public.botlive_company_add(%s)", [shop])
+        said = persist(database, order("one"), LiveToggled(company_id="two", enabled=True))
+    assert [outcome["outcome"] for outcome in said] == ["persisted", "persisted"]

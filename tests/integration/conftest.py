@@ -1,0 +1,25 @@
+"""Databases of a test's own on the stack's PostgreSQL, and processes against the stack."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from localstack.stack import Stack
+
+
+@pytest.fixture
+def database_url(stack: Stack) -> Iterator[str]:
+    """An empty database, as a hosted project is before anyone's migrations."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(stack.postgres.url, autocommit=True) as server:
+        server.execute(SQL("create database {}").format(Identifier(name)))
+        url = make_conninfo(**{**conninfo_to_dict(stack.postgres.url), "dbname": name})
+        with psycopg.connect(url, autocommit=True) as database:
+            database.execute(files("localstack").joinpath("supabase.sql").read_bytes())
+        yield url
+        server.execute(SQL("drop database {} with (force)").format(Identifier(name)))
