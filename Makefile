@@ -20,7 +20,7 @@ setup: .venv/installed
 	@touch $@
 
 demo: setup ## Run an example day through the whole pipe, on servers that it brings itself
-	@$(BIN)/botlive stack run --state .state/demo -- $(BIN)/python -m examples.demo
+	@$(BIN)/botlive stack run -- $(BIN)/python -m examples.demo
 
 test: setup ## The tests, on real servers (under three minutes)
 	$(BIN)/pytest -m "not slow"

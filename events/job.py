@@ -6,6 +6,8 @@ itself. Source: ``rq.job.Job.to_dict`` and ``rq.queue.Queue`` of RQ 3.0.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
+from uuid import UUID
 
 from events.contracts import Event
 
@@ -32,37 +34,49 @@ class Keys:
     def of(cls, name: str) -> "Keys":
         return cls(queue=f"rq:queue:{name}", name=name, failed=f"rq:failed:{name}")
 
-    def arguments(self, job_id: str, event: Event) -> list[str]:
+    def arguments(self, call: "Call", job_id: str) -> list[str]:
         """The keys and values that ``publish.lua`` takes."""
         keys = [f"rq:job:{job_id}", self.queue, self.queues, self.failed]
-        return [*keys, job_id, data(event), *self._fields(event)]
+        return [*keys, job_id, call.digest, *self._fields(call)]
 
-    def _fields(self, event: Event) -> list[str]:
+    def _fields(self, call: "Call") -> list[str]:
         instant = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         fields = {
+            "data": call.data,
             "origin": self.name,
             "status": "queued",
             "timeout": str(TIMEOUT),
             "result_ttl": "0",
             "failure_ttl": "-1",
             # What rq-dashboard and RQ's own log lines show: never the arguments.
-            "description": event.type,
+            "description": call.description,
             "created_at": instant,
             "enqueued_at": instant,
         }
         return [text for field in fields.items() for text in field]
 
 
-def data(event: Event) -> str:
-    """The job's call, as RQ's JSON serializer writes it: function, instance, arguments."""
-    return f'["{FUNCTION}",null,[{event.model_dump_json(exclude_none=True)}],{{}}]'
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An event as the call that its job makes."""
 
+    event_id: UUID
+    data: str
+    """The call as RQ's JSON serializer writes it: function, instance, arguments."""
+    digest: str
+    description: str
 
-def own_id(event: Event) -> str:
-    """The job's id: the event's id."""
-    return str(event.event_id)
+    @classmethod
+    def of(cls, event: Event) -> "Call":
+        data = f'["{FUNCTION}",null,[{event.model_dump_json(exclude_none=True)}],{{}}]'
+        return cls(event.event_id, data, sha256(data.encode()).hexdigest()[:16], event.type)
 
+    @property
+    def own_id(self) -> str:
+        """The job's id: the event's id."""
+        return str(self.event_id)
 
-def contested_id(event: Event) -> str:
-    """The job's id where another event waits under the same id: both must reach the worker."""
-    return f"{event.event_id}-{event.digest()[:8]}"
+    @property
+    def contested_id(self) -> str:
+        """The job's id where another event waits under the same id: both must reach the worker."""
+        return f"{self.event_id}-{self.digest}"

@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError, RedisError
 from events import job
 from events.contracts import Event
 from events.errors import PublisherClosed, PublishError
+from events.job import Call
 
 _SCRIPT = files("events").joinpath("publish.lua").read_text(encoding="utf-8")
 _SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -82,22 +83,23 @@ class Publisher:
         self.close()
 
     def _put(self, events: Sequence[Event]) -> None:
-        contested = self._send([(job.own_id(event), event) for event in events])
+        calls = [Call.of(event) for event in events]
+        contested = self._send([(call, call.own_id) for call in calls])
         if contested:
-            self._send([(job.contested_id(event), event) for event in contested])
+            self._send([(call, call.contested_id) for call in contested])
 
-    def _send(self, jobs: Sequence[tuple[str, Event]]) -> list[Event]:
-        """One round trip; returns the events whose id is taken by another event."""
+    def _send(self, jobs: Sequence[tuple[Call, str]]) -> list[Call]:
+        """One round trip; returns the calls whose id is taken by another event."""
         try:
             replies = self._evaluate(jobs)
         except (RedisError, OSError) as error:
             raise PublishError from error
-        return [event for (_, event), reply in zip(jobs, replies, strict=True) if not reply]
+        return [call for (call, _), reply in zip(jobs, replies, strict=True) if not reply]
 
-    def _evaluate(self, jobs: Sequence[tuple[str, Event]]) -> list[Any]:
+    def _evaluate(self, jobs: Sequence[tuple[Call, str]]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
-        for job_id, event in jobs:
-            pipeline.evalsha(_SCRIPT_SHA, _NUMBER_OF_KEYS, *self._keys.arguments(job_id, event))
+        for call, job_id in jobs:
+            pipeline.evalsha(_SCRIPT_SHA, _NUMBER_OF_KEYS, *self._keys.arguments(call, job_id))
         try:
             return pipeline.execute()
         except NoScriptError:

@@ -6,6 +6,8 @@ Runs inside ``botlive stack run``, which sets the environment.
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,51 +22,62 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from events.job import QUEUE
+from worker.gateway import Gateway
+from worker.settings import Settings
 
 DAY = Path(__file__).with_name("day.ndjson")
 SHOPS = {"boutique-awa": "Boutique Awa", "chez-kofi": "Chez Kofi", "mode-fatou": "Mode Fatou"}
+MORNING = 60  # lines of the day
 SHOWN = 6  # rows of each table
+WORDS = ("persisted", "duplicate", "refused")
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
-def botlive(*arguments: str) -> str:
-    """Run the console script as a person would, and return what it prints."""
-    command = [str(Path(sys.executable).with_name("botlive")), *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+def command(*arguments: str) -> list[str]:
+    """The console script, as a person would type it."""
+    console.rule(f"[bold]botlive {' '.join(arguments)}", align="left")
+    return [str(Path(sys.executable).with_name("botlive")), *arguments]
 
 
 def main() -> None:
-    """Three shops, a worker, a day's events; then what landed, and what did not and why."""
+    """Three shops, a worker, a day's events twice; then what landed, and what did not and why."""
     connection = redis.Redis.from_url(os.environ["REDIS_URL"])
     queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    with tempfile.TemporaryFile("w+") as log:
+        worker = subprocess.Popen(command("worker"), stderr=log)
+        add_shops()
+        day = DAY.read_text(encoding="utf-8")
+        # The chat crashed, say, and publishes its morning again: nothing is written twice.
+        published = publish(queue, day) + publish(queue, "".join(day.splitlines(keepends=True)[:MORNING]))
+        worker.terminate()
+        worker.wait(timeout=30)
+        log.seek(0)
+        said = Counter(word for line in log for word in WORDS if f'"event": "{word}"' in line)
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database:
-        before = persisted(database)
-        for company_id, name in SHOPS.items():
-            botlive("company", "add", company_id, "--name", name)
-        console.rule("[bold]botlive publish examples/day.ndjson")
-        published = int(botlive("publish", str(DAY)).split()[1].rstrip(","))
-        console.rule("[bold]botlive worker --burst")
-        log = work()
-        landed = persisted(database) - before
+        landed = persisted(database)
         show_tables(database)
-        failed = show_failed(queue)
-    duplicate = log["duplicate"]
-    print(f"demo: {published} published, {landed} persisted, {duplicate} duplicate, {failed} failed")
+    failed = show_failed(queue)
+    console.print(f"the worker's log: {dict(said)}")
+    print(f"demo: {published} published, {landed} persisted, {said['duplicate']} duplicate, {failed} failed")
 
 
-def work() -> Counter[str]:
-    """Work the queue off; the worker's log lines, counted by what they say."""
-    command = [str(Path(sys.executable).with_name("botlive")), "worker", "--burst"]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True)
-    lines = Counter(word for line in done.stderr.splitlines() for word in said(line))
-    console.print(f"the worker's log: {dict(lines)}")
-    return lines
+def add_shops() -> None:
+    """The shops, as ``botlive company add`` makes them."""
+    gateway = Gateway.connect(Settings.from_env())
+    for company_id, name in SHOPS.items():
+        console.rule(f"[bold]botlive company add {company_id} --name '{name}'", align="left")
+        gateway.call("botlive_company_add", {"text_id": company_id, "shop_name": name})
+    gateway.close()
 
 
-def said(line: str) -> list[str]:
-    """The words of interest in a log line."""
-    return [word for word in ("persisted", "duplicate", "refused") if f'"event": "{word}"' in line]
+def publish(queue: Queue, lines: str) -> int:
+    """Publish, wait until the queue is worked off, and return how many events that were."""
+    done = subprocess.run(command("publish", "-"), input=lines, capture_output=True, text=True, check=False)
+    console.print(f"{done.stderr}{done.stdout}", end="", highlight=False)
+    while len(queue) or queue.connection.zcard(queue.started_job_registry.key):
+        time.sleep(0.05)
+    return int(done.stdout.split()[1].rstrip(","))
 
 
 def persisted(database: psycopg.Connection[Any]) -> int:

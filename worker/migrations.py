@@ -34,7 +34,7 @@ revoke all on table botlive.migrations from public;
 alter table botlive.migrations enable row level security;
 """
 _RECORDED = "select version, checksum from botlive.migrations"
-_RECORD = """
+_RECORD = b"""
 insert into botlive.migrations (version, name, checksum) values (%s, %s, %s)
 on conflict (version)
 do update set name = excluded.name, checksum = excluded.checksum, applied_at = now()
@@ -152,12 +152,13 @@ def _state(*, known: bool, changed: bool, outdated: bool) -> State:
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
     with connection.transaction():
         _execute(connection, migration.name, migration.sql)
-        connection.execute(_RECORD, (migration.version, migration.name, migration.checksum))
+        _execute(connection, migration.name, _RECORD, migration.version, migration.name, migration.checksum)
 
 
-def _execute(connection: psycopg.Connection, what: str, sql: bytes) -> None:
+def _execute(connection: psycopg.Connection, what: str, sql: bytes, *parameters: str) -> None:
     try:
-        connection.execute(sql)
+        # Without parameters a text of many statements is allowed, and a % in it is a %.
+        connection.execute(sql, parameters or None)
     except psycopg.Error as error:
         said = mask_text(error.diag.message_primary or "the connection was lost")
         raise MigrationFailed(f"{what}: {said} ({error.sqlstate or 'no code'})") from None

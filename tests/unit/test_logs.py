@@ -174,7 +174,7 @@ def test_a_failing_handler_leaks_nothing(capsys: pytest.CaptureFixture[str]) -> 
     class Broken(logging.StreamHandler[Any]):
         def emit(self, record: logging.LogRecord) -> None:
             try:
-                getattr(record, "no_such_" + "attribute")  # noqa: B009
+                getattr(record, "no_such_" + "attribute")
             except AttributeError:
                 self.handleError(record)
 

@@ -50,7 +50,7 @@ def test_what_is_masked(text: str, masked: str) -> None:
     "text",
     [
         _ID,
-        f"{_ID}-12345678",
+        f"{_ID}-1234567890123456",
         _ID.upper(),
         "2026-11-20",
         "2026-11-20T08:00:35Z",

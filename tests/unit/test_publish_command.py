@@ -86,7 +86,7 @@ def test_a_line_over_1_mb_is_refused_as_json(
     server: fakeredis.FakeRedis, publish: Any, length: int, published: int, ending: bytes
 ) -> None:
     """However long it is, it is one line, and the next one is read as usual."""
-    code, out, err = publish(_line().ljust(length) + ending, _line())
+    code, out, err = publish(_line().rjust(length) + ending, _line())
     assert out == f"published {published}, refused {2 - published}\n"
     assert err == ([] if published == 2 else ["line 1: json: is longer than 1 MB"])
     assert code == 2 - published

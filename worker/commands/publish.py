@@ -74,7 +74,7 @@ def _publish(publisher: Publisher, events: Iterator[Event], tally: Tally) -> Non
 def _events(lines: Iterable[bytes], tally: Tally) -> Iterator[Event]:
     for number, line in enumerate(lines, start=1):
         try:
-            if line.strip():
+            if len(line) > _LONGEST_LINE or line.strip():
                 yield _parsed(line)
         except InvalidEvent as error:
             tally.refused += 1
@@ -109,7 +109,7 @@ def _size(file: BinaryIO) -> int | None:
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     """Each line, of which a much too long one is neither kept in memory nor yielded whole."""
-    while line := file.readline(_LONGEST_LINE + 2):
+    while line := file.readline(_LONGEST_LINE + 1):
         yield line
         while line and not line.endswith(b"\n"):
             line = file.readline(_LONGEST_LINE)

@@ -1,0 +1,247 @@
+"""From the publisher through Redis and real worker processes to the rows."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+import redis
+from psycopg.rows import dict_row
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentValidated, Publisher, parse_event
+from localstack.stack import Stack
+from tests.contract.conftest import TABLES
+from tests.oracle import Tables, fold
+from worker.gateway import Gateway
+from worker.settings import Settings
+
+DATA = Path(__file__).parents[1] / "data"
+BIN = Path(sys.executable).parent
+PHONE = "+2250700000000"
+BOTLIVE_WORKER = [str(BIN / "botlive"), "worker", "--burst"]
+
+
+class Line:
+    """A queue of the test's own, its publisher, and the processes that work it off."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.name = f"test-{uuid4().hex}"
+        self.environment = {**os.environ, **stack.environment, "BOTLIVE_QUEUE": self.name}
+        self.redis = redis.Redis.from_url(stack.environment["REDIS_URL"])
+        self.queue = Queue(self.name, connection=self.redis, serializer=JSONSerializer)
+        self.publisher = Publisher(redis.Redis.from_url(stack.environment["REDIS_URL"]), queue=self.name)
+        self.gateway = Gateway.connect(
+            Settings(
+                supabase_url=stack.environment["SUPABASE_URL"], supabase_key=stack.environment["SUPABASE_KEY"]
+            )
+        )
+        self.database: psycopg.Connection[dict[str, Any]] = psycopg.connect(
+            stack.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row
+        )
+
+    def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """A command in the environment of this line."""
+        return subprocess.run(
+            command, env=self.environment, text=True, capture_output=True, timeout=90, check=False, **options
+        )
+
+    def work(self, workers: int = 1) -> str:
+        """Work the queue off with that many processes at once; their logs."""
+        processes = [
+            subprocess.Popen(BOTLIVE_WORKER, env=self.environment, text=True, stderr=subprocess.PIPE)
+            for _ in range(workers)
+        ]
+        logs = [process.communicate(timeout=90)[1] for process in processes]
+        assert [process.returncode for process in processes] == [0] * workers, logs
+        return "".join(logs)
+
+    def shop(self, company_id: str | None = None) -> tuple[str, UUID]:
+        """A shop by that text id, or a new one."""
+        company_id = company_id or f"flow-{uuid4()}"
+        return company_id, UUID(self.gateway.call("botlive_company_add", {"text_id": company_id})["uuid"])
+
+    def rows(self, shops: Sequence[UUID]) -> Tables:
+        """All rows of these shops."""
+        return Tables(*(self._rows(table, columns, shops) for table, columns in TABLES.items()))
+
+    def _rows(self, table: str, columns: str, shops: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+        query = f"select id, {', '.join(columns.split())} from public.{table} where company_id = any(%s)"
+        return {row.pop("id"): row for row in self.database.execute(query.encode(), [list(shops)])}
+
+    def failed(self) -> dict[str, str]:
+        """The failed registry: job id and traceback."""
+        jobs = (self.queue.fetch_job(job_id) for job_id in self.queue.failed_job_registry.get_job_ids())
+        return {job.id: (job.latest_result().exc_string or "") for job in jobs if job}  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.publisher.close()
+        self.gateway.close()
+        self.database.close()
+        self.redis.close()
+
+
+@pytest.fixture
+def line(stack: Stack) -> Iterator[Line]:
+    """A queue of the test's own."""
+    made = Line(stack)
+    yield made
+    made.close()
+
+
+def order(company_id: str, **fields: Any) -> OrderCompleted:
+    """A plain order."""
+    items = (Item(name="Pagne", quantity=1, price=9000),)
+    plain = {"company_id": company_id, "user_id": PHONE, "total_amount": 9000, "items": items}
+    return OrderCompleted(**{**plain, **fields})
+
+
+def stock_worker(line: Line) -> subprocess.CompletedProcess[str]:
+    """RQ's own worker, as its documentation starts it."""
+    command = [str(BIN / "rq"), "worker", "-S", "json", "--burst", "--url", line.environment["REDIS_URL"], line.name]
+    return line.run(*command, cwd=Path(__file__).parents[2])
+
+
+def own_worker(line: Line) -> subprocess.CompletedProcess[str]:
+    """Ours."""
+    return line.run(*BOTLIVE_WORKER)
+
+
+@pytest.mark.parametrize("worker", [own_worker, stock_worker])
+def test_a_published_event_becomes_its_rows(
+    line: Line, worker: Callable[[Line], subprocess.CompletedProcess[str]]
+) -> None:
+    """Our worker and a stock `rq worker` persist every type alike and leave the queue empty."""
+    company_id, uuid = line.shop()
+    events: list[AnyEvent] = [
+        PaymentValidated(company_id=company_id, user_id=PHONE, amount=2000.5, reference=""),
+        order(company_id),
+        LiveToggled(company_id=company_id, enabled=True),
+    ]
+    line.publisher.publish_many(events)
+    done = worker(line)
+    assert done.returncode == 0, done.stderr
+    assert line.rows([uuid]) == fold(events, {company_id: uuid})
+    assert len(line.queue) == 0
+    assert line.failed() == {}
+
+
+@pytest.mark.parametrize("worker", [own_worker, stock_worker])
+def test_an_event_that_cannot_be_persisted_stands_in_the_failed_registry(
+    line: Line, worker: Callable[[Line], subprocess.CompletedProcess[str]]
+) -> None:
+    """With its reason, without a phone number, and without harm to its neighbours."""
+    company_id, uuid = line.shop()
+    lost, kept = order("nobody-knows-it"), order(company_id)
+    line.publisher.publish_many([lost, kept])
+    done = worker(line)
+    failed = line.failed()
+    assert failed.keys() == {str(lost.event_id)}
+    assert "botlive company add nobody-knows-it" in failed[str(lost.event_id)]
+    assert line.rows([uuid]).orders.keys() == {kept.event_id}
+    assert PHONE not in failed[str(lost.event_id)]
+    assert PHONE not in done.stdout + done.stderr
+
+
+def test_two_events_under_one_id_are_both_accounted_for(line: Line) -> None:
+    """The first is persisted; the second, published while the first waits, fails as already used."""
+    company_id, uuid = line.shop()
+    first = order(company_id)
+    second = order(company_id, event_id=first.event_id, total_amount=1)
+    line.publisher.publish_many([first, second, first])
+    line.work()
+    assert line.rows([uuid]) == fold([first], {company_id: uuid})
+    assert ["event id already used" in trace for trace in line.failed().values()] == [True]
+
+
+def test_a_hostile_job_is_not_called(line: Line, tmp_path: Path) -> None:
+    """A job that names another function stands in the failed registry; the worker goes on."""
+    company_id, uuid = line.shop()
+    mark = tmp_path / "called"
+    line.queue.enqueue("os.mkdir", str(mark))
+    event = order(company_id)
+    line.publisher.publish(event)
+    line.work()
+    assert not mark.exists()
+    assert line.rows([uuid]).orders.keys() == {event.event_id}
+    assert ["UnknownFunction" in trace for trace in line.failed().values()] == [True]
+
+
+def test_the_trading_day_twice_shuffled_by_three_workers(line: Line) -> None:
+    """It ends in exactly the rows of a straight run in order, and in those of the oracle."""
+    events = [parse_event(text) for text in (DATA / "trading-day.ndjson").read_bytes().splitlines()]
+    shops = dict(line.shop(company_id) for company_id in sorted({event.company_id for event in events}))
+    line.publisher.publish_many(events)
+    line.work()
+    straight = line.rows(list(shops.values()))
+    _forget(line, list(shops.values()))
+    stream = events * 2
+    random.Random(20261120).shuffle(stream)
+    line.publisher.publish_many(stream[:400])
+    line.work(2)
+    line.publisher.publish_many(stream[400:] + stream[:50])
+    line.work(3)
+    assert line.rows(list(shops.values())) == straight == fold(events, shops)
+    assert [len(table) for table in straight] == [114, 330, 8]
+    assert line.failed() == {}
+
+
+def _forget(line: Line, shops: list[UUID]) -> None:
+    for table in TABLES:
+        line.database.execute(f"delete from public.{table} where company_id = any(%s)".encode(), [shops])
+    line.database.execute("delete from botlive.toggles where company = any(%s)", [shops])
+    line.database.execute(
+        """delete from botlive.inbox i using public.company_mapping m
+           where m.company_id = i.company_id and m.uuid = any(%s)""",
+        [shops],
+    )
+
+
+def test_every_bad_line_is_refused_with_its_number_and_field(line: Line) -> None:
+    """None is published, each is named on stderr, and the exit code says that there were some."""
+    fields = "event_id type company_id occurred_at amount amount items items.0.quantity enabled version message"
+    expected = [*fields.split(), "json", "json", "json"]
+    done = line.run(str(BIN / "botlive"), "publish", str(DATA / "bad.ndjson"))
+    assert done.returncode == 1
+    said = [text.split(": ")[:2] for text in done.stderr.splitlines()]
+    assert said == [[f"line {number}", field] for number, field in enumerate(expected, 1)]
+    assert len(line.queue) == 0
+
+
+def test_the_log_says_what_was_written_where(line: Line) -> None:
+    """JSON lines with the event bound; ORDERS, ACTIVITIES and SESSIONS where rows of these were written."""
+    company_id, _ = line.shop()
+    on, off = (LiveToggled(company_id=company_id, enabled=enabled) for enabled in (True, True))
+    bought = order(company_id)
+    line.publisher.publish_many([bought, on, off])
+    lines = [json.loads(text) for text in line.work().splitlines()]
+    written = {entry["event_id"]: entry["written"] for entry in lines if entry["event"] == "persisted"}
+    assert written == {
+        str(bought.event_id): "ORDERS ACTIVITIES",
+        str(on.event_id): "ACTIVITIES SESSIONS",
+        str(off.event_id): "ACTIVITIES",
+    }
+    assert {entry["job_id"] for entry in lines if "written" in entry} == set(written)
+
+
+def test_companies_are_added_linked_and_listed(line: Line) -> None:
+    """By the console script: an event of an unknown shop goes through after it was linked."""
+    botlive = str(BIN / "botlive")
+    company_id, uuid = f"flow-{uuid4()}", uuid4()
+    line.database.execute("insert into public.companies (id, name) values (%s, 'Kiosque')", [uuid])
+    linked = line.run(botlive, "company", "link", company_id, str(uuid))
+    assert linked.stdout == f"linked {company_id} {uuid} owner=nobody\n"
+    listed = line.run(botlive, "company", "list")
+    assert "Kiosque" in listed.stdout
+    nobody = line.run(botlive, "company", "link", company_id, str(uuid4()))
+    assert nobody.returncode == 1
+    assert "there is no company" in nobody.stderr

@@ -1,0 +1,186 @@
+"""``botlive migrate``, against an embedded PostgreSQL: once each, in order, by two at once too."""
+
+import re
+import threading
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from worker import migrations
+from worker.errors import MigrationFailed
+from worker.migrations import Migration, migrate
+
+Bundle = Callable[..., None]
+
+
+@pytest.fixture
+def bundle(monkeypatch: pytest.MonkeyPatch) -> Bundle:
+    """Replaces the migrations that are carried."""
+
+    def carry(**files: str) -> None:
+        carried = [Migration(name.removeprefix("v"), sql.encode()) for name, sql in files.items()]
+        monkeypatch.setattr(migrations, "bundled", lambda: carried)
+
+    return carry
+
+
+def _all(database_url: str, query: bytes) -> list[tuple[object, ...]]:
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(query).fetchall()
+
+
+_A = "create table if not exists a (n int); insert into a values (1);"
+_B = "insert into a values (2);"
+
+
+def test_the_bundle_is_in_order() -> None:
+    """The files of ``sql/`` by name, each with a time stamp of its own."""
+    names = [migration.name for migration in migrations.bundled()]
+    assert names == sorted(names)
+    assert names
+    assert all(re.fullmatch(r"\d{14}_[a-z0-9_]+", name) for name in names)
+    assert len({migration.version for migration in migrations.bundled()}) == len(names)
+
+
+def test_each_is_applied_once(database_url: str, bundle: Bundle) -> None:
+    """A second run finds them recorded and leaves them alone."""
+    bundle(v1_a=_A, v2_b=_B)
+    assert migrate(database_url) == ["1_a applied", "2_b applied"]
+    assert migrate(database_url) == ["1_a already applied", "2_b already applied"]
+    assert _all(database_url, b"select n from a") == [(1,), (2,)]
+    assert _all(database_url, b"select version, name from botlive.migrations order by 1") == [
+        ("1", "1_a"),
+        ("2", "2_b"),
+    ]
+
+
+def test_a_new_one_is_applied_alone(database_url: str, bundle: Bundle) -> None:
+    """What was applied before stays as it is."""
+    bundle(v1_a=_A)
+    migrate(database_url)
+    bundle(v1_a=_A, v2_b=_B)
+    assert migrate(database_url) == ["1_a already applied", "2_b applied"]
+    assert _all(database_url, b"select n from a") == [(1,), (2,)]
+
+
+def test_a_changed_one_is_applied_again_with_all_after_it(database_url: str, bundle: Bundle) -> None:
+    """A later file may replace what the changed one makes: it must have the last word again."""
+    makes = "create or replace function f() returns int language sql as 'select {}';"
+    bundle(v0_first="select 0", v1_f=makes.format(1), v2_f=makes.format(2))
+    migrate(database_url)
+    bundle(v0_first="select 0", v1_f=makes.format(10), v2_f=makes.format(2))
+    assert migrate(database_url) == [
+        "0_first already applied",
+        "1_f applied again: it has changed",
+        "2_f applied again: one before it was applied",
+    ]
+    assert _all(database_url, b"select f()") == [(2,)]
+    assert all(line.endswith("already applied") for line in migrate(database_url))
+
+
+def test_a_failing_one_leaves_nothing_and_those_before_it_stay(database_url: str, bundle: Bundle) -> None:
+    """A file is one transaction with its record; the error names the file and the reason."""
+    bundle(v1_a=_A, v2_bad="insert into a values (2); insert into missing values (3);")
+    with pytest.raises(MigrationFailed, match=r'2_bad: relation "missing" does not exist \(42P01\)'):
+        migrate(database_url)
+    assert _all(database_url, b"select n from a") == [(1,)]
+    assert _all(database_url, b"select version from botlive.migrations") == [("1",)]
+
+
+def test_no_file_is_applied_without_its_record(database_url: str, bundle: Bundle) -> None:
+    """Where the record cannot be written, what the file made is gone with it."""
+    bundle(v1_t="create table t (); alter table botlive.migrations add check (version <> '1')")
+    with pytest.raises(MigrationFailed, match="1_t: "):
+        migrate(database_url)
+    assert _all(database_url, b"select to_regclass('t')") == [(None,)]
+
+
+def test_a_refusal_shows_no_personal_data(database_url: str, bundle: Bundle) -> None:
+    """PostgreSQL's words may quote a value."""
+    bundle(v1_bad="select '+2250700000000'::date")
+    with pytest.raises(MigrationFailed) as caught:
+        migrate(database_url)
+    assert "0700000000" not in str(caught.value)
+
+
+def test_our_notices_are_among_the_lines(database_url: str, bundle: Bundle) -> None:
+    """A migration says what it replaced; PostgreSQL's own chatter stays out."""
+    bundle(v1_n="do $$ begin raise notice 'botlive: replaced %', 'p'; raise notice 'other'; end $$;")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            b"do $$ begin execute format('alter database %I set client_min_messages = error', "
+            b"current_database()); end $$"
+        )
+    assert migrate(database_url) == ["botlive: replaced p", "1_n applied"]
+
+
+def test_two_at_once(database_url: str, bundle: Bundle) -> None:
+    """The second waits, and then finds everything done."""
+    bundle(v1_a=_A, v2_slow="select pg_sleep(0.5)", v3_b=_B)
+    results: list[list[str]] = []
+    runs = [threading.Thread(target=lambda: results.append(migrate(database_url))) for _ in range(3)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert [line for lines in results for line in lines].count("1_a applied") == 1
+    assert sum(line.endswith("already applied") for lines in results for line in lines) == 6
+    assert _all(database_url, b"select n from a") == [(1,), (2,)]
+
+
+def test_waiting_has_an_end(database_url: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another run hangs, the reason is told."""
+    monkeypatch.setattr(migrations, "_SESSION", b"set lock_timeout = '50ms'")
+    bundle(v1_a=_A)
+    with psycopg.connect(database_url) as hanging:
+        hanging.execute(migrations._TURN)
+        with pytest.raises(MigrationFailed, match="another `botlive migrate`"):
+            migrate(database_url)
+
+
+def test_the_books_are_nobody_elses(database_url: str, bundle: Bundle) -> None:
+    """The record is closed to the public, and under row level security."""
+    bundle(v1_a=_A)
+    migrate(database_url)
+    query = b"""
+        select relrowsecurity, coalesce(relacl::text, '') ~ '[{,]=',
+            has_schema_privilege('public', 'botlive', 'usage')
+        from pg_class where oid = 'botlive.migrations'::regclass
+    """
+    assert _all(database_url, query) == [(True, False, False)]
+
+
+def test_postgrest_is_told(database_url: str, bundle: Bundle) -> None:
+    """Its schema cache is reloaded after every run."""
+    bundle(v1_a=_A)
+    with psycopg.connect(database_url, autocommit=True) as listening:
+        listening.execute(b"listen pgrst")
+        migrate(database_url)
+        assert [note.payload for note in listening.notifies(timeout=5, stop_after=1)] == ["reload schema"]
+
+
+@pytest.mark.parametrize(
+    ("unusable", "why"),
+    [
+        ("postgresql://u:s3cr3t@127.0.0.1:1/x", "nothing listens"),
+        ("postgresql://u:s3cr3t@nowhere.invalid/x", "host is unknown"),
+        ("mysql://u:s3cr3t@127.0.0.1/x", "no PostgreSQL URL"),
+        ("s3cr3t", "no PostgreSQL URL"),
+        ("postgresql://u:s3cr3t@127.0.0.1:port/x", "DATABASE_URL"),
+    ],
+)
+def test_an_unreachable_database_is_one_line_without_a_secret(unusable: str, why: str) -> None:
+    """The variable and the reason, never the URL."""
+    with pytest.raises(MigrationFailed, match=why) as caught:
+        migrate(unusable)
+    assert "s3cr3t" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_wrong_login_is_named_as_the_reason(database_url: str) -> None:
+    """The server is there, but does not admit this user."""
+    with pytest.raises(MigrationFailed, match="its user or password is wrong"):
+        migrate(make_conninfo(database_url, user="nobody"))
