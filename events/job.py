@@ -32,6 +32,7 @@ class Keys:
 
     @classmethod
     def of(cls, name: str) -> "Keys":
+        """The keys of the queue of that name."""
         return cls(queue=f"rq:queue:{name}", name=name, failed=f"rq:failed:{name}")
 
     def arguments(self, call: "Call", job_id: str) -> list[str]:
@@ -68,6 +69,7 @@ class Call:
 
     @classmethod
     def of(cls, event: Event) -> "Call":
+        """The call that persists the event."""
         data = f'["{FUNCTION}",null,[{event.model_dump_json(exclude_none=True)}],{{}}]'
         return cls(event.event_id, data, sha256(data.encode()).hexdigest()[:16], event.type)
 

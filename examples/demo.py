@@ -98,7 +98,8 @@ def show_tables(database: psycopg.Connection[Any]) -> None:
     show(
         database,
         "activities",
-        """select c.name as shop, to_char(a.created_at, 'HH24:MI') as at, a.type, a.status, a.title, a.description
+        """select c.name as shop, to_char(a.created_at, 'HH24:MI') as at, a.type, a.status, a.title,
+                  a.description
            from activities a join companies c on c.id = a.company_id order by a.created_at desc""",
     )
     show(

@@ -10,11 +10,13 @@ def live_toggled(event: LiveToggled) -> Rows:
     return Rows(
         activity(
             event,
-            type="system",
-            status="info",
-            title="Mode LIVE activé" if event.enabled else "Mode LIVE désactivé",
-            description="",
-            metadata={"event": "session_started" if event.enabled else "session_ended"},
+            {
+                "type": "system",
+                "status": "info",
+                "title": "Mode LIVE activé" if event.enabled else "Mode LIVE désactivé",
+                "description": "",
+            },
+            event="session_started" if event.enabled else "session_ended",
         ),
         toggle={"enabled": event.enabled, "mode": event.mode},
     )

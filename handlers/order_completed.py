@@ -11,12 +11,15 @@ def order_completed(event: OrderCompleted) -> Rows:
     return Rows(
         activity(
             event,
-            type="order",
-            status="success",
-            title=f"Commande de {event.customer_name}",
-            description=f"Montant: {fcfa(event.total_amount)}",
-            customer_name=event.customer_name,
-            metadata={"event": "commande_enregistree", "order_id": str(event.event_id)},
+            {
+                "type": "order",
+                "status": "success",
+                "title": f"Commande de {event.customer_name}",
+                "description": f"Montant: {fcfa(event.total_amount)}",
+                "customer_name": event.customer_name,
+            },
+            event="commande_enregistree",
+            order_id=str(event.event_id),
         ),
         order=_order(event),
     )

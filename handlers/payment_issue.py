@@ -10,10 +10,12 @@ def payment_issue(event: PaymentIssue) -> Rows:
     return Rows(
         activity(
             event,
-            type="intervention",
-            status="warning",
-            title=f"Intervention requise: {event.issue_type}",
-            description=event.message,
-            metadata={"event": "payment_issue"},
+            {
+                "type": "intervention",
+                "status": "warning",
+                "title": f"Intervention requise: {event.issue_type}",
+                "description": event.message,
+            },
+            event="payment_issue",
         )
     )

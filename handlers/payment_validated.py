@@ -11,10 +11,12 @@ def payment_validated(event: PaymentValidated) -> Rows:
     return Rows(
         activity(
             event,
-            type="order",
-            status="success",
-            title=f"Paiement validé: {fcfa(event.amount)}",
-            description=f"Référence: {event.reference}" if event.reference else "",
-            metadata={"event": "paiement_valide"},
+            {
+                "type": "order",
+                "status": "success",
+                "title": f"Paiement validé: {fcfa(event.amount)}",
+                "description": f"Référence: {event.reference}" if event.reference else "",
+            },
+            event="paiement_valide",
         )
     )

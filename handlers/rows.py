@@ -6,7 +6,7 @@ long it lasted, is added there.
 
 from decimal import Decimal
 from functools import singledispatch
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from events import BotliveError, Event
 
@@ -15,14 +15,19 @@ class UnhandledEvent(BotliveError):
     """No handler says what this event means: a module of ``handlers`` is missing or not imported."""
 
 
-class Activity(TypedDict):
-    """A row of ``activities``; its id and time are the event's."""
+class Said(TypedDict):
+    """What an activity says to the shop's owner (French)."""
 
     type: str
     status: str
     title: str
     description: str
-    customer_name: str | None
+    customer_name: NotRequired[str]
+
+
+class Activity(Said):
+    """A row of ``activities``; its id and time are the event's."""
+
     conversation_id: str | None
     metadata: dict[str, Any]
 
@@ -63,30 +68,13 @@ def rows(event: Event) -> Rows:
     raise UnhandledEvent
 
 
-def activity(
-    event: Event,
-    *,
-    type: str,
-    status: str,
-    title: str,
-    description: str,
-    metadata: dict[str, Any],
-    customer_name: str | None = None,
-) -> Activity:
-    """The event's one activity. ``metadata`` comes before the event's own fields."""
-    shared = {"event_id": str(event.event_id), **event.own_fields()}
-    conversation_id = conversation(event)
+def activity(source: Event, said: Said, /, **metadata: str) -> Activity:
+    """The event's one activity. Its own fields stand in ``metadata`` under their own names."""
+    conversation_id = conversation(source)
+    about: dict[str, Any] = {**metadata, "event_id": str(source.event_id), **source.own_fields()}
     if conversation_id:
-        shared["conversation_id"] = conversation_id
-    return {
-        "type": type,
-        "status": status,
-        "title": title,
-        "description": description,
-        "customer_name": customer_name,
-        "conversation_id": conversation_id,
-        "metadata": metadata | shared,
-    }
+        about["conversation_id"] = conversation_id
+    return {**said, "conversation_id": conversation_id, "metadata": about}
 
 
 def conversation(event: Event) -> str | None:

@@ -23,6 +23,11 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "company": Command("worker.commands.company:app", "worker", "Which shop of Botlive is which company."),
+    "dashboard": Command(
+        "worker.commands.dashboard:dashboard",
+        "worker,dashboard",
+        "Show the queue in a browser (rq-dashboard).",
+    ),
     "migrate": Command("worker.commands.migrate:migrate", "worker", "Bring the database to this version."),
     "publish": Command("worker.commands.publish:publish", "worker", "Publish events from NDJSON."),
     "worker": Command("worker.commands.worker:worker", "worker", "Persist the events that wait."),

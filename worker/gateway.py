@@ -87,7 +87,7 @@ class Gateway:
         """
         self._replies.forget()
         try:
-            return self._client.rpc(function, cast(dict[str, str], arguments)).execute().data
+            return self._client.rpc(function, cast("dict[str, str]", arguments)).execute().data
         except APIError as error:
             if error.code == OURS:
                 raise CommandRefused(error.message) from None
@@ -111,13 +111,16 @@ class Replies(threading.local):
     retry_after: str | None = None
 
     def forget(self) -> None:
+        """Before a call: what is noted is of the one before."""
         self.status = self.retry_after = None
 
     def note(self, response: httpx.Response) -> None:
+        """An event hook of httpx."""
         self.status = response.status_code
         self.retry_after = response.headers.get("Retry-After")
 
     def failure(self, code: str | None, message: str | None) -> Failure:
+        """What is known of the call that failed."""
         return Failure(self.status, code, message or "", _seconds(self.retry_after), transport=False)
 
 

@@ -34,7 +34,7 @@ def decode(payload: Any) -> Event:
         UndecodableJob: it is none, or one without an identity, which would be new at every run.
         EventRefused: it does not fit its contract.
     """
-    if not isinstance(payload, dict) or not _IDENTITY <= payload.keys():
+    if not isinstance(payload, dict) or not payload.keys() >= _IDENTITY:
         raise UndecodableJob
     try:
         return parse_event(json.dumps(payload))

@@ -7,7 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
-from logging.handlers import RotatingFileHandler
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,15 +17,12 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from worker.masking import mask
 
-_FILE_SIZE = 10_000_000  # bytes
-_FILES = 5
-
 
 def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> None:
     """Send every log line of this process to stderr and, if ``log_dir`` is given, to a file there.
 
-    On a terminal stderr gets readable lines; the file ``worker.json`` always gets JSON, in up to
-    six files of 10 MB. It must have one writer only: give each worker its own directory.
+    On a terminal stderr gets readable lines; the file ``worker.json`` always gets JSON. Several
+    workers may share it, and it may be moved away under them (``logrotate``): it is opened anew.
 
     Raises:
         OSError: the file cannot be made or opened.
@@ -104,9 +101,7 @@ def _frames(stack: TracebackType | None) -> str:
 
 def _file(log_dir: Path) -> logging.Handler:
     log_dir.mkdir(parents=True, exist_ok=True)
-    return RotatingFileHandler(
-        log_dir / "worker.json", maxBytes=_FILE_SIZE, backupCount=_FILES, encoding="utf-8", delay=True
-    )
+    return WatchedFileHandler(log_dir / "worker.json", encoding="utf-8", delay=True)
 
 
 def _to(handler: logging.Handler, renderer: Processor) -> logging.Handler:

@@ -20,7 +20,8 @@ class Delivery(NamedTuple):
 class Persists(Protocol):
     """What the persister needs of a gateway."""
 
-    def persist(self, events: Sequence[Event]) -> list[Outcome]: ...
+    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+        """As ``Gateway.persist``."""
 
 
 class Persister:

@@ -1,6 +1,6 @@
 """The database and API that the contract is checked against.
 
-``BOTLIVE_CONTRACT_SUPABASE_URL``, ``_KEY``, ``_JWT_SECRET`` and ``_DATABASE_URL`` aim the suite at
+``BOTLIVE_CONTRACT_SUPABASE_URL``, ``…_KEY``, ``…_JWT_SECRET`` and ``…_DATABASE_URL`` aim the suite at
 any PostgREST; without them it is the local stack. It migrates, makes its own random shops and owners
 and deletes only those, and never assumes that the database is empty.
 """
@@ -25,10 +25,18 @@ from worker.gateway import Gateway
 from worker.migrations import migrate
 from worker.settings import Settings
 
-VARIABLES = ("SUPABASE_URL", "SUPABASE_KEY", "SUPABASE_JWT_SECRET", "DATABASE_URL")
+PREFIX = "BOTLIVE_CONTRACT_"
+VARIABLES = {  # by the stack's own names: how each may be written behind the prefix
+    "SUPABASE_URL": ("SUPABASE_URL",),
+    "SUPABASE_KEY": ("SUPABASE_KEY", "KEY"),
+    "SUPABASE_JWT_SECRET": ("SUPABASE_JWT_SECRET", "JWT_SECRET"),
+    "DATABASE_URL": ("DATABASE_URL", "SUPABASE_DATABASE_URL"),
+}
 TABLES = {  # the columns that events fill: projects have others of their own
-    "orders": "company_id conversation_id customer_name total_amount status items metadata created_at updated_at",
-    "activities": "company_id conversation_id type title description status metadata customer_name created_at",
+    "orders": "company_id conversation_id customer_name total_amount status items metadata"
+    " created_at updated_at",
+    "activities": "company_id conversation_id type title description status metadata"
+    " customer_name created_at",
     "bot_sessions": "company_id mode started_at ended_at created_at",
 }
 
@@ -104,12 +112,16 @@ class Target:
 
 
 def _environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    given = {name: os.environ.get(f"BOTLIVE_CONTRACT_{name}") for name in VARIABLES}
+    given = {name: _given(spellings) for name, spellings in VARIABLES.items()}
     if any(given.values()):
-        missing = [f"BOTLIVE_CONTRACT_{name}" for name, value in given.items() if not value]
+        missing = [PREFIX + VARIABLES[name][0] for name, value in given.items() if not value]
         assert not missing, f"the contract suite is aimed at a target, but {missing} is not set"
-        return {name: value for name, value in given.items() if value}
+        return given
     return request.getfixturevalue("stack").environment  # type: ignore[no-any-return]
+
+
+def _given(spellings: Sequence[str]) -> str:
+    return next(filter(None, (os.environ.get(PREFIX + name) for name in spellings)), "")
 
 
 def _await_schema(gateway: Gateway) -> None:

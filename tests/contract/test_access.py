@@ -30,10 +30,13 @@ def shops(target: Target) -> tuple[Shop, Shop]:
 def fill(target: Target, shop: Shop) -> None:
     """Rows in every table."""
     items = (Item(name="Pagne", quantity=1, price=9000),)
-    order = OrderCompleted(company_id=shop.company_id, user_id="+2250700000000", total_amount=9000, items=items)
+    order = OrderCompleted(
+        company_id=shop.company_id, user_id="+2250700000000", total_amount=9000, items=items
+    )
     target.gateway.persist([order, LiveToggled(company_id=shop.company_id, enabled=True)])
     target.database.execute(
-        "insert into public.company_rag_configs (company_id, company_name, user_id) values (%s, 'Boutique', %s)",
+        """insert into public.company_rag_configs (company_id, company_name, user_id)
+           values (%s, 'Boutique', %s)""",
         [shop.company_id, shop.owner],
     )
 
@@ -99,11 +102,17 @@ def test_an_owner_completes_an_order(target: Target, shops: tuple[Shop, Shop]) -
     """He sets the status of his own order, of nobody else's, and nothing but the status."""
     mine, other = shops
     done = mine.api.patch(
-        "/orders", params=own("orders", mine), json={"status": "completed"}, headers={"Prefer": "return=representation"}
+        "/orders",
+        params=own("orders", mine),
+        json={"status": "completed"},
+        headers={"Prefer": "return=representation"},
     )
     assert [row["status"] for row in done.json()] == ["completed"]
     foreign = mine.api.patch(
-        "/orders", params=own("orders", other), json={"status": "cancelled"}, headers={"Prefer": "return=representation"}
+        "/orders",
+        params=own("orders", other),
+        json={"status": "cancelled"},
+        headers={"Prefer": "return=representation"},
     )
     assert foreign.json() == []
     assert {row["status"] for row in target.rows(other).orders.values()} == {"pending"}
@@ -187,7 +196,8 @@ def test_every_table_has_row_level_security(target: Target) -> None:
     names = [f"public.{table}" for table in [*TABLES, *CLOSED]]
     names += ["botlive.inbox", "botlive.toggles", "botlive.migrations"]
     open_ones = target.database.execute(
-        "select oid::regclass::text from pg_class where oid = any(%s::regclass[]) and not relrowsecurity", [names]
+        "select oid::regclass::text from pg_class where oid = any(%s::regclass[]) and not relrowsecurity",
+        [names],
     )
     assert open_ones.fetchall() == []
 

@@ -30,9 +30,7 @@ def order(shop: Shop, **fields: Any) -> OrderCompleted:
 def renamed(events: Sequence[Any]) -> list[Any]:
     """The events under ids that no other example has used."""
     salt = uuid4().int
-    return [
-        event.model_copy(update={"event_id": UUID(int=event.event_id.int ^ salt)}) for event in events
-    ]
+    return [event.model_copy(update={"event_id": UUID(int=event.event_id.int ^ salt)}) for event in events]
 
 
 def kinds(target: Target, events: Sequence[Event]) -> list[str]:
@@ -45,7 +43,9 @@ def test_each_event_makes_the_rows_of_the_specification(target: Target, shop: Sh
     shared = {"company_id": shop.company_id, "conversation_id": uuid4()}
     events: list[Any] = [
         PaymentValidated(**shared, user_id=PHONE, amount=2000, reference="WAVE-123"),
-        PaymentIssue(**shared, user_id=PHONE, issue_type="payment_insufficient", message="Montant insuffisant"),
+        PaymentIssue(
+            **shared, user_id=PHONE, issue_type="payment_insufficient", message="Montant insuffisant"
+        ),
         order(shop, zone="Cocody", phone=PHONE, **shared),
         LiveToggled(**shared, enabled=True, mode="rag"),
         LiveToggled(**shared, enabled=False),
@@ -204,7 +204,8 @@ def test_a_deleted_session_stays_deleted_when_an_earlier_toggle_moved_it(target:
 def test_sessions_that_no_event_made_are_left_alone(target: Target, shop: Shop) -> None:
     """A session opened by hand is neither ended nor counted by toggles."""
     made = target.database.execute(
-        "insert into public.bot_sessions (company_id, mode, started_at) values (%s, 'live', now()) returning id",
+        """insert into public.bot_sessions (company_id, mode, started_at)
+           values (%s, 'live', now()) returning id""",
         [shop.uuid],
     ).fetchone()
     assert made

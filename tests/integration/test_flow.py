@@ -107,7 +107,16 @@ def order(company_id: str, **fields: Any) -> OrderCompleted:
 
 def stock_worker(line: Line) -> subprocess.CompletedProcess[str]:
     """RQ's own worker, as its documentation starts it."""
-    command = [str(BIN / "rq"), "worker", "-S", "json", "--burst", "--url", line.environment["REDIS_URL"], line.name]
+    command = [
+        str(BIN / "rq"),
+        "worker",
+        "-S",
+        "json",
+        "--burst",
+        "--url",
+        line.environment["REDIS_URL"],
+        line.name,
+    ]
     return line.run(*command, cwd=Path(__file__).parents[2])
 
 
@@ -208,7 +217,9 @@ def _forget(line: Line, shops: list[UUID]) -> None:
 
 def test_every_bad_line_is_refused_with_its_number_and_field(line: Line) -> None:
     """None is published, each is named on stderr, and the exit code says that there were some."""
-    fields = "event_id type company_id occurred_at amount amount items items.0.quantity enabled version message"
+    fields = (
+        "event_id type company_id occurred_at amount amount items items.0.quantity enabled version message"
+    )
     expected = [*fields.split(), "json", "json", "json"]
     done = line.run(str(BIN / "botlive"), "publish", str(DATA / "bad.ndjson"))
     assert done.returncode == 1

@@ -31,7 +31,8 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
     """Every row of Lovable's tables, as text."""
     return {
         table: database.execute(
-            f"select to_jsonb(t) - array['metadata', 'user_id'] as row from public.{table} t order by 1".encode()
+            f"""select to_jsonb(t) - array['metadata', 'user_id'] as row
+                from public.{table} t order by 1""".encode()
         ).fetchall()
         for table in TABLES
     }
@@ -106,7 +107,8 @@ def test_every_config_of_the_field_is_mapped(database_url: str) -> None:
             for row in database.execute("select company_id, uuid from public.company_mapping")
         }
         strays = database.execute(
-            "select from public.company_mapping m left join public.companies c on c.id = m.uuid where c.id is null"
+            """select from public.company_mapping m
+               left join public.companies c on c.id = m.uuid where c.id is null"""
         ).fetchall()
     known = UUID("aaaaaaaa-1111-4111-8111-111111111111")
     assert strays == []
@@ -124,7 +126,9 @@ def test_the_mapping_keeps_up_with_new_configs(database_url: str) -> None:
         database.execute("insert into auth.users (id) values (%s), (%s)", owners)
         database.execute("create role botlive_test_writer")
         try:
-            database.execute("grant insert, update, select on public.company_rag_configs to botlive_test_writer")
+            database.execute(
+                "grant insert, update, select on public.company_rag_configs to botlive_test_writer"
+            )
             database.execute("alter table public.company_rag_configs disable row level security")
             database.execute("set role botlive_test_writer")
             database.execute("insert into public.company_rag_configs (company_id) values ('new-shop')")
@@ -146,7 +150,9 @@ def test_the_customers_write_never_fails_for_the_mapping(database_url: str) -> N
         database.execute("insert into public.company_rag_configs (company_id) values ('new-shop')")
         listed = database.execute("select public.botlive_company_list() as companies").fetchone()
     assert listed
-    assert [(company["company_id"], company["uuid"]) for company in listed["companies"]] == [("new-shop", None)]
+    assert [(company["company_id"], company["uuid"]) for company in listed["companies"]] == [
+        ("new-shop", None)
+    ]
 
 
 def test_a_missing_conversation_costs_no_event(database_url: str) -> None:
@@ -157,10 +163,14 @@ def test_a_missing_conversation_costs_no_event(database_url: str) -> None:
         known = database.execute("select id from public.conversations").fetchone()
         assert known
         there, missing = known["id"], uuid4()
-        events = [order("text-id-shop", conversation_id=there), order("text-id-shop", conversation_id=missing)]
+        events = [
+            order("text-id-shop", conversation_id=there),
+            order("text-id-shop", conversation_id=missing),
+        ]
         assert [said["outcome"] for said in persist(database, *events)] == ["persisted", "persisted"]
         for table in ("orders", "activities"):
-            query = f"select conversation_id, metadata ->> 'conversation_id' as kept from public.{table} where id = %s"
+            query = f"""select conversation_id, metadata ->> 'conversation_id' as kept
+                        from public.{table} where id = %s"""
             assert [database.execute(query.encode(), [event.event_id]).fetchone() for event in events] == [
                 {"conversation_id": there, "kept": str(there) if table == "activities" else None},
                 {"conversation_id": None, "kept": str(missing)},
@@ -198,10 +208,11 @@ def test_an_events_own_fault_fails_alone(database_url: str, rule: str) -> None:
         "alter table public.activities add column shift text not null",
         "alter table public.orders add column shift text not null",
         "alter table public.activities add check (status <> 'success')",
-        "alter table public.orders add constraint elsewhere foreign key (company_id) references auth.users (id)",
+        "alter table public.orders add foreign key (company_id) references auth.users (id)",
         """create function public.broken() returns trigger language plpgsql as
            'begin perform 1 / 0; return new; end';
-           create trigger broken before insert on public.orders for each row execute function public.broken()""",
+           create trigger broken before insert on public.orders
+           for each row execute function public.broken()""",
     ],
 )
 def test_what_no_event_can_satisfy_aborts_the_call(database_url: str, rule: str) -> None:
@@ -211,7 +222,11 @@ def test_what_no_event_can_satisfy_aborts_the_call(database_url: str, rule: str)
         database.execute("select botlive.map_company('shop')")
         database.execute(rule.encode())
         with pytest.raises(psycopg.Error):
-            persist(database, order("shop"), PaymentValidated(company_id="shop", user_id=PHONE, amount=1, reference=""))
+            persist(
+                database,
+                order("shop"),
+                PaymentValidated(company_id="shop", user_id=PHONE, amount=1, reference=""),
+            )
         for table in ("botlive.inbox", "public.orders", "public.activities"):
             assert database.execute(f"select from {table}".encode()).fetchall() == []
 

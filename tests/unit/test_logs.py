@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from logging.handlers import RotatingFileHandler
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def _as_before() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     for handler in root.handlers:
-        if isinstance(handler, RotatingFileHandler):
+        if isinstance(handler, WatchedFileHandler):
             handler.close()
     root.handlers, root.level = handlers, level
     logging.captureWarnings(False)
@@ -129,11 +129,14 @@ def test_the_file_gets_the_same_lines(lines: Lines, tmp_path: Path) -> None:
     assert [entry["event"] for entry in written] == [line["event"]] == ["for ***"]
 
 
-def test_the_file_rotates(tmp_path: Path) -> None:
-    """It never fills the disk: 10 MB a file, five old ones."""
+def test_the_file_may_be_moved_away(tmp_path: Path) -> None:
+    """As logrotate does it: the next line goes to a new file of the old name."""
     logs.configure(tmp_path)
-    (handler,) = [found for found in logging.getLogger().handlers if hasattr(found, "maxBytes")]
-    assert (getattr(handler, "maxBytes", 0), getattr(handler, "backupCount", 0)) == (10_000_000, 5)
+    structlog.get_logger("botlive").info("first")
+    (tmp_path / "worker.json").rename(tmp_path / "worker.json.1")
+    structlog.get_logger("botlive").info("second")
+    files = [(tmp_path / name).read_text() for name in ("worker.json.1", "worker.json")]
+    assert [json.loads(text)["event"] for text in files] == ["first", "second"]
 
 
 def test_a_terminal_gets_readable_lines(

@@ -1,0 +1,275 @@
+"""What each event means for the tables, to the letter."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events import (
+    BotliveError,
+    Event,
+    Item,
+    LiveToggled,
+    OrderCompleted,
+    PaymentIssue,
+    PaymentValidated,
+)
+from handlers import Rows, UnhandledEvent, rows
+from handlers.rows import activity
+from tests import oracle, strategies
+
+_ID = UUID("019a9fb0-0000-7000-8000-000000000001")
+_CONVERSATION = UUID("7e82d821-1dbf-428b-9b90-c4963d0822e0")
+_SHOP = UUID("11111111-1111-4111-8111-111111111111")
+_PHONE = "+2250700000000"
+_SHARED: dict[str, Any] = {
+    "event_id": _ID,
+    "company_id": "shop",
+    "occurred_at": datetime(2026, 11, 20, 8, tzinfo=UTC),
+}
+_TALKING: dict[str, Any] = {**_SHARED, "conversation_id": _CONVERSATION}
+
+
+@pytest.mark.parametrize(
+    ("reference", "description"), [("WAVE-123", "Référence: WAVE-123"), ("", ""), (" ", "Référence:  ")]
+)
+def test_payment_validated(reference: str, description: str) -> None:
+    """One activity with the amount, and the operator's reference where there is one."""
+    event = PaymentValidated(**_SHARED, user_id=_PHONE, amount=2000, reference=reference)
+    assert rows(event) == Rows(
+        {
+            "type": "order",
+            "status": "success",
+            "title": "Paiement validé: 2000 FCFA",
+            "description": description,
+            "conversation_id": None,
+            "metadata": {
+                "event": "paiement_valide",
+                "event_id": str(_ID),
+                "user_id": _PHONE,
+                "amount": 2000,
+                "reference": reference,
+            },
+        },
+        order=None,
+        toggle=None,
+    )
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        {},
+        {"detected_amount": 500},
+        {"required_amount": 2000.5},
+        {"detected_amount": 0, "required_amount": 2000},
+    ],
+)
+def test_payment_issue(amounts: dict[str, Any]) -> None:
+    """One activity that asks the owner to step in; amounts that are absent are omitted, zero is not."""
+    event = PaymentIssue(
+        **_TALKING, user_id=_PHONE, issue_type="payment_insufficient", message="500 reçu", **amounts
+    )
+    assert rows(event) == Rows(
+        {
+            "type": "intervention",
+            "status": "warning",
+            "title": "Intervention requise: payment_insufficient",
+            "description": "500 reçu",
+            "conversation_id": str(_CONVERSATION),
+            "metadata": {
+                "event": "payment_issue",
+                "event_id": str(_ID),
+                "conversation_id": str(_CONVERSATION),
+                "user_id": _PHONE,
+                "issue_type": "payment_insufficient",
+                "message": "500 reçu",
+                **amounts,
+            },
+        },
+        order=None,
+        toggle=None,
+    )
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [{}, {"zone": "Yopougon"}, {"phone": "+2250500000000"}, {"zone": "", "phone": "+2250500000000"}],
+)
+@pytest.mark.parametrize(("given_", "name"), [("Awa", "Awa"), ("", "0000")])
+def test_order_completed(contact: dict[str, str], given_: str, name: str) -> None:
+    """The order and its activity, each with what is known of the customer."""
+    event = OrderCompleted(
+        **_TALKING,
+        user_id=_PHONE,
+        customer_name=given_,
+        total_amount=Decimal("12000.50"),
+        items=(Item(name="Pagne", quantity=2, price=6000), Item(name="Fil", quantity=1, price=0.5)),
+        **contact,
+    )
+    items = [
+        {"name": "Pagne", "quantity": 2, "price": 6000},
+        {"name": "Fil", "quantity": 1, "price": 0.5},
+    ]
+    assert rows(event) == Rows(
+        {
+            "type": "order",
+            "status": "success",
+            "title": f"Commande de {name}",
+            "description": "Montant: 12000.5 FCFA",
+            "customer_name": name,
+            "conversation_id": str(_CONVERSATION),
+            "metadata": {
+                "event": "commande_enregistree",
+                "order_id": str(_ID),
+                "event_id": str(_ID),
+                "conversation_id": str(_CONVERSATION),
+                "user_id": _PHONE,
+                "customer_name": name,
+                "total_amount": 12000.5,
+                "items": items,
+                **contact,
+            },
+        },
+        order={
+            "customer_name": name,
+            "total_amount": 12000.5,
+            "items": items,
+            "conversation_id": str(_CONVERSATION),
+            "metadata": {"user_id": _PHONE, **contact},
+        },
+        toggle=None,
+    )
+
+
+@pytest.mark.parametrize("mode", ["live", "rag"])
+@pytest.mark.parametrize(
+    ("enabled", "title", "said"),
+    [(True, "Mode LIVE activé", "session_started"), (False, "Mode LIVE désactivé", "session_ended")],
+)
+def test_live_toggled(enabled: bool, title: str, said: str, mode: Literal["live", "rag"]) -> None:
+    """The activity and the toggle; session and duration are for the database to say."""
+    event = LiveToggled(**_SHARED, enabled=enabled, mode=mode)
+    assert rows(event) == Rows(
+        {
+            "type": "system",
+            "status": "info",
+            "title": title,
+            "description": "",
+            "conversation_id": None,
+            "metadata": {"event": said, "event_id": str(_ID), "enabled": enabled, "mode": mode},
+        },
+        order=None,
+        toggle={"enabled": enabled, "mode": mode},
+    )
+
+
+@given(event=strategies.events(st.just("shop")))
+def test_rows_are_what_the_oracle_says(event: Event) -> None:
+    """The specification, written a second time, comes to the same activity and order."""
+    tables = oracle.fold([event], {"shop": _SHOP})  # type: ignore[list-item]
+    expected = tables.activities[event.event_id]
+    expected["metadata"].pop("session_id", None)
+    said = rows(event)
+
+    conversation_id = str(event.conversation_id) if event.conversation_id else None
+    beside = {"company_id", "created_at", "conversation_id"}
+    named = {"customer_name": None} | said.activity
+    assert named == {name: expected[name] for name in expected.keys() - beside} | {
+        "conversation_id": conversation_id
+    }
+
+    assert (said.order is not None) == (event.event_id in tables.orders)
+    if said.order is not None:
+        order = tables.orders[event.event_id]
+        beside |= {"status", "updated_at"}
+        assert said.order | {"total_amount": Decimal(str(said.order["total_amount"]))} == {
+            name: order[name] for name in order.keys() - beside
+        } | {"conversation_id": conversation_id}
+
+
+@given(event=strategies.events(st.just("shop")))
+def test_rows_are_pure_and_json(event: Event) -> None:
+    """The same event means the same rows again, is left as it was, and they can be sent as JSON."""
+    before = event.content()
+    said = rows(event)
+    assert rows(event) == said
+    assert event.content() == before
+    assert json.loads(json.dumps(said, allow_nan=False)) == json.loads(json.dumps([*said]))
+
+
+@given(event=strategies.events(st.just("shop")))
+def test_one_event_means_one_activity_and_what_its_type_has(event: Event) -> None:
+    """Only orders make an order and name the customer, only toggles toggle."""
+    said = rows(event)
+    is_order = isinstance(event, OrderCompleted)
+    assert (said.order is not None) == is_order
+    assert ("customer_name" in said.activity) == is_order
+    assert (said.toggle is not None) == isinstance(event, LiveToggled)
+    assert None not in said.activity["metadata"].values()
+
+
+class _StockLow(Event):
+    """A fifth type of event, as a later module would bring it."""
+
+    type: Literal["stock_low"] = "stock_low"
+    product: str
+    left: int
+
+
+class _Unheard(Event):
+    """A type that no handler knows."""
+
+    type: Literal["unheard"] = "unheard"
+    secret: str
+
+
+def test_a_fifth_type_is_one_handler() -> None:
+    """Registering one function is all that a new type takes; the four others stay as they are."""
+
+    @rows.register
+    def stock_low(event: _StockLow) -> Rows:
+        return Rows(
+            activity(
+                event,
+                {
+                    "type": "system",
+                    "status": "warning",
+                    "title": f"Stock bas: {event.product}",
+                    "description": f"Reste: {event.left}",
+                },
+                event="stock_low",
+            )
+        )
+
+    event = _StockLow(**_TALKING, product="Pagne", left=2)
+    assert rows(event) == Rows(
+        {
+            "type": "system",
+            "status": "warning",
+            "title": "Stock bas: Pagne",
+            "description": "Reste: 2",
+            "conversation_id": str(_CONVERSATION),
+            "metadata": {
+                "event": "stock_low",
+                "event_id": str(_ID),
+                "conversation_id": str(_CONVERSATION),
+                "product": "Pagne",
+                "left": 2,
+            },
+        }
+    )
+    assert rows(LiveToggled(**_SHARED, enabled=True)).activity["title"] == "Mode LIVE activé"
+
+
+def test_an_event_without_a_handler_is_said_so() -> None:
+    """It fails as ours, with a message that says what is missing and nothing of the event."""
+    with pytest.raises(UnhandledEvent, match=r"No handler.*module of `{0,2}handlers") as failure:
+        rows(_Unheard(**_SHARED, secret="QXZ12345678"))  # noqa: S106
+    assert isinstance(failure.value, BotliveError)
+    assert "QXZ" not in f"{failure.value!s} {failure.value!r}"

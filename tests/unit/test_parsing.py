@@ -1,0 +1,198 @@
+"""Reading events: every good line, and every bad one refused by the name of its field."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events import BotliveError, Event, InvalidEvent, parse_event
+from tests import strategies
+
+_DATA = Path(__file__).parents[1] / "data"
+_BAD = (_DATA / "bad.ndjson").read_bytes().splitlines()
+_DAY = (_DATA / "trading-day.ndjson").read_bytes().splitlines()
+
+_GOOD: dict[str, Any] = {
+    "type": "payment_validated",
+    "company_id": "shop",
+    "user_id": "+2250700000000",
+    "amount": 2000,
+    "reference": "",
+}
+
+
+def _refusal(text: str | bytes) -> InvalidEvent:
+    with pytest.raises(InvalidEvent) as refusal:
+        parse_event(text)
+    return refusal.value
+
+
+_FIELDS_OF_BAD_LINES = {
+    1: "event_id",
+    2: "type",
+    3: "company_id",
+    4: "occurred_at",
+    5: "amount",
+    6: "amount",
+    7: "items",
+    8: "items.0.quantity",
+    9: "enabled",
+    10: "version",
+    11: "message",
+    12: "json",
+    13: "json",
+    14: "json",
+}
+
+
+@pytest.mark.parametrize(("number", "field"), _FIELDS_OF_BAD_LINES.items())
+def test_bad_lines_are_refused_by_their_field(number: int, field: str) -> None:
+    """Each bad line of the example is refused, and the message begins with the field at fault."""
+    for line in (_BAD[number - 1], _BAD[number - 1].decode()):
+        refusal = _refusal(line)
+        assert refusal.field == field
+        assert str(refusal) == f"{field}: {refusal.problem}"
+        assert refusal.problem
+
+
+def test_every_bad_line_is_in_the_table() -> None:
+    """The table above leaves no line of the example out."""
+    assert [*_FIELDS_OF_BAD_LINES] == [*range(1, len(_BAD) + 1)]
+
+
+@pytest.mark.parametrize("number", _FIELDS_OF_BAD_LINES)
+def test_bad_lines_are_not_quoted(number: int) -> None:
+    """No text of five characters or more that stands in a bad line stands in its refusal."""
+    try:
+        values = json.loads(_BAD[number - 1])
+    except ValueError:
+        values = {"line": _BAD[number - 1].decode()}
+    texts = [str(value) for value in values.values()] if isinstance(values, dict) else [str(values)]
+    refusal = _refusal(_BAD[number - 1])
+    for text in (text for text in texts if len(text) >= 5):
+        assert text not in str(refusal)
+        assert text not in repr(refusal)
+
+
+@pytest.mark.parametrize("number", range(1, len(_DAY) + 1))
+def test_the_trading_day_is_accepted(number: int) -> None:
+    """Every line of the example day is an event that says what the line says."""
+    line = json.loads(_DAY[number - 1])
+    event = parse_event(_DAY[number - 1])
+    content = event.content()
+    given_ = {name: value for name, value in line.items() if value is not None}
+    assert {name: content[name] for name in given_} == given_
+    assert event == parse_event(_DAY[number - 1].decode())
+
+
+def test_the_trading_day_holds_every_type() -> None:
+    """330 events of all four types, no two alike."""
+    events = [parse_event(line) for line in _DAY]
+    assert len(events) == 330
+    assert len({event.digest() for event in events}) == 330
+    assert {*Counter(event.type for event in events)} == {
+        "payment_validated",
+        "payment_issue",
+        "order_completed",
+        "live_toggled",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("", "json"),
+        ("   ", "json"),
+        ("{", "json"),
+        ("not json", "json"),
+        ("null", "json"),
+        ("true", "json"),
+        ("5", "json"),
+        ('"payment_validated"', "json"),
+        ("[]", "json"),
+        ("[{}]", "json"),
+        ("{} {}", "json"),
+        ("{'type': 1}", "json"),
+        ("\0", "json"),
+        ("[" * 100_000, "json"),
+        (json.dumps(_GOOD) + "\0", "json"),
+        (json.dumps(_GOOD).replace("shop", "sh\0p"), "json"),
+        (json.dumps(_GOOD).replace("2000", "9" * 5_000), "json"),
+        ("{}", "type"),
+        ('{"type": null}', "type"),
+        ('{"type": ""}', "type"),
+        ('{"type": 5}', "type"),
+        ('{"type": ["payment_validated"]}', "type"),
+        ('{"type": {"payment_validated": 1}}', "type"),
+        ('{"type": "PAYMENT_VALIDATED"}', "type"),
+        ('{"type": "payment_refunded"}', "type"),
+        ('{"type": "payment_validated\\u0000"}', "type"),
+    ],
+)
+def test_texts_that_are_no_event(text: str, field: str) -> None:
+    """What is no JSON object is refused as ``json``, what has no known type as ``type``."""
+    assert _refusal(text).field == field
+    assert _refusal(text.encode()).field == field
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff", b"\xff\xfe", json.dumps(_GOOD).encode("utf-16"), b'{"type": "\xe9"}']
+)
+def test_bytes_that_are_no_utf_8(text: bytes) -> None:
+    """Bytes in another encoding are no JSON."""
+    assert _refusal(text).field == "json"
+
+
+@pytest.mark.parametrize(
+    "name", ["+2250700000000", "0700000000", "Awa Koné", "a\0b", "", "x" * 41, "user id"]
+)
+def test_a_field_name_that_looks_like_none_is_not_repeated(name: str) -> None:
+    """An unknown field's name is the sender's text: personal data may stand there too."""
+    refusal = _refusal(json.dumps({**_GOOD, name: 1}))
+    assert refusal.field == "?"
+    assert not name or name not in str(refusal)
+
+
+def test_a_refusal_hides_what_pydantic_knows() -> None:
+    """No cause hangs on the refusal that a traceback would print with the value in it."""
+    refusal = _refusal(json.dumps({**_GOOD, "amount": "QXZ12345678"}))
+    assert refusal.__cause__ is None
+    assert refusal.__suppress_context__
+
+
+def test_a_refusal_is_a_value_error_of_ours() -> None:
+    """Callers may catch ValueError, or all that is ours."""
+    refusal = _refusal("")
+    assert isinstance(refusal, ValueError)
+    assert isinstance(refusal, BotliveError)
+
+
+@given(text=st.text() | st.binary())
+def test_any_text_is_an_event_or_refused(text: str | bytes) -> None:
+    """No text brings anything but InvalidEvent."""
+    assert _refusal(text).field in {"json", "type"}
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(event=strategies.events(st.just("shop")), data=st.data())
+def test_any_value_in_any_field_is_accepted_or_refused_by_name(event: Event, data: st.DataObject) -> None:
+    """Whatever stands in one field, the others' names are never blamed for it."""
+    content = event.content()
+    name = data.draw(st.sampled_from(sorted(content)))
+    text = json.dumps({**content, name: data.draw(_JSON)})
+    try:
+        blamed = None if type(parse_event(text)) is type(event) else "another type"
+    except InvalidEvent as refusal:
+        blamed = refusal.field.partition(".")[0]
+    # An integer of thousands of digits, or half a character, is no JSON to pydantic.
+    assert blamed in {None, name, "json"}
