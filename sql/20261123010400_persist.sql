@@ -125,31 +125,6 @@ $$;
 comment on function botlive.write_events is
   'The rows of a batch, all or none: inbox, orders, activities, sessions.';
 
-create or replace function botlive.is_own_fault(relation regclass, constraint_label text, column_label text)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  -- Whether what was violated reads a column that an event's content fills. A constraint on the
-  -- columns that are the same for every event of a type refuses all of them: that is no event's fault.
-  with carried (name) as (
-    select unnest(case relation::text
-      when 'public.orders' then
-        array['customer_name', 'total_amount', 'items', 'metadata', 'conversation_id', 'created_at', 'updated_at']
-      when 'public.activities' then
-        array['title', 'description', 'customer_name', 'metadata', 'conversation_id', 'created_at']
-      when 'public.bot_sessions' then array['mode', 'started_at', 'ended_at', 'created_at']
-      else '{}' end)
-  )
-  select column_label = 'conversation_id' or exists (
-    select from pg_catalog.pg_constraint k
-    join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = any (k.conkey)
-    join carried c on c.name = a.attname
-    where k.conrelid = relation and k.conname = constraint_label and k.contype = 'c'
-  )
-$$;
-
 create or replace function botlive.rehearse(event jsonb, conversation uuid)
 returns boolean
 language plpgsql
@@ -205,7 +180,6 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  schema_label text;
   table_label text;
   constraint_label text;
   column_label text;
@@ -230,12 +204,9 @@ exception
     return jsonb_build_object('outcome', 'refused',
       'reason', format('a value does not fit its column (%s)', sqlstate));
   when check_violation or not_null_violation then
-    get stacked diagnostics schema_label = schema_name, table_label = table_name,
-      constraint_label = constraint_name, column_label = column_name;
-    if not botlive.is_own_fault(to_regclass(format('%I.%I', schema_label, table_label)),
-                                constraint_label, column_label)
-      or not botlive.is_well(event)
-    then
+    get stacked diagnostics table_label = table_name, constraint_label = constraint_name,
+      column_label = column_name;
+    if not botlive.is_well(event) then
       raise;
     end if;
     return jsonb_build_object('outcome', 'refused', 'reason',
@@ -279,9 +250,9 @@ comment on function public.botlive_persist is
   '{"outcome": "persisted" | "duplicate" | "unknown_company" | "refused", "reason"?, "session_written"?}.';
 
 revoke all on function botlive.parse_events, botlive.lock_companies, botlive.write_events,
-  botlive.is_own_fault, botlive.rehearse, botlive.is_well, botlive.without_conversation, botlive.write_alone from public;
+  botlive.rehearse, botlive.is_well, botlive.without_conversation, botlive.write_alone from public;
 grant execute on function botlive.parse_events, botlive.lock_companies, botlive.write_events,
-  botlive.is_own_fault, botlive.rehearse, botlive.is_well, botlive.without_conversation, botlive.write_alone to service_role;
+  botlive.rehearse, botlive.is_well, botlive.without_conversation, botlive.write_alone to service_role;
 revoke all on function public.botlive_persist from public, anon, authenticated;
 grant execute on function public.botlive_persist to service_role;
 

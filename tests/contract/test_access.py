@@ -116,6 +116,8 @@ def test_an_owner_completes_an_order(target: Target, shops: tuple[Shop, Shop]) -
     )
     assert foreign.json() == []
     assert {row["status"] for row in target.rows(other).orders.values()} == {"pending"}
+    for change in ({"total_amount": 1}, {"company_id": str(other.uuid)}, {"customer_name": "nobody"}):
+        assert code(mine.api.patch("/orders", params=own("orders", mine), json=change)) == "42501"
 
 
 @pytest.mark.parametrize(

@@ -84,26 +84,37 @@ def test_sessions_follow_from_the_set_of_toggles(target: Target, data: st.DataOb
     assert target.rows(shop) == fold(events, {shop.company_id: shop.uuid})
 
 
-def test_concurrent_workers_with_the_same_events_neither_double_nor_deadlock(target: Target) -> None:
-    """Eight at once, each with all events in an order of its own, end in the rows of one."""
+def test_concurrent_workers_with_the_same_events_persist_each_once(target: Target) -> None:
+    """Eight at once, each with all orders in an order of its own, neither double nor deadlock."""
     shops = [target.shop() for _ in range(3)]
-    draw = random.Random(20261123)
-    events = [
-        LiveToggled(company_id=draw.choice(shops).company_id, enabled=draw.random() < 0.5)
-        if draw.random() < 0.5
-        else order(draw.choice(shops))
-        for _ in range(120)
-    ]
+    events = [order(shop) for shop in shops for _ in range(60)]
 
     def work(seed: int) -> int:
         stream = random.Random(seed).sample(events, len(events))
-        batches = [stream[start : start + 15] for start in range(0, len(stream), 15)]
+        batches = [stream[start : start + 30] for start in range(0, len(stream), 30)]
         return sum(kind == "persisted" for batch in batches for kind in kinds(target, batch))
 
     with ThreadPoolExecutor(8) as pool:
         persisted = sum(pool.map(work, range(8)))
     assert persisted == len(events)
     assert target.rows(*shops) == fold(events, {shop.company_id: shop.uuid for shop in shops})
+
+
+def test_concurrent_toggles_of_one_shop_end_in_its_sessions(target: Target, shop: Shop) -> None:
+    """Eight at once, each with toggles of its own, between them and repeated, make the set's sessions."""
+    draw = random.Random(20261123)
+    events = [LiveToggled(company_id=shop.company_id, enabled=draw.random() < 0.5) for _ in range(160)]
+
+    def work(part: int) -> None:
+        stream = random.Random(part).sample(events[part::8] + events[:8], 28)
+        while stream:
+            size = draw.randrange(1, 4)
+            target.gateway.persist(stream[:size])
+            stream = stream[size:]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert target.rows(shop) == fold(events, {shop.company_id: shop.uuid})
 
 
 def test_a_repeat_is_a_duplicate_and_leaves_a_persons_edit(target: Target, shop: Shop) -> None:

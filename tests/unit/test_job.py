@@ -1,0 +1,259 @@
+"""A published event as RQ reads it: written without RQ, and a plain job to it all the same."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import fakeredis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events import (
+    Event,
+    Item,
+    LiveToggled,
+    OrderCompleted,
+    PaymentIssue,
+    PaymentValidated,
+    Publisher,
+    parse_event,
+)
+from tests import strategies
+
+pytest.importorskip("rq")
+
+from rq import Queue
+from rq.job import Job, JobStatus
+from rq.registry import FailedJobRegistry
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+
+_PHONE = "+2250700000000"
+_EVENTS: list[Event] = [
+    PaymentValidated(company_id="shop", user_id=_PHONE, amount=2000, reference="WAVE-123"),
+    PaymentIssue(company_id="shop", user_id=_PHONE, issue_type="payment_insufficient", message="Bonjour Awa"),
+    OrderCompleted(
+        company_id="shop",
+        user_id=_PHONE,
+        customer_name="Awa Koné",
+        total_amount=12000.5,
+        items=(Item(name="Pagne", quantity=2, price=6000.25),),
+        zone="Yopougon",
+        phone=_PHONE,
+    ),
+    LiveToggled(company_id="shop", enabled=True),
+]
+_every_type = pytest.mark.parametrize("event", _EVENTS, ids=lambda event: event.type)
+
+
+@pytest.fixture
+def redis() -> fakeredis.FakeStrictRedis:
+    """A Redis of the test's own."""
+    return fakeredis.FakeStrictRedis(server=fakeredis.FakeServer())
+
+
+@pytest.fixture
+def queue(redis: fakeredis.FakeStrictRedis) -> Queue:
+    """The queue as RQ sees it."""
+    return Queue("botlive", connection=redis, serializer=JSONSerializer)
+
+
+def _fetch(event: Event, redis: fakeredis.FakeStrictRedis) -> Job:
+    return Job.fetch(str(event.event_id), connection=redis, serializer=JSONSerializer)
+
+
+@_every_type
+def test_rq_reads_the_job(redis: fakeredis.FakeStrictRedis, event: Event) -> None:
+    """The job's id is the event's; it calls the one function with the event; it keeps its failure."""
+    before = datetime.now(UTC)
+    Publisher(redis).publish(event)
+    after = datetime.now(UTC)
+
+    job = _fetch(event, redis)
+    assert job.id == str(event.event_id)
+    assert job.func_name == "worker.job.persist"
+    assert job.instance is None
+    assert job.args == [event.content()]
+    assert job.kwargs == {}
+    assert job.get_status() is JobStatus.QUEUED
+    assert job.origin == "botlive"
+    assert job.timeout == 60
+    assert job.failure_ttl == -1
+    assert job.result_ttl == 0
+    assert job.ttl is None
+    assert job.retries_left is None
+    assert job.meta == {}
+    assert job.description == event.type
+    assert job.enqueued_at is not None
+    assert before <= job.created_at <= job.enqueued_at <= after
+    assert job.started_at is None
+    assert job.ended_at is None
+
+
+@_every_type
+def test_a_waiting_job_never_expires(redis: fakeredis.FakeStrictRedis, event: Event) -> None:
+    """None of the keys has a time to live: an event waits for as long as it takes."""
+    Publisher(redis).publish(event)
+    keys = redis.keys()
+    assert keys
+    assert {redis.ttl(key) for key in keys} == {-1}
+
+
+@_every_type
+def test_only_the_arguments_hold_the_event(redis: fakeredis.FakeStrictRedis, event: Event) -> None:
+    """What lists and logs of RQ show, all but the arguments, has no word of the event but its type."""
+    Publisher(redis).publish(event)
+    shown = redis.hgetall(f"rq:job:{event.event_id}")
+    del shown[b"data"]
+    for value in event.own_fields().values():
+        for text in (str(value), json.dumps(value)):
+            assert len(text) < 5 or text.encode() not in b" ".join(shown.values())
+
+
+def test_rq_finds_the_queue(redis: fakeredis.FakeStrictRedis) -> None:
+    """RQ lists the queue among its queues, under the name that the publisher was given."""
+    Publisher(redis, queue="other").publish(_EVENTS[0])
+    assert [queue.name for queue in Queue.all(connection=redis)] == ["other"]
+    job = Job.fetch(str(_EVENTS[0].event_id), connection=redis, serializer=JSONSerializer)
+    assert job.origin == "other"
+
+
+def test_rq_takes_the_jobs_in_their_order(redis: fakeredis.FakeStrictRedis, queue: Queue) -> None:
+    """The first event that was published is the first that a worker gets."""
+    Publisher(redis).publish_many(_EVENTS)
+    assert [job.args[0] for job in queue.get_jobs()] == [event.content() for event in _EVENTS]
+    taken = [Queue.dequeue_any([queue], None, connection=redis, serializer=JSONSerializer) for _ in _EVENTS]
+    assert [pair[0].id for pair in taken if pair] == [str(event.event_id) for event in _EVENTS]
+    assert queue.is_empty()
+
+
+@_every_type
+def test_the_call_is_written_as_rq_writes_it(queue: Queue, event: Event) -> None:
+    """RQ's own enqueue of the same call makes the same data."""
+    Publisher(queue.connection).publish(event)
+    ours = _fetch(event, queue.connection)
+    theirs = queue.enqueue("worker.job.persist", event.content())
+    assert json.loads(ours.data) == json.loads(theirs.data)
+
+
+@given(event=strategies.events(st.just("shop")))
+def test_an_event_arrives_as_it_was_published(event: Event) -> None:
+    """The worker reads the same event, with the same digest, whatever it holds."""
+    redis = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer())
+    Publisher(redis).publish(event)
+    (argument,) = _fetch(event, redis).args
+    arrived = parse_event(json.dumps(argument))
+    assert arrived == event
+    assert arrived.digest() == event.digest()
+
+
+class _Persist:
+    """Stands in for the job's function: fails while it is told to."""
+
+    def __init__(self) -> None:
+        self.failing = False
+        self.persisted: list[Any] = []
+
+    def __call__(self, payload: dict[str, Any]) -> None:
+        if self.failing:
+            raise RuntimeError
+        self.persisted.append(payload)
+
+
+@pytest.fixture
+def persist(monkeypatch: pytest.MonkeyPatch) -> _Persist:
+    """The job's function, as RQ finds it by its name."""
+    stand_in = _Persist()
+    monkeypatch.setattr("worker.job.persist", stand_in)
+    return stand_in
+
+
+@pytest.fixture
+def work(queue: Queue) -> Callable[[], None]:
+    """Has a stock worker do all that waits."""
+
+    def run() -> None:
+        SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(
+            burst=True, logging_level="CRITICAL"
+        )
+
+    return run
+
+
+def test_a_stock_worker_does_the_job(queue: Queue, persist: _Persist, work: Callable[[], None]) -> None:
+    """It calls the function with each event, once and in order, and leaves no job behind."""
+    Publisher(queue.connection).publish_many(_EVENTS)
+    work()
+    assert persist.persisted == [event.content() for event in _EVENTS]
+    assert not queue.connection.keys("rq:job:*")
+    assert queue.is_empty()
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_failed_event_is_published_again(
+    queue: Queue, persist: _Persist, work: Callable[[], None], failures: int
+) -> None:
+    """It leaves the failed registry, waits once, and is done at the next run, however often it failed."""
+    event = _EVENTS[0]
+    registry = FailedJobRegistry(queue=queue)
+    publisher = Publisher(queue.connection)
+
+    persist.failing = True
+    for _ in range(failures):
+        publisher.publish(event)
+        work()
+        assert registry.get_job_ids() == [str(event.event_id)]
+        assert _fetch(event, queue.connection).get_status() is JobStatus.FAILED
+
+    publisher.publish(event)
+    assert registry.get_job_ids() == []
+    assert queue.job_ids == [str(event.event_id)]
+    assert _fetch(event, queue.connection).get_status() is JobStatus.QUEUED
+
+    persist.failing = False
+    work()
+    assert persist.persisted == [event.content()]
+    assert not queue.connection.keys("rq:job:*")
+
+
+def test_a_failed_event_that_rq_requeued_is_published_again(
+    queue: Queue, persist: _Persist, work: Callable[[], None]
+) -> None:
+    """RQ writes the hash anew when it requeues; it is still the same event to the publisher."""
+    event = _EVENTS[0]
+    registry = FailedJobRegistry(queue=queue)
+    publisher = Publisher(queue.connection)
+    persist.failing = True
+    publisher.publish(event)
+    work()
+    registry.requeue(str(event.event_id))
+    work()
+    assert registry.get_job_ids() == [str(event.event_id)]
+
+    publisher.publish(event)
+
+    assert registry.get_job_ids() == []
+    assert queue.job_ids == [str(event.event_id)]
+
+
+def test_another_event_under_a_failed_ones_id(
+    queue: Queue, persist: _Persist, work: Callable[[], None]
+) -> None:
+    """The failed one stays where it is, to be replayed; the other reaches the worker."""
+    event = _EVENTS[0]
+    assert isinstance(event, PaymentValidated)
+    other = PaymentValidated(**{**event.content(), "amount": 1})
+    publisher = Publisher(queue.connection)
+    persist.failing = True
+    publisher.publish(event)
+    work()
+    persist.failing = False
+
+    publisher.publish(other)
+    work()
+
+    assert persist.persisted == [other.content()]
+    assert FailedJobRegistry(queue=queue).get_job_ids() == [str(event.event_id)]
+    assert _fetch(event, queue.connection).args == [event.content()]
