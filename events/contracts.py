@@ -3,13 +3,12 @@
 import hashlib
 import json
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from events import clock
-from events.fields import Amount, Identifier, Instant, Name, Text
+from events.fields import Amount, Identifier, Instant, Name, Text, Uuid, Version
 
 
 class Contract(BaseModel):
@@ -21,15 +20,15 @@ class Contract(BaseModel):
 class Event(Contract):
     """What every event carries."""
 
-    event_id: UUID = Field(default_factory=clock.new_id)
+    event_id: Uuid = Field(default_factory=clock.new_id)
     """The idempotency key; time-ordered where the publisher makes it (UUID version 7)."""
     type: str
-    version: Literal[1] = 1
+    version: Version = 1
     company_id: Identifier
     """The shop's id in Botlive (text, not the UUID of Lovable's tables)."""
     occurred_at: Instant = Field(default_factory=clock.now)
     """When it happened (UTC)."""
-    conversation_id: UUID | None = None
+    conversation_id: Uuid | None = None
 
     def content(self) -> dict[str, Any]:
         """Its fields as JSON values, absent optionals left out."""
@@ -87,7 +86,7 @@ class OrderCompleted(Event):
 
     type: Literal["order_completed"] = "order_completed"
     user_id: Identifier
-    customer_name: Annotated[Name, BeforeValidator(lambda name: name or "")] = Field(
+    customer_name: Annotated[Name, BeforeValidator(lambda name: "" if name is None else name)] = Field(
         default="", validate_default=True
     )
     """Where missing or empty: the last four characters of ``user_id``."""

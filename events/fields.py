@@ -4,9 +4,17 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 LONGEST_TEXT = 65_536
@@ -51,6 +59,19 @@ def _without_zero_byte(text: str) -> str:
     return text
 
 
+def _uuid(value: Any, handler: ValidatorFunctionWrapHandler) -> UUID:
+    try:
+        return handler(value)  # type: ignore[no-any-return]
+    except ValueError:  # pydantic's own words quote a piece of the value
+        raise PydanticCustomError("uuid", "must be a UUID") from None
+
+
+def _one(value: Any) -> int:
+    if type(value) is not int or value != 1:  # true and 1.0 equal 1
+        raise PydanticCustomError("version", "must be 1")
+    return value
+
+
 def _datetime_or_iso_text(value: Any) -> Any:
     # pydantic would take a number, or a text of digits, as seconds since 1970.
     if isinstance(value, datetime) or (isinstance(value, str) and _ISO_DATE.match(value)):
@@ -73,6 +94,12 @@ Amount = Annotated[int | float | Decimal, BeforeValidator(_amount)]
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_datetime_or_iso_text), AfterValidator(_utc)]
 """An aware date and time, normalised to UTC, at most 24 hours ahead."""
+
+Uuid = Annotated[UUID, WrapValidator(_uuid)]
+"""An id, as a UUID or its text."""
+
+Version = Annotated[Literal[1], BeforeValidator(_one)]
+"""The contract's version."""
 
 Text = Annotated[str, Field(strict=True, max_length=LONGEST_TEXT), AfterValidator(_without_zero_byte)]
 """A text that a person wrote."""

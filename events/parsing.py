@@ -18,8 +18,6 @@ _WHOLE = {  # errors of the text as a whole: field and problem
     "union_tag_invalid": ("type", "is not a known event type"),
 }
 _PLAIN = {  # problems for which pydantic's own words would quote a piece of the value
-    "uuid_parsing": "must be a UUID",
-    "uuid_type": "must be a UUID",
     "datetime_from_date_parsing": "must be a date and time with a zone (ISO 8601)",
     "datetime_parsing": "must be a date and time with a zone (ISO 8601)",
 }

@@ -8,13 +8,16 @@ if known[2] then
   if known[1] ~= ARGV[2] then
     return 0
   end
-  -- It waits or runs already. Two workers with one job would report the slower one's as failed.
-  if known[2] == 'queued' or known[2] == 'started' then
+  -- It runs already, or waits: two workers with one job would report the slower one's as failed. The
+  -- look at the list is bounded: far from its end an event is put there again, which does no harm.
+  if known[2] == 'started' or (known[2] == 'queued'
+      and redis.call('LPOS', KEYS[2], ARGV[1], 'RANK', -1, 'MAXLEN', 10000)) then
     return 1
   end
 end
+-- The list first: a server that refuses one of these must not leave a hash that claims to be queued.
+redis.call('RPUSH', KEYS[2], ARGV[1])
 redis.call('HSET', KEYS[1], 'digest', ARGV[2], unpack(ARGV, 3))
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('SADD', KEYS[3], KEYS[2])
-redis.call('RPUSH', KEYS[2], ARGV[1])
 return 1

@@ -38,11 +38,11 @@ class Publisher:
     def from_env(cls) -> Self:
         """A publisher to ``REDIS_URL`` (default: this machine) on the queue ``BOTLIVE_QUEUE``."""
         connection = redis.Redis.from_url(
-            os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
+            os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
             socket_connect_timeout=0.25,
             socket_timeout=0.25,
         )
-        return cls(connection, queue=os.environ.get("BOTLIVE_QUEUE", job.QUEUE))
+        return cls(connection, queue=os.environ.get("BOTLIVE_QUEUE") or job.QUEUE)
 
     def publish(self, event: Event) -> UUID:
         """Put the event on the queue and return its id, which is its order's or session's id too.
@@ -85,8 +85,8 @@ class Publisher:
     def _put(self, events: Sequence[Event]) -> None:
         calls = [Call.of(event) for event in events]
         contested = self._send([(call, call.own_id) for call in calls])
-        if contested:
-            self._send([(call, call.contested_id) for call in contested])
+        if contested and self._send([(call, call.contested_id) for call in contested]):
+            raise PublishError
 
     def _send(self, jobs: Sequence[tuple[Call, str]]) -> list[Call]:
         """One round trip; returns the calls whose id is taken by another event."""
@@ -100,10 +100,13 @@ class Publisher:
         pipeline = self._redis.pipeline(transaction=False)
         for call, job_id in jobs:
             pipeline.evalsha(_SCRIPT_SHA, _NUMBER_OF_KEYS, *self._keys.arguments(call, job_id))
-        try:
-            return pipeline.execute()
-        except NoScriptError:
-            # A fresh or restarted server. What did get through before the error is sent again:
-            # the same event on the queue twice is persisted once.
+        # redis-py before 6.0 quotes the whole command, a customer's number too, in what it raises.
+        replies = pipeline.execute(raise_on_error=False)
+        errors = [reply for reply in replies if isinstance(reply, Exception)]
+        if any(isinstance(error, NoScriptError) for error in errors):
+            # A fresh or restarted server. What did get through is sent again: that does no harm.
             self._redis.script_load(_SCRIPT)
             return self._evaluate(jobs)
+        if errors:
+            raise errors[0]
+        return replies

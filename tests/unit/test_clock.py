@@ -87,25 +87,6 @@ def test_threads_share_the_clock() -> None:
     assert all(ticks == sorted(ticks) for ticks in drawn)
 
 
-def test_a_tick_is_given_under_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two threads that read the same wall at the same time are given different instants."""
-    both = Barrier(2)
-
-    def slow() -> int:
-        time.sleep(0.005)
-        return 5_000_000
-
-    monkeypatch.setattr(time, "time_ns", slow)
-    ticking = clock.Clock()
-
-    def draw(_: int) -> int:
-        both.wait()
-        return ticking.tick()
-
-    with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(draw, range(2))) == [5_000, 5_001]
-
-
 def test_a_fork_gets_a_free_lock() -> None:
     """A child forked while another thread was ticking can tick itself."""
     program = """

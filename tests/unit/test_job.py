@@ -176,7 +176,7 @@ def work(queue: Queue) -> Callable[[], None]:
 
     def run() -> None:
         SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(
-            burst=True, logging_level="CRITICAL"
+            burst=True, logging_level=None
         )
 
     return run
@@ -236,6 +236,21 @@ def test_a_failed_event_that_rq_requeued_is_published_again(
 
     assert registry.get_job_ids() == []
     assert queue.job_ids == [str(event.event_id)]
+
+
+def test_an_event_published_again_while_it_runs(queue: Queue) -> None:
+    """The worker that has it goes on alone: no second one gets the same job."""
+    event = _EVENTS[0]
+    publisher = Publisher(queue.connection)
+    publisher.publish(event)
+    taken = Queue.dequeue_any([queue], None, connection=queue.connection, serializer=JSONSerializer)
+    assert taken
+    taken[0].set_status(JobStatus.STARTED)
+
+    assert publisher.publish(event) == event.event_id
+
+    assert queue.is_empty()
+    assert _fetch(event, queue.connection).get_status() is JobStatus.STARTED
 
 
 def test_another_event_under_a_failed_ones_id(

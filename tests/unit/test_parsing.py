@@ -157,6 +157,32 @@ def test_a_field_name_that_looks_like_none_is_not_repeated(name: str) -> None:
     assert not name or name not in str(refusal)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("event_id", "§", "must be a UUID"),
+        ("event_id", "+2250700000000", "must be a UUID"),
+        ("event_id", 5, "must be a UUID"),
+        ("conversation_id", "§", "must be a UUID"),
+        ("occurred_at", "§", "must be a date and time with a zone (ISO 8601)"),
+        ("occurred_at", "2026-11-20T§", "must be a date and time with a zone (ISO 8601)"),
+        ("occurred_at", "2026-11-20T08:00:00Z§", "must be a date and time with a zone (ISO 8601)"),
+        ("occurred_at", "2026-11-20T08:00:00", "should have timezone info"),
+        ("occurred_at", "9998-11-20T08:00:00Z", "is more than 24 hours in the future"),
+        ("amount", "2000", "must be a number, not text or true/false"),
+        ("amount", -1, "must not be negative"),
+        ("amount", float("nan"), "must be a finite number"),
+        ("reference", "\0", "must not contain a zero byte"),
+        ("version", 99, "must be 1"),
+        ("mode", "live", "extra inputs are not permitted"),
+        ("type", "§", "is not a known event type"),
+    ],
+)
+def test_what_a_refusal_says(field: str, value: Any, problem: str) -> None:
+    """One sentence that says what should be there, without as much as a character of what is."""
+    assert str(_refusal(json.dumps({**_GOOD, field: value}))) == f"{field}: {problem}"
+
+
 def test_a_refusal_hides_what_pydantic_knows() -> None:
     """No cause hangs on the refusal that a traceback would print with the value in it."""
     refusal = _refusal(json.dumps({**_GOOD, "amount": "QXZ12345678"}))
