@@ -29,6 +29,8 @@ class Event(Contract):
     occurred_at: Instant = Field(default_factory=clock.now)
     """When it happened (UTC)."""
     conversation_id: Uuid | None = None
+    amended: tuple[Name, ...] | None = None
+    """The fields whose text had to be cut or stripped to fit (``dropin``); stands in ``metadata``."""
 
     def content(self) -> dict[str, Any]:
         """Its fields as JSON values, absent optionals left out."""
@@ -44,7 +46,7 @@ class Event(Contract):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-_SHARED_FIELDS = {*Event.model_fields, "type"}
+_SHARED_FIELDS = {*Event.model_fields} - {"amended"}
 
 
 class PaymentValidated(Event):

@@ -1,6 +1,7 @@
 """Databases of a test's own on the stack's PostgreSQL, and processes against the stack."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from uuid import uuid4
 
@@ -15,6 +16,20 @@ from localstack.stack import Stack
 @pytest.fixture
 def database_url(stack: Stack) -> Iterator[str]:
     """An empty database, as a hosted project is before anyone's migrations."""
+    with empty_database(stack) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(stack: Stack) -> Iterator[str]:
+    """The same, for all tests of a module."""
+    with empty_database(stack) as url:
+        yield url
+
+
+@contextmanager
+def empty_database(stack: Stack) -> Iterator[str]:
+    """A database of one's own on the stack's PostgreSQL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(stack.postgres.url, autocommit=True) as server:
         server.execute(SQL("create database {}").format(Identifier(name)))
