@@ -20,8 +20,8 @@ FILL = (
     """create table public.numbered as
        select uuid, row_number() over (order by uuid) - 1 as n from public.company_mapping""",
     """insert into public.orders (company_id, customer_name, total_amount, status, items, created_at)
-       select s.uuid, 'Awa', 1000, case when r / %(shops)s %% 50 = 0 then 'pending' else 'completed' end, '[]',
-              now() - r * interval '1 second'
+       select s.uuid, 'Awa', 1000, case when r / %(shops)s %% 50 = 0 then 'pending' else 'completed' end,
+              '[]', now() - r * interval '1 second'
        from generate_series(1, %(rows)s) r join public.numbered s on s.n = r %% %(shops)s""",
     """insert into public.activities (company_id, type, title, description, status, created_at)
        select s.uuid, 'order', 'Commande', '', 'info', now() - r * interval '1 second'
