@@ -29,7 +29,7 @@ DAY = Path(__file__).with_name("day.ndjson")
 SHOPS = {"boutique-awa": "Boutique Awa", "chez-kofi": "Chez Kofi", "mode-fatou": "Mode Fatou"}
 MORNING = 60  # lines of the day
 SHOWN = 6  # rows of each table
-WORDS = ("persisted", "duplicate", "refused")
+WORDS = ("persisted", "duplicate", "set aside")
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 

@@ -50,7 +50,7 @@ comment on function botlive.session_text is
 
 create or replace function botlive.rewrite_sessions(
   shop uuid, before botlive.toggles[], after botlive.toggles[])
-returns boolean
+returns void
 language plpgsql
 set search_path = ''
 as $$
@@ -91,7 +91,6 @@ begin
       update public.bot_sessions s set ended_at = change.ended_at where s.id = change.id;
     end if;
   end loop;
-  return found;
 end
 $$;
 comment on function botlive.rewrite_sessions is
@@ -99,7 +98,7 @@ comment on function botlive.rewrite_sessions is
   'Rows that no event made are not touched.';
 
 create or replace function botlive.bring_sessions(shop uuid, fresh uuid[])
-returns boolean
+returns void
 language plpgsql
 set search_path = ''
 as $$
@@ -147,12 +146,12 @@ begin
   where x.id = a.event_id
     and (a.session_id, a.session_began_at) is distinct from (b.session_id, b.session_began_at);
 
-  return botlive.rewrite_sessions(shop, before, after);
+  perform botlive.rewrite_sessions(shop, before, after);
 end
 $$;
 comment on function botlive.bring_sessions is
   'Brings a company''s sessions, and what its toggles'' activities say of them, to what the whole '
-  'set of toggles says. Returns whether a session was written.';
+  'set of toggles says.';
 
 revoke all on function botlive.fold_toggles, botlive.session_text, botlive.rewrite_sessions,
   botlive.bring_sessions from public;

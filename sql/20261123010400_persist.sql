@@ -43,7 +43,6 @@ as $$
 declare
   fresh bigint[];
   shop record;
-  live_shops uuid[] := '{}';
   outcomes jsonb;
 begin
   -- In the order of the ids, so that two batches with the same events never wait for each other.
@@ -74,9 +73,7 @@ begin
     where e.ord = any (fresh) and e.toggle is not null
     group by m.uuid order by m.uuid
   loop
-    if botlive.bring_sessions(shop.uuid, shop.toggles) then
-      live_shops := live_shops || shop.uuid;
-    end if;
+    perform botlive.bring_sessions(shop.uuid, shop.toggles);
   end loop;
 
   with written as (
@@ -109,7 +106,7 @@ begin
   select jsonb_agg(
     case
       when e.ord = any (fresh) then jsonb_build_object('outcome', 'persisted',
-        'session_written', e.toggle is not null and m.uuid = any (live_shops))
+        'session_written', coalesce(t.session_id = t.event_id or (not t.enabled and t.session_id is not null), false))
       when i.digest = e.digest then jsonb_build_object('outcome', 'duplicate')
       when i.digest is not null then
         jsonb_build_object('outcome', 'refused', 'reason', 'event id already used')
@@ -117,8 +114,8 @@ begin
     end order by e.ord)
   into outcomes
   from botlive.parse_events(events) e
-  left join public.company_mapping m on m.company_id = e.company_id
-  left join botlive.inbox i on i.event_id = e.event_id;
+  left join botlive.inbox i on i.event_id = e.event_id
+  left join botlive.toggles t on t.event_id = e.event_id;
   return outcomes;
 end
 $$;
@@ -249,11 +246,38 @@ comment on function public.botlive_persist is
   'Persists a batch of events, each once and whole, and returns what became of each, in their order: '
   '{"outcome": "persisted" | "duplicate" | "unknown_company" | "refused", "reason"?, "session_written"?}.';
 
+create or replace function public.botlive_probe()
+returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+declare
+  shop text := (select m.company_id from public.company_mapping m limit 1);
+  plain jsonb := jsonb_build_object('event_type', 'probe', 'digest', '', 'occurred_at', now(),
+    'activity', '{"type": "system", "status": "info", "title": "Botlive", "description": "Botlive",
+                  "metadata": {}}'::jsonb);
+begin
+  -- What events write, written and taken back: a database that can be read is not yet one that takes them.
+  perform botlive.write_events(jsonb_build_array(
+    plain || jsonb_build_object('event_id', gen_random_uuid(), 'company_id', shop,
+      'toggle', '{"enabled": true, "mode": "live"}'::jsonb),
+    plain || jsonb_build_object('event_id', gen_random_uuid(), 'company_id', shop,
+      'order', '{"customer_name": "Botlive", "total_amount": 1000, "metadata": {},
+                 "items": [{"name": "Botlive", "quantity": 1, "price": 1000}]}'::jsonb)));
+  raise exception using errcode = 'BL000';
+exception
+  when sqlstate 'BL000' then null;
+end
+$$;
+comment on function public.botlive_probe is
+  'Fails as a batch of events would fail, and carries none: the circuit breaker''s probe.';
+
 revoke all on function botlive.parse_events, botlive.lock_companies, botlive.write_events,
   botlive.rehearse, botlive.is_well, botlive.without_conversation, botlive.write_alone from public;
 grant execute on function botlive.parse_events, botlive.lock_companies, botlive.write_events,
   botlive.rehearse, botlive.is_well, botlive.without_conversation, botlive.write_alone to service_role;
-revoke all on function public.botlive_persist from public, anon, authenticated;
-grant execute on function public.botlive_persist to service_role;
+revoke all on function public.botlive_persist, public.botlive_probe from public, anon, authenticated;
+grant execute on function public.botlive_persist, public.botlive_probe to service_role;
 
 notify pgrst, 'reload schema';

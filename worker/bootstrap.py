@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from typing import TYPE_CHECKING
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -10,6 +11,17 @@ from redis.retry import Retry
 from worker.gateway import Gateway
 from worker.persister import Persister
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.consumer import Consumer
+
+
+def consumer(settings: Settings) -> "Consumer":
+    """A worker on the queue that the settings name."""
+    from worker.consumer import Consumer  # not for the stock worker, which imports this module too
+
+    connection = connect_redis(settings.redis_url)
+    return Consumer(settings.queue, connection, Gateway.connect(settings), most=settings.batch)
 
 
 @cache
@@ -26,8 +38,9 @@ def connect_redis(url: str) -> redis.Redis:
     """A connection that outlives a restart of the server, in whatever state that finds it."""
     return redis.Redis.from_url(
         url,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=2), retries=30),
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=2), retries=-1),  # for ever
         # A refused connection is an OSError before redis-py wraps it, and would end the worker.
+        socket_connect_timeout=5,
         retry_on_error=[redis.ConnectionError, redis.TimeoutError, OSError],
         health_check_interval=30,
     )

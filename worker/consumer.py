@@ -1,16 +1,40 @@
-"""The worker: takes jobs from the queue and runs them in this process."""
+"""The worker: RQ's, but for how it takes jobs, runs them and stops.
 
-from typing import Any
+Of RQ's private names it relies on ``_stop_requested`` alone. It overrides ``dequeue_job_and_maintain_ttl``,
+``execute_job``, ``heartbeat`` and ``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and calls
+``handle_job_failure``; ``tests/unit/test_rq_names.py`` fails when a release moves one of them.
+"""
 
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, cast
+from uuid import uuid4
+
+import redis
 import structlog
-from rq import SimpleWorker
+from rq import Queue, SimpleWorker
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 from events.job import FUNCTION
-from worker.bootstrap import connect_redis
-from worker.errors import UnknownFunction
-from worker.settings import Settings
+from worker.batches import Batches
+from worker.breaker import Breaker
+from worker.claims import PREFIX, Batch, Claims
+from worker.errors import EventRefused, UnknownFunction, WorkerError
+from worker.gateway import Gateway
+from worker.persister import Persister
+
+_IDLE = 2.0  # seconds that one wait for a job may last
+_RECOVERY = 2.5  # seconds between two looks for dead workers
+_HEARTBEAT = 10.0  # seconds between two heartbeats
+_GRACE = 6.0  # seconds that a stop waits for the answers of what is under way
+_PATIENCE = 9.0  # seconds after which a stop is no longer graceful; what is in hand is recovered
 
 
 class EventJob(Job):
@@ -28,18 +52,165 @@ class EventJob(Job):
 
 
 class Consumer(SimpleWorker):
-    """An RQ worker on one queue, without forks: a client of Supabase outlives no fork."""
+    """An RQ worker on one queue that takes many jobs at once."""
 
     job_class = EventJob
 
+    def __init__(self, queue: str, connection: redis.Redis, gateway: Gateway, *, most: int) -> None:
+        super().__init__(
+            [queue],
+            name=f"{PREFIX}{uuid4().hex}",
+            connection=connection,
+            serializer=JSONSerializer,
+            log_job_description=False,
+            worker_ttl=30,
+        )
+        self._claims = Claims(connection, queue, self.name)
+        self._breaker = Breaker(most)
+        self._batches = Batches(Persister(gateway), self, self._breaker)
+        self._gateway = gateway
+        self._log = structlog.stdlib.get_logger("botlive")
+        self._stopping = False
+        self._told: WorkerError | None = None
+        self._last_heartbeat = self._last_recovery = float("-inf")
 
-def consume(settings: Settings, *, burst: bool = False) -> None:
-    """Work the queue off until told to stop; with ``burst``, until it is empty."""
-    consumer = Consumer(
-        settings.queue,
-        connection=connect_redis(settings.redis_url),
-        serializer=JSONSerializer,
-        log_job_description=False,
-    )
-    structlog.stdlib.get_logger("botlive").info("ready", queue=settings.queue, burst=burst)
-    consumer.work(burst=burst, logging_level=None)
+    def run(self, *, burst: bool) -> None:
+        """Work until told to stop; with ``burst``, until the queue is empty."""
+        self._claims.live()
+        try:
+            self.work(burst=burst, logging_level=None)
+        finally:
+            self._leave()
+
+    # What RQ calls.
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """The next batch in a job's place; None when there is none, in burst, or no more wanted."""
+        idle_since = time.monotonic()
+        while not self._stopping:
+            self._keep_house(burst=timeout is None)
+            batch = self._claims.claim(self._breaker.limit) if self._may_claim() else Batch()
+            if batch.claims:
+                return cast("Job", batch), self.queues[0]
+            if batch.kind == "stock" and (job := super().dequeue_job_and_maintain_ttl(None)):
+                return job
+            if self._batches:
+                self._batches.conclude()
+            elif not self._breaker.is_open and (timeout is None or _over(idle_since, max_idle_time)):
+                return None
+            elif not self._breaker.is_open:
+                self.set_state(WorkerStatus.IDLE)
+                self._claims.wait(_IDLE)
+        return None
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Send the batch on its way; a stock job goes RQ's way."""
+        if isinstance(job, Batch):
+            if self.get_state() != WorkerStatus.BUSY:
+                self.set_state(WorkerStatus.BUSY)
+            self._batches.send(job)
+        else:
+            super().execute_job(job, queue)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ's, but not for every batch."""
+        if pipeline is not None or time.monotonic() - self._last_heartbeat > _HEARTBEAT:
+            super().heartbeat(timeout, pipeline)
+            self._last_heartbeat = time.monotonic()
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Stop when what is in hand is done or given back, and in any case soon."""
+        if not self._stopping:
+            self._stopping = self._stop_requested = True
+            giving_up = threading.Timer(_PATIENCE, os._exit, [128 + signum])
+            giving_up.daemon = True
+            giving_up.start()
+            signal.signal(signum, self.request_force_stop)
+
+    # What becomes of jobs (worker.batches.Books).
+
+    def finish(self, job_ids: Sequence[str]) -> None:
+        """These are done."""
+        self._claims.finish(job_ids, self.key)
+
+    def fail(self, job_id: str, error: EventRefused) -> None:
+        """This one stands in RQ's failed registry now, with its reason."""
+        try:
+            job = self._job(job_id)
+        except NoSuchJobError:  # a person discarded it meanwhile
+            self.finish([job_id])
+            return
+        self.handle_job_failure(job, self.queues[0], exc_string=f"{type(error).__name__}: {error}")
+        if not self._claims.has_failed(job_id):  # RQ logs that, and goes on
+            raise redis.RedisError("the failed registry did not take a job: it stays in hand")
+        self._log.warning("set aside", job_id=job_id, reason=str(error))
+
+    def give_back(self, job_ids: Sequence[str]) -> None:
+        """These wait again, as if they had never been taken."""
+        self._claims.give_back(job_ids)
+
+    def _job(self, job_id: str) -> Job:
+        try:
+            return self._fetch(job_id)
+        except (redis.RedisError, NoSuchJobError):
+            raise
+        except Exception:  # noqa: BLE001 # RQ raises anything, an AssertionError too, at what it cannot read
+            self._claims.repair(job_id)
+            return self._fetch(job_id)
+
+    def _fetch(self, job_id: str) -> Job:
+        return EventJob.fetch(job_id, connection=self.connection, serializer=JSONSerializer)
+
+    # Housekeeping.
+
+    def _keep_house(self, *, burst: bool) -> None:
+        self.heartbeat()
+        self._tell()
+        if time.monotonic() - self._last_recovery > _RECOVERY:
+            self._last_recovery = time.monotonic()
+            self.check_for_suspension(burst)
+            if self.should_run_maintenance_tasks:
+                self.run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
+            if recovered := self._claims.recover():
+                self._log.warning("recovered", jobs=recovered)
+
+    def _tell(self) -> None:
+        """Shout once that events are held, and say when they are no more."""
+        if self._breaker.is_open and not self._told:
+            self._told = self._breaker.fault
+            self._log.error("held", reason=str(self._told))
+        elif self._told and not self._breaker.is_open and not self._breaker.is_careful:
+            self._told = None
+            self._log.info("resumed")
+
+    def _may_claim(self) -> bool:
+        """Whether the way to Supabase is free; finds it out when a probe is due."""
+        if not self._breaker.is_open:
+            return True
+        if self._breaker.wait > 0:
+            time.sleep(min(self._breaker.wait, 0.25))
+            return False
+        try:
+            self._gateway.probe()
+        except WorkerError as fault:
+            self._breaker.probe_failed(fault)
+            return False
+        self._breaker.probe_passed()
+        return True
+
+    def _leave(self) -> None:
+        """Conclude what is under way, give back what is not known to be done, and let the lease go."""
+        deadline = time.monotonic() + _GRACE
+        try:
+            while self._batches:
+                self._batches.conclude(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            self._log.warning("given back", reason="no answer in time for the stop")
+        self._claims.give_back()
+        self._claims.die()
+
+
+def _over(since: float, seconds: float | None) -> bool:
+    return seconds is not None and time.monotonic() - since >= seconds

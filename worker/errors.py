@@ -56,6 +56,10 @@ class UndecodableJob(EventRefused):
     """The job's data is no call with one event: Botlive did not make it, discard it."""
 
 
+class PoisonousEvent(EventRefused):
+    """The worker died three times with this event alone in hand: report it before you replay it."""
+
+
 class CommandRefused(WorkerError):
     """The database does not do what the command asks."""
 

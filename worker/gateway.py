@@ -21,6 +21,9 @@ from worker.settings import Settings
 PERSIST = "botlive_persist"
 """The SQL function that persists a batch."""
 
+PROBE = "botlive_probe"
+"""The SQL function that writes what events write, and takes it back."""
+
 OURS = "BL001"
 """The SQLSTATE of a refusal whose message is ours, made for the person at the keyboard."""
 
@@ -78,6 +81,14 @@ class Gateway:
         """
         answer = self.call(PERSIST, {"events": [element(event) for event in events]})
         return _outcomes(answer, len(events))
+
+    def probe(self) -> None:
+        """Find out whether events would go through, by a call that carries none.
+
+        Raises:
+            WorkerError: why they would not.
+        """
+        self.call(PROBE, {})
 
     def call(self, function: str, arguments: Mapping[str, Any]) -> Any:
         """Call a function of the database and return its answer.

@@ -34,10 +34,19 @@ def decode(payload: Any) -> Event:
         UndecodableJob: it is none, or one without an identity, which would be new at every run.
         EventRefused: it does not fit its contract.
     """
-    if not isinstance(payload, dict) or not payload.keys() >= _IDENTITY:
+    if not isinstance(payload, dict):
         raise UndecodableJob
+    return decode_text(json.dumps(payload))
+
+
+def decode_text(text: str | bytes) -> Event:
+    """As ``decode``, from JSON."""
     try:
-        return parse_event(json.dumps(payload))
+        event = parse_event(text)
     except InvalidEvent as error:
         reason = f"the event does not fit its contract: {error}"
+    else:
+        if event.model_fields_set >= _IDENTITY:
+            return event
+        raise UndecodableJob
     raise EventRefused(reason)

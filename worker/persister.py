@@ -45,12 +45,12 @@ class Persister:
         log = self._log.bind(event_id=str(event.event_id), event_type=event.type, job_id=delivery.job_id)
         error = outcome.error(event)
         if error:
-            log.warning("refused", reason=str(error))
-        elif outcome.kind == "duplicate":
+            return error  # whoever asked for it says so
+        if outcome.kind == "duplicate":
             log.info("duplicate")
         else:
             log.info("persisted", written=_written(event, outcome))
-        return error
+        return None
 
 
 def _written(event: Event, outcome: Outcome) -> str:

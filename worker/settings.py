@@ -82,6 +82,8 @@ class Settings(Environment):
     log_dir: Path | None = None
     timeout: float = Field(default=10, gt=0, allow_inf_nan=False, validation_alias="BOTLIVE_TIMEOUT")
     """Seconds that one request to Supabase may take."""
+    batch: int = Field(default=500, ge=1, le=5_000, validation_alias="BOTLIVE_BATCH")
+    """Events in one call, at most."""
 
 
 class DatabaseSettings(Environment):

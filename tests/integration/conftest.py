@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from localstack.stack import Stack
+from tests.integration.line import Line
 
 
 @pytest.fixture
@@ -38,3 +39,11 @@ def empty_database(stack: Stack) -> Iterator[str]:
             database.execute(files("localstack").joinpath("supabase.sql").read_bytes())
         yield url
         server.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+@pytest.fixture
+def line(stack: Stack) -> Iterator[Line]:
+    """A queue of the test's own."""
+    made = Line(stack)
+    yield made
+    made.close()

@@ -1,108 +1,20 @@
 """From the publisher through Redis and real worker processes to the rows."""
 
 import json
-import os
 import random
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
-import redis
-from psycopg.rows import dict_row
-from rq import Queue
-from rq.serializers import JSONSerializer
 
-from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentValidated, Publisher, parse_event
-from localstack.stack import Stack
+from events import AnyEvent, LiveToggled, PaymentValidated, parse_event
 from tests.contract.conftest import TABLES
-from tests.oracle import Tables, fold
-from worker.gateway import Gateway
-from worker.settings import Settings
+from tests.integration.line import BIN, BOTLIVE_WORKER, PHONE, Line, order
+from tests.oracle import fold
 
 DATA = Path(__file__).parents[1] / "data"
-BIN = Path(sys.executable).parent
-PHONE = "+2250700000000"
-BOTLIVE_WORKER = [str(BIN / "botlive"), "worker", "--burst"]
-
-
-class Line:
-    """A queue of the test's own, its publisher, and the processes that work it off."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.name = f"test-{uuid4().hex}"
-        self.environment = {**os.environ, **stack.environment, "BOTLIVE_QUEUE": self.name}
-        self.redis = redis.Redis.from_url(stack.environment["REDIS_URL"])
-        self.queue = Queue(self.name, connection=self.redis, serializer=JSONSerializer)
-        self.publisher = Publisher(redis.Redis.from_url(stack.environment["REDIS_URL"]), queue=self.name)
-        self.gateway = Gateway.connect(
-            Settings(
-                supabase_url=stack.environment["SUPABASE_URL"], supabase_key=stack.environment["SUPABASE_KEY"]
-            )
-        )
-        self.database: psycopg.Connection[dict[str, Any]] = psycopg.connect(
-            stack.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row
-        )
-
-    def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """A command in the environment of this line."""
-        return subprocess.run(
-            command, env=self.environment, text=True, capture_output=True, timeout=90, check=False, **options
-        )
-
-    def work(self, workers: int = 1) -> str:
-        """Work the queue off with that many processes at once; their logs."""
-        processes = [
-            subprocess.Popen(BOTLIVE_WORKER, env=self.environment, text=True, stderr=subprocess.PIPE)
-            for _ in range(workers)
-        ]
-        logs = [process.communicate(timeout=90)[1] for process in processes]
-        assert [process.returncode for process in processes] == [0] * workers, logs
-        return "".join(logs)
-
-    def shop(self, company_id: str | None = None) -> tuple[str, UUID]:
-        """A shop by that text id, or a new one."""
-        company_id = company_id or f"flow-{uuid4()}"
-        return company_id, UUID(self.gateway.call("botlive_company_add", {"text_id": company_id})["uuid"])
-
-    def rows(self, shops: Sequence[UUID]) -> Tables:
-        """All rows of these shops."""
-        return Tables(*(self._rows(table, columns, shops) for table, columns in TABLES.items()))
-
-    def _rows(self, table: str, columns: str, shops: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-        query = f"select id, {', '.join(columns.split())} from public.{table} where company_id = any(%s)"
-        return {row.pop("id"): row for row in self.database.execute(query.encode(), [list(shops)])}
-
-    def failed(self) -> dict[str, str]:
-        """The failed registry: job id and traceback."""
-        jobs = (self.queue.fetch_job(job_id) for job_id in self.queue.failed_job_registry.get_job_ids())
-        return {job.id: (job.latest_result().exc_string or "") for job in jobs if job}  # type: ignore[union-attr]
-
-    def close(self) -> None:
-        """Give everything back."""
-        self.publisher.close()
-        self.gateway.close()
-        self.database.close()
-        self.redis.close()
-
-
-@pytest.fixture
-def line(stack: Stack) -> Iterator[Line]:
-    """A queue of the test's own."""
-    made = Line(stack)
-    yield made
-    made.close()
-
-
-def order(company_id: str, **fields: Any) -> OrderCompleted:
-    """A plain order."""
-    items = (Item(name="Pagne", quantity=1, price=9000),)
-    plain = {"company_id": company_id, "user_id": PHONE, "total_amount": 9000, "items": items}
-    return OrderCompleted(**{**plain, **fields})
 
 
 def stock_worker(line: Line) -> subprocess.CompletedProcess[str]:
@@ -122,7 +34,7 @@ def stock_worker(line: Line) -> subprocess.CompletedProcess[str]:
 
 def own_worker(line: Line) -> subprocess.CompletedProcess[str]:
     """Ours."""
-    return line.run(*BOTLIVE_WORKER)
+    return line.run(*BOTLIVE_WORKER, "--burst")
 
 
 @pytest.mark.parametrize("worker", [own_worker, stock_worker])

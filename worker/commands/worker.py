@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from worker.consumer import consume
+from worker.bootstrap import consumer
 from worker.logs import configure
 from worker.settings import Settings
 
@@ -15,4 +15,4 @@ def worker(
     """Persist the events that wait on the queue BOTLIVE_QUEUE, until stopped."""
     settings = Settings.from_env()
     configure(settings.log_dir)
-    consume(settings, burst=burst)
+    consumer(settings).run(burst=burst)

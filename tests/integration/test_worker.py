@@ -1,0 +1,220 @@
+"""The worker under faults: killed, stopped, cut off, poisoned, beside others."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+import pytest
+from rq.registry import StartedJobRegistry
+from rq.serializers import JSONSerializer
+
+from events import PaymentValidated
+from localstack.stack import Stack
+from tests.integration.line import PHONE, Line, order, until
+from worker.claims import PREFIX, Claims
+
+
+@contextmanager
+def locked_orders(stack: Stack) -> Iterator[None]:
+    """Nobody can write an order meanwhile: calls hang in the database."""
+    with psycopg.connect(stack.environment["DATABASE_URL"]) as database:
+        database.execute("lock table public.orders in share mode")
+        yield
+
+
+def test_a_killed_workers_events_are_run_by_another(line: Line, stack: Stack) -> None:
+    """SIGKILL with a batch in the database: another worker has them in the tables within 15 s."""
+    company_id, uuid = line.shop()
+    events = [order(company_id) for _ in range(20)]
+    with line.worker() as second, line.worker() as first:
+        with locked_orders(stack):
+            second.send_signal(signal.SIGSTOP)
+            line.publisher.publish_many(events)
+            until(lambda: line.held() == 20, 10)
+            first.send_signal(signal.SIGKILL)
+        second.send_signal(signal.SIGCONT)
+        took = until(lambda: len(line.rows([uuid]).orders) == 20, 15)
+        until(lambda: line.held() == 0, 10)
+    assert took <= 15
+    assert line.failed() == {}
+
+
+def test_death_between_commit_and_acknowledgement_has_no_second_effect(line: Line) -> None:
+    """What a dead worker had persisted but not finished is a duplicate for the next one."""
+    company_id, uuid = line.shop()
+    events = [order(company_id) for _ in range(5)]
+    line.publisher.publish_many(events)
+    dead = Claims(line.redis, line.name, PREFIX + uuid4().hex)
+    assert len(dead.claim(100).claims) == 5
+    line.gateway.persist(events)
+    log = line.work()
+    assert log.count('"event": "duplicate"') == 5
+    assert len(line.rows([uuid]).activities) == 5
+    assert line.held() == 0
+
+
+def test_rqs_own_clean_up_takes_no_claim(line: Line) -> None:
+    """`rq info` or a stock worker that cleans the started registry costs a dead worker's jobs nothing."""
+    company_id, uuid = line.shop()
+    line.publisher.publish(order(company_id))
+    Claims(line.redis, line.name, PREFIX + uuid4().hex).claim(100)
+    registry = StartedJobRegistry(line.name, connection=line.redis, serializer=JSONSerializer)
+    registry.cleanup(time.time() + 10**6)
+    assert line.failed() == {}
+    line.work()
+    assert len(line.rows([uuid]).orders) == 1
+
+
+def test_a_live_workers_claims_are_left_alone(line: Line) -> None:
+    """Only a lease that has run out gives jobs to others."""
+    company_id, uuid = line.shop()
+    line.publisher.publish(order(company_id))
+    living = Claims(line.redis, line.name, PREFIX + uuid4().hex)
+    living.live()
+    living.claim(100)
+    line.work()
+    assert line.held() == 1
+    assert line.rows([uuid]).orders == {}
+    living.give_back()
+    living.die()
+    line.work()
+    assert len(line.rows([uuid]).orders) == 1
+
+
+def test_three_deaths_alone_set_an_event_aside(line: Line) -> None:
+    """Deaths in company only make the events run alone; the third death alone sets that one aside."""
+    company_id, uuid = line.shop()
+    events = [order(company_id), order(company_id)]
+    line.publisher.publish_many(events)
+    for expected in (2, 1, 1, 1):
+        dead = Claims(line.redis, line.name, PREFIX + uuid4().hex)
+        assert len(dead.claim(100).claims) == expected
+        Claims(line.redis, line.name, PREFIX + "living").recover()
+    line.work()
+    assert line.failed().keys() == {str(events[0].event_id)}
+    assert "died three times" in line.failed()[str(events[0].event_id)]
+    assert line.rows([uuid]).orders.keys() == {events[1].event_id}
+
+
+def test_a_stop_gives_back_what_hangs(line: Line, stack: Stack) -> None:
+    """SIGTERM with a call that hangs: the worker is gone within 10 s, its events wait again."""
+    company_id, uuid = line.shop()
+    events = [order(company_id) for _ in range(3)]
+    with line.worker() as process, locked_orders(stack):
+        line.publisher.publish_many(events)
+        until(lambda: line.held() == 3, 10)
+        process.terminate()
+        started = time.monotonic()
+        process.wait(timeout=12)
+        assert time.monotonic() - started <= 10
+        assert line.held() == 0
+        assert line.queue.get_job_ids() == [str(event.event_id) for event in events]
+    line.work()
+    assert len(line.rows([uuid]).orders) == 3
+
+
+def test_an_outage_costs_no_event(line: Line, stack: Stack) -> None:
+    """With the gateway away events wait; when it is back they go through, by no hand."""
+    company_id, uuid = line.shop()
+    with line.worker():
+        line.publisher.publish(order(company_id))
+        until(lambda: len(line.rows([uuid]).orders) == 1, 10)
+        stack.gateway.kill()
+        try:
+            line.publisher.publish_many([order(company_id) for _ in range(50)])
+            time.sleep(2)
+            assert line.failed() == {}
+        finally:
+            stack.gateway.start()
+        until(lambda: len(line.rows([uuid]).orders) == 51, 30)
+        until(lambda: line.held() == 0, 5)
+    assert line.failed() == {}
+
+
+@pytest.fixture
+def trap(line: Line) -> Iterator[str]:
+    """A trigger that fails, as nothing the worker knows, for one customer's orders."""
+    name = f"trap_{uuid4().hex}"
+    line.database.execute(
+        f"""create function public.{name}() returns trigger language plpgsql as
+            $$ begin if new.customer_name = '{name}' then raise exception 'no'; end if; return new; end $$;
+            create trigger {name} before insert on public.orders
+            for each row execute function public.{name}()""".encode()
+    )
+    yield name
+    line.database.execute(f"drop function public.{name}() cascade".encode())
+
+
+def test_an_event_that_fails_every_call_is_found_among_its_neighbours(line: Line, trap: str) -> None:
+    """It stands alone in the end, with its reason; all others are in the tables."""
+    company_id, uuid = line.shop()
+    events = [order(company_id) for _ in range(40)]
+    guilty = order(company_id, customer_name=trap)
+    line.publisher.publish_many([*events[:17], guilty, *events[17:]])
+    line.work()
+    assert line.rows([uuid]).orders.keys() == {event.event_id for event in events}
+    assert line.failed().keys() == {str(guilty.event_id)}
+    assert "fails alone" in line.failed()[str(guilty.event_id)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"data": "\x80 no json"},
+        {"data": '["worker.job.persist",null,[{"type":"payment_validated"}],{}]'},
+        {"data": '["os.system",null,["true"],{}]'},
+        {"data": "[" * 100_000},
+        {"created_at": "yesterday", "data": "{}"},
+        {"timeout": "soon", "data": "{}"},
+        {"status": "unheard of", "data": "{}"},
+    ],
+)
+def test_a_malformed_job_is_set_aside(line: Line, damage: dict[str, str]) -> None:
+    """Whatever the hash holds, it stands in the failed registry, can be fetched, and costs nobody else."""
+    company_id, uuid = line.shop()
+    bad, good = order(company_id), order(company_id)
+    line.publisher.publish_many([bad, good])
+    line.redis.hset(f"rq:job:{bad.event_id}", mapping=damage)
+    line.work()
+    assert line.rows([uuid]).orders.keys() == {good.event_id}
+    assert line.failed().keys() == {str(bad.event_id)}
+
+
+def test_a_job_with_a_callback_goes_rqs_way(line: Line) -> None:
+    """Its dependent runs after it: both events are persisted."""
+    company_id, uuid = line.shop()
+    first, second = order(company_id), order(company_id)
+    jobs = [
+        line.queue.enqueue(
+            "worker.job.persist",
+            event.model_dump(mode="json", exclude_none=True),
+            job_id=str(event.event_id),
+            depends_on=depends_on,
+        )
+        for event, depends_on in ((first, None), (second, str(first.event_id)))
+    ]
+    line.work()
+    assert line.rows([uuid]).orders.keys() == {first.event_id, second.event_id}
+    assert jobs[0].get_status() == "finished"
+
+
+def test_a_flood_does_not_hold_another_shops_event_back(line: Line) -> None:
+    """Behind 6,000 events of one shop another's event is claimed among the first few batches."""
+    flood, other = (line.shop()[0] for _ in range(2))
+    line.publisher.publish_many(
+        PaymentValidated(company_id=flood, user_id=PHONE, amount=1, reference="") for _ in range(6_000)
+    )
+    late = order(other)
+    line.publisher.publish(late)
+    claims = Claims(line.redis, line.name, PREFIX + "one")
+    seen: list[list[str]] = []
+    while batch := claims.claim(500).claims:
+        seen.append([claim.job_id for claim in batch])
+    found = next(number for number, ids in enumerate(seen) if str(late.event_id) in ids)
+    assert found <= 4
+    assert sum(map(len, seen)) == 6_001
+    assert len({job_id for ids in seen for job_id in ids}) == 6_001
+    assert min(map(len, seen[:-1])) == 500

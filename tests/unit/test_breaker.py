@@ -1,0 +1,118 @@
+"""The circuit breaker, by a clock and dice of the test's own."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.breaker import CAP, Breaker
+from worker.errors import DeploymentFault, TransientFault, WorkerError
+
+AWAY = TransientFault("away")
+
+
+def breaker(most: int = 500, now: float = 0) -> Breaker:
+    """A closed one, by a clock that stands still."""
+    return Breaker(most, lambda: now, random.Random(1))
+
+
+def test_a_failure_opens_it_and_a_probe_closes_it() -> None:
+    """While it is open its fault is told; after a probe the same events may try again, all of them."""
+    made = breaker()
+    assert not made.failed(500, AWAY)
+    assert made.is_open
+    assert made.fault is AWAY
+    made.probe_passed()
+    assert not made.is_open
+    assert made.limit == 500
+
+
+def test_probes_come_at_growing_pauses_up_to_the_cap() -> None:
+    """Full jitter: never longer than the cap, and spread below it."""
+    made = breaker()
+    made.failed(1, AWAY)
+    pauses = []
+    for _ in range(60):
+        made.probe_failed(AWAY)
+        pauses.append(made.wait)
+    assert max(pauses) <= CAP
+    assert max(pauses[-20:]) > CAP / 2
+    assert max(pauses[:3]) < 2
+    assert len(set(pauses)) == len(pauses)
+
+
+def test_it_waits_as_long_as_the_server_asks() -> None:
+    """Retry-After counts where it is longer than our own pause."""
+    made = breaker(now=100)
+    made.failed(1, TransientFault("slow down", retry_after=7))
+    assert made.wait == 7
+    made.clock = lambda: 105
+    assert made.wait == 2
+
+
+def test_events_that_fail_again_are_split_down_to_one() -> None:
+    """After a probe has passed the batch is halved at each failure, and the one at the end is blamed."""
+    made = breaker(8)
+    sizes = []
+    blamed = False
+    while not blamed:
+        size = made.limit
+        sizes.append(size)
+        blamed = made.failed(size, AWAY)
+        made.probe_passed()
+    assert sizes[:5] == [8, 8, 4, 2, 1]
+    assert set(sizes[5:]) == {1}
+    assert len(sizes) >= 7
+
+
+def test_no_event_is_blamed_for_an_outage() -> None:
+    """However often one alone fails, it is not to blame while a probe fails in between."""
+    made = breaker(1)
+    for _ in range(1000):
+        assert not made.failed(1, AWAY)
+        made.probe_failed(DeploymentFault())
+        made.probe_passed()
+
+
+def test_a_success_clears_the_suspicion() -> None:
+    """An event that goes through in between was not what failed."""
+    made = breaker(1)
+    for _ in range(50):
+        assert not made.failed(1, AWAY)
+        made.probe_passed()
+        assert not made.failed(1, AWAY)
+        made.probe_passed()
+        made.passed(1)
+
+
+def test_batches_grow_again() -> None:
+    """After a split each success doubles what the next call may carry, up to the most."""
+    made = breaker(64)
+    made.refused(64)
+    assert made.limit == 32
+    assert made.is_careful
+    for expected in (64, 64):
+        made.passed(made.limit)
+        assert made.limit == expected
+    assert not made.is_careful
+
+
+@given(st.lists(st.sampled_from(["fail", "pass", "refuse", "probe_pass", "probe_fail"]), max_size=60))
+def test_a_call_may_always_carry_one_event_at_least(steps: list[str]) -> None:
+    """Whatever happens, the limit stays between one and the most, and the pause below the cap."""
+    made = breaker(16)
+    fault: WorkerError = AWAY
+    for step in steps:
+        match step:
+            case "fail":
+                made.failed(made.limit, fault)
+            case "pass":
+                made.passed(made.limit)
+            case "refuse":
+                made.refused(made.limit)
+            case "probe_pass":
+                made.probe_passed()
+            case _:
+                made.probe_failed(fault)
+        assert 1 <= made.limit <= 16
+        assert 0 <= made.wait <= CAP

@@ -1,0 +1,159 @@
+"""Batches on their way to the database, one ahead of the other, and what becomes of their jobs."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Thread
+from typing import NamedTuple, Protocol
+
+from events import Event
+from events.job import FUNCTION
+from worker.breaker import Breaker
+from worker.claims import Batch, Claim
+from worker.errors import EventRefused, PoisonousEvent, UndecodableJob, UnknownFunction, WorkerError
+from worker.job import decode, decode_text
+from worker.persister import Delivery, Persister
+
+DEPTH = 2
+"""Batches under way at once: while one is in the database, the next is claimed and prepared."""
+DEATHS = 3
+"""Unclean deaths with one event alone in hand, after which it is set aside."""
+
+_HEAD, _TAIL = f'["{FUNCTION}",null,['.encode(), b"],{}]"
+
+
+class Books(Protocol):
+    """What is told of the jobs, in the end."""
+
+    def finish(self, job_ids: Sequence[str]) -> None:
+        """These are done."""
+
+    def fail(self, job_id: str, error: EventRefused) -> None:
+        """This one is set aside, with its reason."""
+
+    def give_back(self, job_ids: Sequence[str]) -> None:
+        """These wait again, in order, as if they had never been taken."""
+
+
+class UnderWay(NamedTuple):
+    """A batch that was sent."""
+
+    deliveries: Sequence[Delivery]
+    answer: Future[list[EventRefused | None]]
+
+    @property
+    def job_ids(self) -> list[str]:
+        """Its jobs."""
+        return [delivery.job_id for delivery in self.deliveries]
+
+
+class Batches:
+    """Sends batches, and concludes them in their order."""
+
+    def __init__(self, persister: Persister, books: Books, breaker: Breaker) -> None:
+        self._persister = persister
+        self._books = books
+        self._breaker = breaker
+        self._under_way: deque[UnderWay] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._under_way)
+
+    def send(self, batch: Batch) -> None:
+        """Set aside what cannot be read and send the rest; wait only where too many are under way."""
+        deliveries = [made for claim in batch.claims if (made := self._read(claim, batch.deaths))]
+        one_at_a_time = batch.kind == "alone" or self._breaker.is_careful
+        while self._under_way and (one_at_a_time or len(self._under_way) >= DEPTH):
+            self.conclude()
+        if deliveries and self._breaker.is_open:
+            self._books.give_back([delivery.job_id for delivery in deliveries])
+        elif deliveries:
+            answer = _in_thread(lambda: self._persister.persist(deliveries))
+            self._under_way.append(UnderWay(deliveries, answer))
+
+    def conclude(self, timeout: float | None = None) -> None:
+        """Wait for the oldest batch's answer and do what it says.
+
+        Raises:
+            TimeoutError: it did not come within ``timeout`` seconds.
+        """
+        oldest = self._under_way[0]
+        fault = oldest.answer.exception(timeout)
+        self._under_way.popleft()
+        if fault is None:
+            self._breaker.passed(len(oldest.deliveries))
+            self._settle(oldest, oldest.answer.result())
+        elif isinstance(fault, EventRefused):
+            self._refused(oldest, fault)
+        elif isinstance(fault, WorkerError):
+            self._failed(oldest, fault)
+        else:
+            raise fault
+
+    def _read(self, claim: Claim, deaths: int) -> Delivery | None:
+        try:
+            if deaths >= DEATHS:
+                raise PoisonousEvent
+            return Delivery(claim.job_id, read(claim.data))
+        except EventRefused as error:
+            self._books.fail(claim.job_id, error)
+            return None
+
+    def _settle(self, batch: UnderWay, errors: Sequence[EventRefused | None]) -> None:
+        pairs = list(zip(batch.job_ids, errors, strict=True))
+        self._books.finish([job_id for job_id, error in pairs if error is None])
+        for job_id, error in pairs:
+            if error:
+                self._books.fail(job_id, error)
+
+    def _refused(self, batch: UnderWay, error: EventRefused) -> None:
+        if len(batch.deliveries) == 1:
+            self._books.fail(batch.job_ids[0], error)
+        else:
+            self._breaker.refused(len(batch.deliveries))
+            self._books.give_back(batch.job_ids)
+
+    def _failed(self, batch: UnderWay, fault: WorkerError) -> None:
+        if self._breaker.failed(len(batch.deliveries), fault):
+            self._books.fail(
+                batch.job_ids[0], EventRefused(f"it fails alone while all else goes well: {fault}")
+            )
+            return
+        # The batch behind it first: at the queue's head the older one stands before the younger.
+        while self._under_way:
+            self.conclude()
+        self._books.give_back(batch.job_ids)
+
+
+def read(data: bytes) -> Event:
+    """The event of a job's call.
+
+    Raises:
+        UnknownFunction: it calls another function; it is not called.
+        UndecodableJob: it is no call with one event.
+        EventRefused: the event does not fit its contract.
+    """
+    if data.startswith(_HEAD) and data.endswith(_TAIL):
+        return decode_text(data[len(_HEAD) : -len(_TAIL)])
+    try:
+        function, _, (payload,), _ = json.loads(data)
+    except (ValueError, TypeError, RecursionError):
+        raise UndecodableJob from None
+    if function != FUNCTION:
+        raise UnknownFunction
+    return decode(payload)
+
+
+def _in_thread(call: Callable[[], list[EventRefused | None]]) -> Future[list[EventRefused | None]]:
+    # A daemon, unlike an executor's: a call that hangs must not keep the process from its end.
+    future: Future[list[EventRefused | None]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 # it is the future's to tell
+            future.set_exception(error)
+
+    Thread(target=run, name="persist", daemon=True).start()
+    return future

@@ -1,0 +1,162 @@
+"""Which jobs this worker holds: claimed, kept by a lease, finished, given back, or taken from the dead.
+
+Each step is one Lua script, so a worker killed at any instant leaves a job on the queue or in RQ's
+started registry under its owner's name, and nowhere else. The registry's score is without end: RQ's
+own clean-up, which would count an attempt, leaves our claims alone. What tells a dead owner is its lease.
+"""
+
+import threading
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any, Literal
+
+import redis
+
+PREFIX = "botlive-"
+"""What the names of our owners begin with."""
+
+_LEASE = "botlive:lease:"
+LEASE_TTL = 8.0
+"""Seconds until a worker that says nothing more counts as dead."""
+_RENEWAL = 2.0  # seconds between two signs of life
+_LARGEST = 4_000_000  # bytes of one job's call; what is larger, uncompressed, is no event of ours
+_LOOK = 2_000  # jobs that a claim looks through for other shops' events
+_SHARE = 4  # a shop's share of a batch is this part of it while others may wait
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job in hand."""
+
+    job_id: str
+    data: bytes
+    """The job's call, uncompressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The jobs of one claim."""
+
+    claims: Sequence[Claim] = ()
+    kind: Literal["batch", "alone", "stock"] = "batch"
+    """``alone``: under suspicion. ``stock``: RQ itself has to run the job at the queue's head."""
+    deaths: int = 0
+    """How often a worker died with this one alone in hand."""
+
+
+@dataclass
+class Claims:
+    """The jobs that one worker holds of one queue."""
+
+    connection: redis.Redis
+    queue: str
+    owner: str
+    _stopped: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def __post_init__(self) -> None:
+        script = self.connection.register_script
+        self._claim, self._finish, self._give_back, self._recover = (
+            script(files("worker").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8"))
+            for name in ("claim", "finish", "give_back", "recover")
+        )
+        self._list = f"rq:queue:{self.queue}"
+        self._started = f"rq:wip:{self.queue}"
+        self._failed = f"rq:failed:{self.queue}"
+        self._turn = f"botlive:turn:{self.queue}"
+
+    def claim(self, most: int) -> Batch:
+        """Take what waits, up to ``most`` jobs, without waiting for more."""
+        answer: list[bytes] = self._claim(
+            keys=[self._list, self._started, "rq:queues", self._turn],
+            args=[self.owner, most, max(_LOOK, most), max(1, most // _SHARE)],
+        )
+        return _batch(answer)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something is on the queue. It stays there: a kill while waiting loses nothing."""
+        self.connection.blmove(self._list, self._list, seconds, "LEFT", "LEFT")  # type: ignore[arg-type]
+
+    def finish(self, job_ids: Sequence[str], worker_key: str) -> None:
+        """The jobs are done, and gone."""
+        self._finish(keys=[self._started, self._failed, worker_key], args=[self.owner, *job_ids])
+
+    def give_back(self, job_ids: Sequence[str] = ()) -> None:
+        """Put jobs back to the head of the queue, in order; by default all that this worker holds."""
+        self._give_back(keys=[self._list, self._started, "rq:queues"], args=[self.owner, *job_ids])
+
+    def has_failed(self, job_id: str) -> bool:
+        """Let the job go if it stands in RQ's failed registry; else it stays in hand."""
+        if self.connection.zscore(self._failed, job_id) is None:
+            return False
+        self.connection.zrem(self._started, f"{job_id}:{self.owner}")
+        return True
+
+    def repair(self, job_id: str) -> None:
+        """Drop what RQ cannot read of a job's hash, so that it can be shown, replayed and discarded."""
+        key = f"rq:job:{job_id}"
+        kept = self.connection.hmget(key, "data", "digest", "suspect", "deaths")
+        names = ("data", "digest", "suspect", "deaths")
+        instant = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        plain: dict[Any, Any] = {
+            "origin": self.queue,
+            "status": "started",
+            "created_at": instant,
+            "failure_ttl": "-1",
+        }
+        found: dict[Any, Any] = {
+            name: value for name, value in zip(names, kept, strict=True) if value is not None
+        }
+        with self.connection.pipeline() as pipeline:
+            pipeline.delete(key)
+            pipeline.hset(key, mapping={"data": "", "description": "malformed", **plain, **found})
+            pipeline.execute()
+
+    def recover(self) -> int:
+        """Give back what dead workers held; how many jobs that were."""
+        recovered: int = self._recover(keys=[self._list, self._started, "rq:queues"], args=[PREFIX, _LEASE])
+        return recovered
+
+    def live(self) -> None:
+        """Hold the lease until ``die``."""
+        self._renew()
+        threading.Thread(target=self._keep_alive, name="lease", daemon=True).start()
+
+    def die(self) -> None:
+        """Let the lease go: whatever is still held is another worker's to recover at once."""
+        self._stopped.set()
+        self.connection.delete(_LEASE + self.owner)
+
+    def _keep_alive(self) -> None:
+        while not self._stopped.wait(_RENEWAL):
+            try:
+                self._renew()
+            except redis.RedisError:
+                continue  # the next one in time may come through; the main thread says what is wrong
+
+    def _renew(self) -> None:
+        self.connection.set(_LEASE + self.owner, "1", px=int(LEASE_TTL * 1000))
+
+
+def _batch(answer: list[Any]) -> Batch:
+    kind = answer[0].decode()
+    if kind == "stock":
+        return Batch(kind="stock")
+    if kind == "alone":
+        return Batch([_one(answer[1], answer[2])], "alone", int(answer[3]))
+    pairs = zip(answer[1::2], answer[2::2], strict=True)
+    return Batch([_one(job_id, data) for job_id, data in pairs])
+
+
+def _one(job_id: bytes, data: bytes) -> Claim:
+    return Claim(job_id.decode(), _uncompressed(data))
+
+
+def _uncompressed(data: bytes) -> bytes:
+    # As rq.job.Job.restore: what RQ has saved itself, after a failure for example, it has compressed.
+    try:
+        return zlib.decompressobj().decompress(data, _LARGEST)
+    except zlib.error:
+        return data

@@ -1,0 +1,111 @@
+-- Takes jobs off the queue into the started registry, in one step: nobody sees one in between.
+--
+-- Fair among shops: of a shop that has many waiting, only a share is taken from the queue's head; the
+-- rest of it goes to an overflow queue of its own, in order and once. The batch is filled up from the
+-- overflow queues in turn. So another shop's event waits behind what is looked through, not behind a
+-- flood that is worked off.
+--
+-- KEYS: the queue, RQ's started registry, RQ's set of queues, the turn of the overflow queues
+-- ARGV: the owner, how many to take at most, how many of the queue to look through, a shop's share
+-- Returns {kind, id, data, id, data, …}; kind is 'batch'; 'alone' for one that is under suspicion, with
+-- its count of deaths behind it; 'stock' with an id that RQ itself has to run, and which stays there.
+local queue, started, queues, turn = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local owner, most, look, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local answer = {'batch'}
+local room = most
+
+local function take(id, data)
+  redis.call('ZADD', started, '+inf', id .. ':' .. owner)
+  redis.call('HSET', 'rq:job:' .. id, 'status', 'started', 'worker_name', owner)
+  answer[#answer + 1] = id
+  answer[#answer + 1] = data or ''
+  room = room - 1
+end
+
+local function of_shop(data)
+  return string.match(data or '', '"company_id":"(.-)"') or ''
+end
+
+local function overflow(shop)
+  return queue .. ':' .. shop
+end
+
+-- What only RQ's own way honours: callbacks, webhooks, repeats, groups, rate limits, dependents.
+local function is_stock(id, job)
+  for field = 4, 10 do
+    if job[field] and job[field] ~= '' and job[field] ~= '[]' then
+      return true
+    end
+  end
+  return redis.call('EXISTS', 'rq:job:' .. id .. ':dependents') == 1
+end
+
+local function put_off(shop, id)
+  local key = overflow(shop)
+  if redis.call('RPUSH', key, id) == 1 then
+    redis.call('SADD', queues, key)
+    redis.call('RPUSH', turn, shop)
+  end
+end
+
+local passed = 0
+local of = {}
+local fits = redis.call('LLEN', queue) <= most and redis.call('EXISTS', turn) == 0
+for _, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1)) do
+  local job = redis.call('HMGET', 'rq:job:' .. id, 'data', 'suspect', 'deaths', 'success_callback_name',
+    'failure_callback_name', 'stopped_callback_name', 'webhooks', 'repeats_left', 'group_id',
+    'rate_limit_key', 'created_at')
+  local gone = not job[1] and not job[11] and redis.call('EXISTS', 'rq:job:' .. id) == 0
+  if not gone then
+    if is_stock(id, job) then
+      if #answer == 1 then
+        redis.call('LTRIM', queue, passed, -1)
+        return {'stock', id}
+      end
+      break
+    elseif job[2] then
+      if #answer == 1 then
+        take(id, job[1])
+        answer[1] = 'alone'
+        answer[4] = job[3] or '0'
+        passed = passed + 1
+      end
+      break
+    end
+    local shop = fits and '' or of_shop(job[1])
+    of[shop] = (of[shop] or 0) + 1
+    if not fits and (redis.call('EXISTS', overflow(shop)) == 1 or of[shop] > share) then
+      put_off(shop, id)
+    elseif room > 0 then
+      take(id, job[1])
+    else
+      break
+    end
+  end
+  passed = passed + 1
+end
+redis.call('LTRIM', queue, passed, -1)
+if answer[1] == 'alone' then
+  return answer
+end
+
+local shops = redis.call('LLEN', turn)
+while room > 0 and shops > 0 do
+  local part = math.ceil(room / shops)
+  local shop = redis.call('LINDEX', turn, 0)
+  local key = overflow(shop)
+  for _, id in ipairs(redis.call('LPOP', key, part) or {}) do
+    local data = redis.call('HGET', 'rq:job:' .. id, 'data')
+    if data then
+      take(id, data)
+    end
+  end
+  redis.call('LPOP', turn)
+  shops = shops - 1
+  if redis.call('EXISTS', key) == 1 then
+    redis.call('RPUSH', turn, shop)
+  else
+    redis.call('SREM', queues, key)
+  end
+end
+return answer

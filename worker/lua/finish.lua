@@ -1,0 +1,15 @@
+-- Acknowledges jobs: they are done, and gone. Only what the owner still holds: a worker that was taken
+-- for dead may have lost its jobs to another one.
+-- KEYS: RQ's started registry, RQ's failed registry, the worker's hash
+-- ARGV: the owner, then the ids
+local done = 0
+for index = 2, #ARGV do
+  local id = ARGV[index]
+  if redis.call('ZREM', KEYS[1], id .. ':' .. ARGV[1]) == 1 then
+    redis.call('ZREM', KEYS[2], id)
+    redis.call('DEL', 'rq:job:' .. id, 'rq:results:' .. id)
+    done = done + 1
+  end
+end
+redis.call('HINCRBY', KEYS[3], 'successful_job_count', done)
+return done

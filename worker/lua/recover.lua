@@ -1,0 +1,36 @@
+-- Gives back what dead workers held. From then on each of these jobs is run alone; a death with one job
+-- alone in hand is counted against it.
+-- KEYS: the queue, RQ's started registry, RQ's set of queues
+-- ARGV: the prefix of our owners, the prefix of their leases
+local held, order = {}, {}
+for _, member in ipairs(redis.call('ZRANGE', KEYS[2], '+inf', '+inf', 'BYSCORE')) do
+  local id, owner = string.match(member, '^(.-):(.*)$')
+  if owner and string.sub(owner, 1, #ARGV[1]) == ARGV[1] then
+    if held[owner] == nil then
+      held[owner] = redis.call('EXISTS', ARGV[2] .. owner) == 0 and {} or false
+      order[#order + 1] = owner
+    end
+    if held[owner] then
+      table.insert(held[owner], id)
+    end
+  end
+end
+local recovered = 0
+for _, owner in ipairs(order) do
+  local ids = held[owner] or {}
+  for index = #ids, 1, -1 do
+    local id = ids[index]
+    local job = 'rq:job:' .. id
+    redis.call('ZREM', KEYS[2], id .. ':' .. owner)
+    if redis.call('HGET', job, 'status') == 'started' then
+      redis.call('HSET', job, 'status', 'queued', 'suspect', '1')
+      if #ids == 1 then
+        redis.call('HINCRBY', job, 'deaths', 1)
+      end
+      redis.call('LPUSH', KEYS[1], id)
+      redis.call('SADD', KEYS[3], KEYS[1])
+      recovered = recovered + 1
+    end
+  end
+end
+return recovered
