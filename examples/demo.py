@@ -3,6 +3,7 @@
 Runs inside ``botlive stack run``, which sets the environment.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -29,7 +30,6 @@ DAY = Path(__file__).with_name("day.ndjson")
 SHOPS = {"boutique-awa": "Boutique Awa", "chez-kofi": "Chez Kofi", "mode-fatou": "Mode Fatou"}
 MORNING = 60  # lines of the day
 SHOWN = 6  # rows of each table
-WORDS = ("persisted", "duplicate", "set aside")
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 
@@ -53,7 +53,7 @@ def main() -> None:
         worker.terminate()
         worker.wait(timeout=30)
         log.seek(0)
-        said = Counter(word for line in log for word in WORDS if f'"event": "{word}"' in line)
+        said = Counter(word for line in log for word in words(json.loads(line)))
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database:
         landed = persisted(database)
         show_tables(database)
@@ -78,6 +78,13 @@ def publish(queue: Queue, lines: str) -> int:
     while len(queue) or queue.connection.zcard(queue.started_job_registry.key):
         time.sleep(0.05)
     return int(done.stdout.split()[1].rstrip(","))
+
+
+def words(line: dict[str, Any]) -> list[str]:
+    """What a line of the worker's log says, once for each event."""
+    counted = {"ACTIVITIES": "persisted", "duplicates": "duplicate"}
+    events = [word for name, word in counted.items() for _ in line.get(name, [])]
+    return [*events, "set aside"] if line["event"] == "set aside" else events
 
 
 def persisted(database: psycopg.Connection[Any]) -> int:

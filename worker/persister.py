@@ -1,6 +1,6 @@
 """Persists deliveries and says in the log what was written where."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -29,7 +29,7 @@ class Persister:
 
     def __init__(self, gateway: Persists) -> None:
         self._gateway = gateway
-        self._log = structlog.stdlib.get_logger("botlive")
+        self._log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("botlive")
 
     def persist(self, deliveries: Sequence[Delivery]) -> list[EventRefused | None]:
         """Persist a batch in one transaction; for each delivery why it was refused, or None.
@@ -38,26 +38,33 @@ class Persister:
             WorkerError: the call failed as a whole; calling again with the same is harmless.
         """
         outcomes = self._gateway.persist([delivery.event for delivery in deliveries])
-        return [self._conclude(*pair) for pair in zip(deliveries, outcomes, strict=True)]
+        self._say(list(zip(deliveries, outcomes, strict=True)))
+        return [outcome.error(delivery.event) for delivery, outcome in zip(deliveries, outcomes, strict=True)]
 
-    def _conclude(self, delivery: Delivery, outcome: Outcome) -> EventRefused | None:
-        event = delivery.event
-        log = self._log.bind(event_id=str(event.event_id), event_type=event.type, job_id=delivery.job_id)
-        error = outcome.error(event)
-        if error:
-            return error  # whoever asked for it says so
-        if outcome.kind == "duplicate":
-            log.info("duplicate")
-        else:
-            log.info("persisted", written=_written(event, outcome))
-        return None
+    def _say(self, concluded: Sequence[tuple[Delivery, Outcome]]) -> None:
+        """One line a batch: the ids of the events by the table that got their rows."""
+        written: dict[str, list[str]] = {}
+        for delivery, outcome in concluded:
+            for word in _words(delivery.event, outcome):
+                written.setdefault(word, []).append(str(delivery.event.event_id))
+        if written:
+            said = "duplicate" if written.keys() == {"duplicates"} else "persisted"
+            self._bound(concluded[0][0] if len(concluded) == 1 else None).info(said, **written)
+
+    def _bound(self, only: Delivery | None) -> structlog.stdlib.BoundLogger:
+        if only is None:
+            return self._log
+        event = only.event
+        return self._log.bind(event_id=str(event.event_id), event_type=event.type, job_id=only.job_id)
 
 
-def _written(event: Event, outcome: Outcome) -> str:
+def _words(event: Event, outcome: Outcome) -> Iterator[str]:
     """The tables that got rows, in the words that people grep for."""
-    words = [
-        "ORDERS" if isinstance(event, OrderCompleted) else "",
-        "ACTIVITIES",
-        "SESSIONS" if outcome.session_written else "",
-    ]
-    return " ".join(filter(None, words))
+    if outcome.kind == "duplicate":
+        yield "duplicates"
+    elif outcome.kind == "persisted":
+        yield "ACTIVITIES"
+        if isinstance(event, OrderCompleted):
+            yield "ORDERS"
+        if outcome.session_written:
+            yield "SESSIONS"

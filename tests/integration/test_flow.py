@@ -141,19 +141,29 @@ def test_every_bad_line_is_refused_with_its_number_and_field(line: Line) -> None
 
 
 def test_the_log_says_what_was_written_where(line: Line) -> None:
-    """JSON lines with the event bound; ORDERS, ACTIVITIES and SESSIONS where rows of these were written."""
+    """A JSON line a batch: the events whose rows went to ORDERS, ACTIVITIES and SESSIONS."""
     company_id, _ = line.shop()
-    on, off = (LiveToggled(company_id=company_id, enabled=enabled) for enabled in (True, True))
+    on, again = (LiveToggled(company_id=company_id, enabled=True) for _ in range(2))
     bought = order(company_id)
-    line.publisher.publish_many([bought, on, off])
-    lines = [json.loads(text) for text in line.work().splitlines()]
-    written = {entry["event_id"]: entry["written"] for entry in lines if entry["event"] == "persisted"}
-    assert written == {
-        str(bought.event_id): "ORDERS ACTIVITIES",
-        str(on.event_id): "ACTIVITIES SESSIONS",
-        str(off.event_id): "ACTIVITIES",
-    }
-    assert {entry["job_id"] for entry in lines if "written" in entry} == set(written)
+    line.publisher.publish_many([bought, on, again])
+    (entry,) = [
+        said for text in line.work().splitlines() if (said := json.loads(text))["event"] == "persisted"
+    ]
+    assert entry["ORDERS"] == [str(bought.event_id)]
+    assert entry["ACTIVITIES"] == [str(event.event_id) for event in (bought, on, again)]
+    assert entry["SESSIONS"] == [str(on.event_id)]
+
+
+def test_a_lone_event_is_bound_to_its_line(line: Line) -> None:
+    """Its id, type and job stand in the line by name, and nothing of what it carries."""
+    event = order(line.shop()[0], customer_name="Awa Konaté")
+    line.publisher.publish(event)
+    log = line.work()
+    (entry,) = [said for text in log.splitlines() if (said := json.loads(text))["event"] == "persisted"]
+    assert (entry["event_id"], entry["event_type"]) == (str(event.event_id), "order_completed")
+    assert entry["job_id"] == entry["event_id"]
+    assert PHONE not in log
+    assert "Awa" not in log
 
 
 def test_companies_are_added_linked_and_listed(line: Line) -> None:
