@@ -24,6 +24,8 @@ PERSIST = "botlive_persist"
 PROBE = "botlive_probe"
 """The SQL function that writes what events write, and takes it back."""
 
+_LONGEST_WAIT = 3600.0  # seconds
+
 OURS = "BL001"
 """The SQLSTATE of a refusal whose message is ours, made for the person at the keyboard."""
 
@@ -136,10 +138,8 @@ class Replies(threading.local):
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    try:
-        return max(0.0, float(retry_after or ""))
-    except ValueError:
-        return None
+    # RFC 9110 also allows a date; a server that asks for longer than an hour is probed all the same.
+    return min(float(retry_after), _LONGEST_WAIT) if retry_after and retry_after.isdecimal() else None
 
 
 def element(event: Event) -> dict[str, Any]:

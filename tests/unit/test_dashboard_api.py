@@ -1,0 +1,398 @@
+"""The router, in a host's application: who may call, what is refused, and in which words."""
+
+import asyncio
+import json
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI, HTTPException, Request
+
+from dashboard import Reader
+from dashboard.api import router
+from events import Event, LiveToggled, Publisher, PublishError
+from worker.errors import DeploymentFault, MissingSetting, TransientFault
+
+PHONE = "+2250700000000"
+PROBLEM = "application/problem+json"
+CALLS = [
+    ("POST", "/toggle-live-mode", {"company_id": "shop", "enable": True}),
+    ("GET", "/botlive/activity/shop", None),
+    ("GET", "/botlive/orders/active/shop", None),
+]
+
+
+class Recorder(Publisher):
+    """Keeps what it publishes, or fails as it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.error: Exception | None = None
+
+    async def apublish(self, event: Event) -> UUID:
+        """Without a queue."""
+        if self.error:
+            raise self.error
+        self.events.append(event)
+        return event.event_id
+
+
+class Client:
+    """Calls an application, each time in an event loop of its own. What it raises is raised."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+
+    def request(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """One call."""
+        return asyncio.run(self._request(method, path, **content))
+
+    def get(self, path: str) -> httpx.Response:
+        """A GET."""
+        return self.request("GET", path)
+
+    def post(self, path: str, **content: Any) -> httpx.Response:
+        """A POST."""
+        return self.request("POST", path, **content)
+
+    async def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://host") as client:
+            return await client.request(method, path, **content)
+
+
+class Host:
+    """A host's application with the router, and what stands behind it."""
+
+    def __init__(self) -> None:
+        self.publisher = Recorder()
+        self.answer = httpx.Response(200, json=[])
+        self.asked: list[dict[str, Any]] = []
+        self.error: Exception | None = None
+
+    def client(self, **arguments: Any) -> Client:
+        """A client of an application that mounts the router so."""
+        app = FastAPI()
+        app.include_router(router(**{"publisher": self.publisher, "authorize": allow, **arguments}))
+        return Client(app)
+
+    def reader(self) -> Reader:
+        """Supabase as this host finds it."""
+        return Reader("http://supabase", "key", transport=httpx.MockTransport(self._supabase))
+
+    def _supabase(self, request: httpx.Request) -> httpx.Response:
+        if self.error:
+            raise self.error
+        self.asked.append(json.loads(request.content))
+        return self.answer
+
+
+async def allow() -> None:
+    """Everyone may call."""
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+    """A host whose Supabase and queue are the test's."""
+    made = Host()
+    monkeypatch.setattr(Reader, "from_env", made.reader)
+    return made
+
+
+def call(client: Client, method: str, path: str, body: Any = None) -> httpx.Response:
+    """One call."""
+    return client.request(method, path, json=body)
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """The problem document that it is."""
+    assert (response.status_code, response.headers["content-type"]) == (status, PROBLEM), response.text
+    document: dict[str, Any] = response.json()
+    assert document["status"] == status
+    assert document["title"]
+    return document
+
+
+def test_a_toggle_is_published(host: Host) -> None:
+    """On and off, for the company alone; the session's id is the event's, and only where it is enabled."""
+    client = host.client()
+    on = client.post("/toggle-live-mode", json={"company_id": "shop", "enable": True})
+    off = client.post("/toggle-live-mode", json={"company_id": "shop", "enable": False})
+    first, second = host.publisher.events
+    assert (on.status_code, on.json()) == (200, {"status": "enabled", "session_id": str(first.event_id)})
+    assert (off.status_code, off.json()) == (200, {"status": "disabled"})
+    assert isinstance(first, LiveToggled)
+    assert isinstance(second, LiveToggled)
+    assert (first.company_id, first.enabled, first.mode, second.enabled) == ("shop", True, "live", False)
+
+
+def test_without_a_publisher_one_is_made_once_and_late(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mounting needs no Redis; the first toggle makes it from the environment, the next shares it."""
+    made: list[Recorder] = []
+
+    def from_env() -> Publisher:
+        made.append(Recorder())
+        return made[-1]
+
+    monkeypatch.setattr(Publisher, "from_env", from_env)
+    client = host.client(publisher=None)
+    assert made == []
+    for _ in range(2):
+        assert call(client, *CALLS[0]).status_code == 200
+    assert [len(one.events) for one in made] == [2]
+
+
+def test_activities_are_answered_in_their_shape(host: Host) -> None:
+    """With the limit, or 10."""
+    host.answer = httpx.Response(200, json=[{"title": "T", "type": "system"}])
+    response = host.client().get("/botlive/activity/shop")
+    assert response.json() == {
+        "success": True,
+        "activities": [{"type": "system", "client": "T", "produit": "", "timestamp": "récemment"}],
+    }
+    host.client().get("/botlive/activity/shop?limit=100")
+    assert host.asked == [{"text_id": "shop", "at_most": 10}, {"text_id": "shop", "at_most": 100}]
+
+
+def test_active_orders_are_answered_in_their_shape(host: Host) -> None:
+    """With their number, and the limit, or 50."""
+    host.answer = httpx.Response(200, json=[{"customer_name": "Awa", "total_amount": 5.0}, {}])
+    document = host.client().get("/botlive/orders/active/shop").json()
+    assert document["total"] == 2
+    assert document["success"] is True
+    assert document["orders"][0] == {
+        "user_id": "Awa",
+        "user_name": "Awa",
+        "produit": "",
+        "paiement": "✅ 5 FCFA",
+        "zone": "❌",
+        "numero": "❌",
+        "completion_rate": 25,
+        "created_at": "",
+    }
+    host.client().get("/botlive/orders/active/shop?limit=500")
+    assert [asked["at_most"] for asked in host.asked] == [50, 500]
+
+
+def test_an_unknown_company_is_an_empty_list(host: Host) -> None:
+    """It is no error to the front end; the log has said it."""
+    host.answer = httpx.Response(200, content=b"null")
+    assert host.client().get("/botlive/activity/x").json() == {"success": True, "activities": []}
+    assert host.client().get("/botlive/orders/active/x").json() == {"success": True, "orders": [], "total": 0}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_the_default_refuses_everything(host: Host, method: str, path: str, body: Any) -> None:
+    """Nothing is read or published where the host has not said who may call."""
+    app = FastAPI()
+    app.include_router(router())
+    document = problem(call(Client(app), method, path, body), 403)
+    assert document["title"] == "Forbidden"
+    assert (host.asked, host.publisher.events) == ([], [])
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_the_hosts_dependency_keeps_its_status_and_headers(
+    host: Host, method: str, path: str, body: Any
+) -> None:
+    """It may ask for a login, or say anything that is not text."""
+
+    def login() -> None:
+        raise HTTPException(401, "log in", {"WWW-Authenticate": "Bearer"})
+
+    def teapot() -> None:
+        raise HTTPException(418, {"user": PHONE})
+
+    def own() -> None:
+        raise HTTPException(499, "gone")
+
+    response = call(host.client(authorize=login), method, path, body)
+    assert problem(response, 401)["detail"] == "log in"
+    assert response.headers["www-authenticate"] == "Bearer"
+    response = call(host.client(authorize=teapot), method, path, body)
+    assert "detail" not in problem(response, 418)
+    assert problem(call(host.client(authorize=own), method, path, body), 499)["title"] == "Error"
+    assert (host.asked, host.publisher.events) == ([], [])
+
+
+def test_a_redirect_of_the_hosts_dependency_is_the_hosts(host: Host) -> None:
+    """It is no error, so it is no problem document."""
+
+    def elsewhere() -> None:
+        raise HTTPException(307, headers={"Location": "/login"})
+
+    response = host.client(authorize=elsewhere).get("/botlive/activity/shop")
+    assert (response.status_code, response.headers["location"]) == (307, "/login")
+    assert response.headers["content-type"] == "application/json"
+
+
+async def own_shop(request: Request) -> None:
+    """Only shop `mine`, whether it stands in the path or in the body."""
+    document = await request.json() if request.method == "POST" else request.path_params
+    if document.get("company_id") != "mine":
+        raise HTTPException(403, "not yours")
+
+
+def test_the_hosts_dependency_sees_which_company_is_meant(host: Host) -> None:
+    """In the path or in the body, which it may read before the endpoint does."""
+    client = host.client(authorize=own_shop)
+    for shop, status in (("mine", 200), ("yours", 403)):
+        for path in ("activity", "orders/active"):
+            assert client.get(f"/botlive/{path}/{shop}").status_code == status
+        body = {"company_id": shop, "enable": True}
+        assert client.post("/toggle-live-mode", json=body).status_code == status
+    assert [event.company_id for event in host.publisher.events] == ["mine"]
+    assert {asked["text_id"] for asked in host.asked} == {"mine"}
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"company_id": "", "enable": True}, {"company_id"}),
+        ({"company_id": "x" * 129, "enable": True}, {"company_id"}),
+        ({"company_id": f"{PHONE}\0", "enable": True}, {"company_id"}),
+        ({"company_id": 5, "enable": True}, {"company_id"}),
+        ({"company_id": "shop", "enable": PHONE}, {"enable"}),
+        ({"company_id": "shop", "enable": 1}, {"enable"}),
+        ({"company_id": "shop", "enable": "true"}, {"enable"}),
+        ({"company_id": "shop", "enable": None}, {"enable"}),
+        ({"company_id": "shop", "enable": True, PHONE: 1}, {"body"}),
+        ({"company_id": "shop", "enable": True, "mode": "rag"}, {"body"}),
+        ({}, {"company_id", "enable"}),
+        ([PHONE], {"body"}),
+        (None, {"body"}),
+        (PHONE, {"body"}),
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused(host: Host, body: Any, fields: set[str]) -> None:
+    """By the name of the field, never the value, nor a name that the sender chose."""
+    response = host.client().post("/toggle-live-mode", json=body)
+    document = problem(response, 422)
+    assert document["errors"].keys() == fields
+    assert all(field in document["detail"] for field in fields)
+    assert PHONE not in response.text
+    assert "mode" not in response.text
+    assert host.publisher.events == []
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"company_id": "+2250700000000', b"nul", b"\xff"])
+def test_a_body_that_is_no_json_is_refused(host: Host, text: bytes) -> None:
+    """Whatever it is, it is the caller's error and is not repeated."""
+    response = host.client().post(
+        "/toggle-live-mode", content=text, headers={"Content-Type": "application/json"}
+    )
+    problem(response, 400 if text == b"\xff" else 422)
+    assert PHONE not in response.text
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/botlive/activity/shop?limit=0", "limit"),
+        ("/botlive/activity/shop?limit=101", "limit"),
+        ("/botlive/activity/shop?limit=%2B2250700000000", "limit"),
+        ("/botlive/activity/shop?limit=dix", "limit"),
+        (f"/botlive/activity/shop?limit={'9' * 5000}", "limit"),
+        ("/botlive/activity/a%00b", "company_id"),
+        (f"/botlive/activity/{'x' * 129}", "company_id"),
+        ("/botlive/orders/active/shop?limit=0", "limit"),
+        ("/botlive/orders/active/shop?limit=501", "limit"),
+        ("/botlive/orders/active/a%00b", "company_id"),
+    ],
+)
+def test_a_path_or_query_that_does_not_fit_is_refused(host: Host, path: str, field: str) -> None:
+    """The limits are 1 to 100 and 1 to 500; a company's id has 1 to 128 characters and no zero byte."""
+    response = host.client().get(path)
+    assert problem(response, 422)["errors"].keys() == {field}
+    assert "225" not in response.text
+    assert host.asked == []
+
+
+def test_what_the_hosts_dependency_finds_invalid_is_not_quoted(host: Host) -> None:
+    """Its own parameters are named by where they stand."""
+
+    def authorize(x_token: int) -> None:
+        """A query parameter of the host's."""
+
+    response = host.client(authorize=authorize).get(f"/botlive/activity/shop?x_token=tel{PHONE}")
+    assert problem(response, 422)["errors"] == {"query": "is not valid"}
+
+
+@pytest.mark.parametrize("path", [path for method, path, _ in CALLS if method == "GET"])
+@pytest.mark.parametrize(
+    ("answer", "error", "pause"),
+    [
+        (httpx.Response(503, headers={"Retry-After": "17"}), None, "17"),
+        (httpx.Response(503), None, "5"),
+        (httpx.Response(401, json={"message": PHONE}), None, "5"),
+        (httpx.Response(200, html=f"<h1>{PHONE}</h1>"), None, "5"),
+        (None, httpx.ConnectError(PHONE), "5"),
+        (None, httpx.ReadTimeout(PHONE), "5"),
+    ],
+)
+def test_without_supabase_nothing_pretends(
+    host: Host,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    answer: httpx.Response | None,
+    error: Exception | None,
+    pause: str,
+) -> None:
+    """503, when to come again, nothing of the cause; the log says the cause, without what was sent."""
+    host.answer, host.error = answer or host.answer, error
+    response = host.client().get(path)
+    document = problem(response, 503)
+    assert document["detail"] == "temporarily unavailable, try again later"
+    assert response.headers["retry-after"] == pause
+    assert "Fault: Supabase" in caplog.text
+    assert PHONE not in caplog.text + response.text
+
+
+@pytest.mark.parametrize(
+    "error", [PublishError(), TransientFault("x"), DeploymentFault(), MissingSetting("REDIS_URL")]
+)
+def test_without_redis_nothing_pretends(
+    host: Host, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """The toggle is answered 503, and the log says why."""
+    host.publisher.error = error
+    response = call(host.client(), *CALLS[0])
+    problem(response, 503)
+    assert response.headers["retry-after"] == "5"
+    assert caplog.messages[-1] == f"{type(error).__name__}: {error}"
+
+
+def test_the_hosts_own_routes_keep_their_own_errors(host: Host) -> None:
+    """Only our routes answer with problem documents."""
+    client = host.client()
+
+    @client.app.get("/own")
+    def own(number: int) -> int:
+        return number
+
+    assert client.get("/own?number=x").json()["detail"][0]["loc"] == ["query", "number"]
+    assert client.get("/nowhere").json() == {"detail": "Not Found"}
+
+
+def test_the_openapi_description(host: Host) -> None:
+    """Each endpoint has examples, a response model and its problems."""
+    description = host.client().app.openapi()
+    operations = {path: next(iter(item.items())) for path, item in description["paths"].items()}
+    assert {path: method for path, (method, _) in operations.items()} == {
+        "/toggle-live-mode": "post",
+        "/botlive/activity/{company_id}": "get",
+        "/botlive/orders/active/{company_id}": "get",
+    }
+    for _, operation in operations.values():
+        responses = operation["responses"]
+        assert {"200", "401", "403", "422", "503"} <= responses.keys()
+        problems = [response["content"].keys() for status, response in responses.items() if status != "200"]
+        assert all(media == {PROBLEM} for media in problems)
+        assert "Retry-After" in responses["503"]["headers"]
+        for parameter in operation.get("parameters", []):
+            assert parameter["schema"]["examples"]
+    schemas = description["components"]["schemas"]
+    for name in ("Toggle", "Enabled", "Disabled", "Activities", "ActiveOrders"):
+        assert schemas[name]["examples"]
+    assert "HTTPValidationError" not in schemas
