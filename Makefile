@@ -5,10 +5,10 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-all lint lock clean
+.PHONY: help setup demo test test-all test-lowest lint lock clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/installed
 
@@ -28,6 +28,20 @@ test: setup ## The tests, on real servers (under three minutes)
 test-all: setup ## The long ones too (under fifteen minutes)
 	$(BIN)/pytest
 
+# The chat's part, with pydantic and redis as old as we say that they may be, and today's test tools.
+LOWEST := .venv-lowest
+LOWEST_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py,clock contracts dropin handlers parsing publisher texts))
+
+test-lowest: $(LOWEST)/installed ## What the chat installs, at the lowest versions
+	$(LOWEST)/bin/python -m pytest --noconftest --hypothesis-profile=ci -p no:cacheprovider $(LOWEST_TESTS)
+
+$(LOWEST)/installed: .venv/installed
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	@$(BIN)/uv pip compile --quiet --resolution lowest-direct --no-header --no-annotate pyproject.toml -o $(LOWEST)/lowest.txt
+	@awk '/^(fakeredis|hypothesis|lupa|pytest|pytest-timeout)==/ { print $$1 }' requirements/dev.txt > $(LOWEST)/tools.txt
+	@VIRTUAL_ENV=$(LOWEST) $(BIN)/uv pip install --quiet -r $(LOWEST)/lowest.txt -r $(LOWEST)/tools.txt
+	@touch $@
+
 lint: setup ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,4 +51,4 @@ lock: setup ## Write requirements/ anew, with the newest releases
 	$(BIN)/python requirements/lock.py
 
 clean: ## Throw away what the targets made
-	rm -rf .venv .state .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv $(LOWEST) .state .pytest_cache .mypy_cache .ruff_cache .hypothesis

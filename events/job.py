@@ -4,12 +4,21 @@ The chat process need not carry RQ for this; ``tests/integration`` reads the job
 itself. Source: ``rq.job.Job.to_dict`` and ``rq.queue.Queue`` of RQ 3.0.
 """
 
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import sha256
+from typing import Any, get_args
 from uuid import UUID
 
-from events.contracts import Event
+from pydantic import BaseModel
+
+from events import clock
+from events.contracts import AnyEvent, Event
+from events.fields import LONGEST_TEXT
 
 FUNCTION = "worker.job.persist"
 """The one function that a job of ours may call."""
@@ -19,6 +28,12 @@ TIMEOUT = 60
 
 QUEUE = "botlive"
 """The queue where the environment names no other."""
+
+_TYPES = [contract.model_fields["type"].default for contract in get_args(get_args(AnyEvent)[0])]
+_DEEPEST = 20  # levels of an unchecked payload that are written
+_MOST = 20_000  # values of one that are
+_WIDEST = 1024  # bits of a whole number: more fit no double, and far more no JSON reader
+_TOO_MUCH = "left out: the payload is too deep or too large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +85,20 @@ class Call:
     @classmethod
     def of(cls, event: Event) -> "Call":
         """The call that persists the event."""
-        data = f'["{FUNCTION}",null,[{event.model_dump_json(exclude_none=True)}],{{}}]'
-        return cls(event.event_id, data, sha256(data.encode()).hexdigest()[:16], event.type)
+        return cls._of(event.event_id, event.model_dump_json(exclude_none=True), event.type)
+
+    @classmethod
+    def unchecked(cls, event_id: UUID, event_type: str, payload: Mapping[str, Any]) -> "Call":
+        """The call with which a worker will refuse a payload that fits no contract, and say why."""
+        identity = {"event_id": str(event_id), "type": event_type, "version": 1}
+        argument = {"occurred_at": str(clock.now()), **_Plain().of(payload), **identity}
+        description = event_type if event_type in _TYPES else "event"
+        return cls._of(event_id, json.dumps(argument), description)
+
+    @classmethod
+    def _of(cls, event_id: UUID, argument: str, description: str) -> "Call":
+        data = f'["{FUNCTION}",null,[{argument}],{{}}]'
+        return cls(event_id, data, sha256(data.encode()).hexdigest()[:16], description)
 
     @property
     def own_id(self) -> str:
@@ -82,3 +109,64 @@ class Call:
     def contested_id(self) -> str:
         """The job's id where another event waits under the same id: both must reach the worker."""
         return f"{self.event_id}-{self.digest}"
+
+
+class _Plain:
+    """Makes one payload such as JSON knows it, whatever it holds and however deep, and never raises.
+
+    What JSON does not know is described in an object, which no field of a contract takes: it must be
+    refused by its name and not be persisted as a text that nobody wrote.
+    """
+
+    def __init__(self) -> None:
+        self._left = _MOST
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0:
+            return _not_json(_TOO_MUCH)
+        try:
+            return self._container(value, depth + 1)
+        except Exception:  # noqa: BLE001 - the value's own methods may raise anything
+            return _not_json("left out: the value cannot be read")
+
+    def _container(self, value: Any, depth: int) -> Any:
+        match value:
+            case Mapping() | list() | tuple() | set() | frozenset() if len(value) > self._left:
+                return _not_json(_TOO_MUCH)
+            case BaseModel():
+                return self.of(value.model_dump(), depth)
+            case Mapping():
+                return {_key(key): self.of(element, depth) for key, element in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self.of(element, depth) for element in value]
+        return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    match value:
+        case None | bool():
+            return value
+        case int() if value.bit_length() <= _WIDEST:
+            return int(value)
+        case float() | Decimal() if math.isfinite(double := float(value)):
+            return int(double) if double.is_integer() else double
+        case str() if len(value) <= LONGEST_TEXT and _is_unicode(value):
+            return str(value)
+        case UUID() | datetime():
+            return str(value)
+    # The digits of a huge number would be more than Python writes.
+    return _not_json(hex(value) if isinstance(value, int) else ascii(value))
+
+
+def _not_json(description: str) -> dict[str, str]:
+    return {"not JSON": description[:LONGEST_TEXT]}
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) and _is_unicode(key) else f"<{key!a}>"
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it holds no half of a surrogate pair: JSON could carry one, its readers refuse it."""
+    return text.encode("utf-8", "ignore").decode() == text

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha1
 from importlib.resources import files
 from itertools import islice
@@ -12,7 +12,7 @@ from uuid import UUID
 import redis
 from redis.exceptions import NoScriptError, RedisError
 
-from events import job
+from events import clock, job
 from events.contracts import Event
 from events.errors import PublisherClosed, PublishError
 from events.job import Call
@@ -63,13 +63,36 @@ class Publisher:
         published: list[UUID] = []
         stream = iter(events)
         while chunk := list(islice(stream, _CHUNK)):
-            self._put(chunk)
+            self._put([Call.of(event) for event in chunk])
             published += [event.event_id for event in chunk]
         return published
 
     async def apublish(self, event: Event) -> UUID:
         """As ``publish``, without blocking the event loop."""
         return await asyncio.to_thread(self.publish, event)
+
+    def publish_unchecked(
+        self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
+    ) -> UUID:
+        """Put on the queue what fits no contract, and return the id (by default a fresh one) of its job.
+
+        A worker refuses it with the name of the field: it stands in RQ's failed registry, where people
+        see it, and is not lost. The payload may hold anything.
+
+        Raises:
+            PublishError: Redis did not confirm it.
+        """
+        if self._closed:
+            raise PublisherClosed
+        call = Call.unchecked(event_id or clock.new_id(), event_type, payload)
+        self._put([call])
+        return call.event_id
+
+    async def apublish_unchecked(
+        self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
+    ) -> UUID:
+        """As ``publish_unchecked``, without blocking the event loop."""
+        return await asyncio.to_thread(self.publish_unchecked, event_type, payload, event_id=event_id)
 
     def close(self) -> None:
         """Give the connections back. Nothing can be published afterwards."""
@@ -82,8 +105,7 @@ class Publisher:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _put(self, events: Sequence[Event]) -> None:
-        calls = [Call.of(event) for event in events]
+    def _put(self, calls: Sequence[Call]) -> None:
         contested = self._send([(call, call.own_id) for call in calls])
         if contested and self._send([(call, call.contested_id) for call in contested]):
             raise PublishError

@@ -3,6 +3,15 @@
 -- Adds only: a table, a column or a row that is there stays as it is. Safe to run again.
 -- Runs on hosted Supabase (SQL editor, `supabase db push`) and by `botlive migrate`.
 
+-- Running workers read the mapping first: so does this, and waits for them rather than they for it.
+do $$
+begin
+  if to_regclass('public.company_mapping') is not null then
+    lock table public.company_mapping in access exclusive mode;
+  end if;
+end
+$$;
+
 create schema if not exists botlive;
 comment on schema botlive is 'Botlive Events: what is not for the API.';
 revoke all on schema botlive from public, anon, authenticated;
@@ -24,7 +33,8 @@ create table if not exists public.company_rag_configs (
 );
 comment on table public.company_rag_configs is 'The shops, as Botlive knows them.';
 alter table public.company_rag_configs
-  add column if not exists user_id uuid references auth.users (id) on delete set null;
+  add column if not exists user_id uuid references auth.users (id) on delete set null,
+  add column if not exists company_name text;
 
 create table if not exists public.company_mapping (
   uuid uuid primary key,
@@ -33,6 +43,10 @@ create table if not exists public.company_mapping (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
+alter table public.company_mapping -- that of the first integration
+  add column if not exists user_id uuid references auth.users (id) on delete set null,
+  add column if not exists created_at timestamptz not null default now(),
+  add column if not exists updated_at timestamptz not null default now();
 comment on table public.company_mapping is
   'Bridge: Botlive''s company_id (text) to Lovable''s companies.id (uuid), and the owner of both.';
 create index if not exists company_mapping_user_id_idx on public.company_mapping (user_id);
@@ -41,7 +55,25 @@ create index if not exists company_rag_configs_user_id_idx on public.company_rag
 -- ------------------------------------------------------------------------------------------------
 -- Access: what every table of ours and Lovable's goes through
 
-create or replace function botlive.lets_strangers_in(condition text, role_name text)
+create or replace function botlive.strange_row(relation regclass)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(a.attname, case
+    when t.oid = 'uuid'::regtype then to_jsonb(gen_random_uuid())
+    when t.oid in ('json'::regtype, 'jsonb'::regtype) then '{}'::jsonb
+    when t.typcategory = 'S' then '"q"'
+    when t.typcategory = 'N' then '1'
+    when t.typcategory = 'D' then to_jsonb(now())
+    else 'null' end), '{}')
+  from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+  where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+$$;
+comment on function botlive.strange_row is 'A row that is nobody''s: values that stand for nothing.';
+
+create or replace function botlive.lets_strangers_in(relation regclass, condition text, role_name text)
 returns boolean
 language plpgsql
 set search_path = ''
@@ -49,24 +81,28 @@ as $$
 declare
   answer boolean;
   former text := current_setting('role');
+  nobodys jsonb := botlive.strange_row(relation);
 begin
-  -- A condition that reads no column is judged by asking it, as somebody whom nobody knows.
-  perform set_config('request.jwt.claims', jsonb_build_object('role', role_name)::text, true);
-  if role_name = 'authenticated' then
-    perform set_config('request.jwt.claims',
-      jsonb_build_object('role', role_name, 'sub', gen_random_uuid())::text, true);
+  -- A condition is judged by asking it, about a row that is nobody's, as somebody whom nobody knows.
+  perform set_config('request.jwt.claims', case role_name
+    when 'anon' then jsonb_build_object('role', role_name)
+    else jsonb_build_object('role', role_name, 'sub', gen_random_uuid()) end::text, true);
+  if pg_catalog.pg_has_role(current_user, role_name, 'member') then
+    perform set_config('role', role_name, true);
   end if;
-  perform set_config('role', role_name, true);
-  execute format('select (%s)', condition) into answer;
+  begin
+    execute format('select (%s) from jsonb_populate_record(null::%s, $1) as r', condition, relation)
+      into answer using nobodys;
+  exception when others then
+    answer := false; -- it cannot be answered for strangers: not open to everyone
+  end;
   perform set_config('role', former, true);
   perform set_config('request.jwt.claims', '', true);
   return coalesce(answer, false);
-exception when others then
-  return false; -- it reads a row, or fails for strangers: not open to everyone
 end
 $$;
 comment on function botlive.lets_strangers_in is
-  'Whether a policy''s condition is true whatever the row and whoever asks.';
+  'Whether a policy''s condition is true of a row that is nobody''s, for somebody whom nobody knows.';
 
 create or replace function botlive.replace_open_policies(relation regclass)
 returns void
@@ -80,17 +116,16 @@ begin
     select p.polname
     from pg_catalog.pg_policy p
     cross join lateral (
-      select coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), 'false') as condition,
-             case when p.polcmd in ('a', '*') then pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) end
-               as insert_condition
+      select pg_catalog.pg_get_expr(p.polqual, p.polrelid) as condition,
+             pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as new_row_condition
     ) c
     where p.polrelid = relation
       and p.polpermissive
       and exists (
         select from (values ('anon'), ('authenticated')) as r (role_name)
         where (p.polroles @> array[0::oid] or p.polroles @> array[r.role_name::regrole::oid])
-          and (botlive.lets_strangers_in(c.condition, r.role_name)
-               or botlive.lets_strangers_in(coalesce(c.insert_condition, 'false'), r.role_name))
+          and (botlive.lets_strangers_in(relation, coalesce(c.condition, 'false'), r.role_name)
+               or botlive.lets_strangers_in(relation, coalesce(c.new_row_condition, 'false'), r.role_name))
       )
   loop
     execute format('drop policy %I on %s', policy.polname, relation);
@@ -117,6 +152,27 @@ as $$
 $$;
 comment on function botlive.has_policy is 'Whether signed-in users have a policy for the command.';
 
+create or replace function botlive.narrow(relation regclass, privilege text, command "char", withheld text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  was_granted boolean := pg_catalog.has_table_privilege('authenticated', relation, privilege);
+  columns text;
+begin
+  execute format('revoke %s on table %s from authenticated', privilege, relation);
+  -- A policy of Lovable's keeps its use, but for the columns that say whose a row is and what happened.
+  if was_granted and botlive.has_policy(relation, command) then
+    select string_agg(format('%I', a.attname), ', ') into columns
+    from pg_catalog.pg_attribute a
+    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+      and a.attname <> all (withheld);
+    execute format('grant %s (%s) on table %s to authenticated', privilege, columns, relation);
+  end if;
+end
+$$;
+
 create or replace function botlive.close_table(relation regclass)
 returns void
 language plpgsql
@@ -130,13 +186,9 @@ begin
   perform botlive.replace_open_policies(relation);
   execute format('revoke all on table %s from public, anon', relation);
   execute format('revoke truncate, references, trigger on table %s from authenticated', relation);
-  -- What no policy of Lovable's uses is not for signed-in users; ours are granted by column.
-  if not botlive.has_policy(relation, 'a') then
-    execute format('revoke insert on table %s from authenticated', relation);
-  end if;
-  if not botlive.has_policy(relation, 'w') then
-    execute format('revoke update on table %s from authenticated', relation);
-  end if;
+  perform botlive.narrow(relation, 'insert', 'a', array['id']);
+  perform botlive.narrow(relation, 'update', 'w',
+    array['id', 'company_id', 'created_at', 'metadata', 'items', 'total_amount']);
   if not botlive.has_policy(relation, 'd') then
     execute format('revoke delete on table %s from authenticated', relation);
   end if;
@@ -145,8 +197,9 @@ $$;
 comment on function botlive.close_table is
   'Row level security on, nothing for anon, nothing unused for signed-in users.';
 
-revoke all on function botlive.lets_strangers_in, botlive.replace_open_policies, botlive.has_policy,
-  botlive.close_table from public;
+revoke all on function botlive.strange_row, botlive.lets_strangers_in,
+  botlive.replace_open_policies, botlive.has_policy, botlive.narrow, botlive.close_table from public;
+drop function if exists botlive.lets_strangers_in(text, text);
 
 drop policy if exists botlive_owner_select on public.companies;
 drop policy if exists botlive_owner_select on public.company_rag_configs;
@@ -237,6 +290,9 @@ as $$
 declare
   mapped uuid;
 begin
+  if length(botlive_id) not between 1 and 128 then
+    raise exception using errcode = 'BL001', message = 'a company_id has 1 to 128 characters';
+  end if;
   -- One at a time for one id, so that two callers make one company.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('botlive.company ' || botlive_id, 0));
   select m.uuid into mapped from public.company_mapping m where m.company_id = botlive_id;
@@ -262,20 +318,43 @@ $$;
 comment on function botlive.map_company is
   'The company''s UUID; the mapping, and the company itself where there is none, are made.';
 
+create or replace function botlive.check_now()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  deferred text;
+begin
+  -- What is deferred would speak at the customer's commit, where nobody can catch it.
+  select string_agg(format('public.%I', k.conname), ', ') into deferred
+  from pg_catalog.pg_constraint k
+  where k.conrelid in ('public.company_mapping'::regclass, 'public.companies'::regclass) and k.condeferred;
+  if deferred is not null then
+    execute format('set constraints %s immediate', deferred);
+    execute format('set constraints %s deferred', deferred);
+  end if;
+end
+$$;
+
 create or replace function botlive.keep_mapping()
 returns trigger
 language plpgsql
 security definer -- whoever may write the config need not be able to write the mapping
 set search_path = ''
-set lock_timeout = '2s'
+set lock_timeout = '300ms'
 as $$
+declare
+  owner uuid;
 begin
-  perform botlive.map_company(new.company_id, null, new.user_id, new.company_name);
-  if tg_op = 'UPDATE' or new.user_id is not null then
+  select u.id into owner from auth.users u where u.id = new.user_id;
+  perform botlive.map_company(new.company_id, null, owner, new.company_name);
+  if tg_op = 'UPDATE' or owner is not null then
     update public.company_mapping m
-    set user_id = new.user_id, updated_at = now()
-    where m.company_id = new.company_id and m.user_id is distinct from new.user_id;
+    set user_id = owner, updated_at = now()
+    where m.company_id = new.company_id and m.user_id is distinct from owner;
   end if;
+  perform botlive.check_now();
   return null;
 exception when others then
   -- The customer's own write goes through; `botlive company list` shows what is not mapped.
@@ -287,7 +366,7 @@ comment on function botlive.keep_mapping is
   'Keeps company_mapping complete; can never fail the write that fires it.';
 
 revoke all on function botlive.neutral_value, botlive.make_company, botlive.map_company,
-  botlive.keep_mapping from public;
+  botlive.check_now, botlive.keep_mapping from public;
 grant execute on function botlive.neutral_value, botlive.make_company, botlive.map_company
   to service_role;
 
@@ -304,6 +383,14 @@ declare
   row record;
 begin
   -- The first integration's mappings pointed at no company at all.
+  update public.company_mapping m set uuid = c.id, updated_at = now()
+  from public.companies c
+  where c.id::text = lower(m.company_id)
+    and not exists (select from public.companies o where o.id = m.uuid)
+    and not exists (select from public.company_mapping o where o.uuid = c.id);
+  update public.company_mapping m set user_id = c.user_id, updated_at = now()
+  from public.company_rag_configs c join auth.users u on u.id = c.user_id
+  where c.company_id = m.company_id and m.user_id is null;
   for row in
     select m.uuid, m.company_id, m.user_id, c.company_name
     from public.company_mapping m

@@ -1,5 +1,14 @@
 -- A company's sessions follow from the set of its toggles, in whatever order these come.
 
+-- Running workers read the mapping first: so does this, and waits for them rather than they for it.
+do $$
+begin
+  if to_regclass('public.company_mapping') is not null then
+    lock table public.company_mapping in access exclusive mode;
+  end if;
+end
+$$;
+
 create or replace function botlive.fold_toggles(
   toggles botlive.toggles[], open_session uuid, open_since timestamptz)
 returns setof botlive.toggles
@@ -48,6 +57,9 @@ $$;
 comment on function botlive.session_text is
   'The description of a toggle''s activity (French): how long a session was, on the disable that ended it.';
 
+drop function if exists botlive.rewrite_sessions(uuid, botlive.toggles[], botlive.toggles[]);
+drop function if exists botlive.bring_sessions(uuid, uuid[]);
+
 create or replace function botlive.rewrite_sessions(
   shop uuid, before botlive.toggles[], after botlive.toggles[])
 returns void
@@ -78,7 +90,7 @@ begin
     order by vanishes desc, appears, p.started_at, id
   loop
     if change.vanishes then
-      delete from public.bot_sessions s where s.id = change.id;
+      delete from public.bot_sessions s where s.id = change.id and s.company_id = shop;
       if not found then
         update botlive.toggles t set withdrawn = true where t.event_id = change.id;
       end if;
@@ -87,8 +99,12 @@ begin
       select change.id, shop, change.mode, change.started_at, change.ended_at, change.started_at
       where not exists (select from botlive.toggles t where t.event_id = change.id and t.withdrawn)
       on conflict (id) do nothing;
+      if exists (select from public.bot_sessions s where s.id = change.id and s.company_id <> shop) then
+        raise exception using errcode = 'unique_violation', message = 'the session''s id is another company''s';
+      end if;
     else
-      update public.bot_sessions s set ended_at = change.ended_at where s.id = change.id;
+      update public.bot_sessions s set ended_at = change.ended_at
+      where s.id = change.id and s.company_id = shop;
     end if;
   end loop;
 end

@@ -2,6 +2,15 @@
 --
 -- SQLSTATE BL001: the message is ours and is meant for the person at the keyboard.
 
+-- Running workers read the mapping first: so does this, and waits for them rather than they for it.
+do $$
+begin
+  if to_regclass('public.company_mapping') is not null then
+    lock table public.company_mapping in access exclusive mode;
+  end if;
+end
+$$;
+
 create or replace function botlive.describe_company(text_id text)
 returns jsonb
 language sql
@@ -39,12 +48,17 @@ declare
   mapped uuid;
 begin
   begin
-    mapped := botlive.map_company(text_id, shop, null, shop_name);
+    mapped := botlive.map_company(text_id, shop, owner, shop_name);
   exception
     when unique_violation then
       raise exception using errcode = 'BL001',
         message = format('company %s already has another text id: see `botlive company list`', shop);
-    when not_null_violation or check_violation or foreign_key_violation then
+    when foreign_key_violation then
+      raise exception using errcode = 'BL001',
+        message = format('no user has the id %s: the owner must sign up first', owner);
+    when sqlstate 'BL001' then
+      raise;
+    when integrity_constraint_violation or data_exception or raise_exception then
       raise exception using errcode = 'BL001', message = format(
         'the table companies does not take a plain row (%s): make the company in the front end, '
         'then `botlive company link %s <its uuid>`', sqlstate, text_id);

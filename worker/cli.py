@@ -30,6 +30,9 @@ COMMANDS = {
     ),
     "migrate": Command("worker.commands.migrate:migrate", "worker", "Bring the database to this version."),
     "publish": Command("worker.commands.publish:publish", "worker", "Publish events from NDJSON."),
+    "reconcile": Command(
+        "worker.commands.reconcile:reconcile", "worker", "Say what became of NDJSON's events."
+    ),
     "worker": Command("worker.commands.worker:worker", "worker", "Persist the events that wait."),
     "stack": Command("localstack.cli:app", "stack", "Run Redis, PostgreSQL and the gateway locally."),
 }

@@ -61,7 +61,7 @@ _BY_CODE = (
     _rule("08...|40001|40P01|53...|55P03|57014|57P0[1-3]|58...|25006", TransientFault, _AWAY),
     _rule("PGRST00[0-3]", TransientFault, _AWAY),
     _rule("28...|42501|PGRST30[0-3]", DeploymentFault, _KEY),
-    _rule("42P01|42703|42883|PGRST106|PGRST20[2-5]", DeploymentFault, _SCHEMA),
+    _rule("42P01|42703|42883|PGRST106|PGRST117|PGRST125|PGRST20[2-5]", DeploymentFault, _SCHEMA),
     # What an event's own value caused, our SQL has caught: these reach us for every event alike.
     _rule("23502|23503|23514", DeploymentFault, _CONSTRAINT),
     _rule("22...", EventRefused, _VALUE),
@@ -69,10 +69,11 @@ _BY_CODE = (
     _rule("23505", EventRefused, _TAKEN),
     _rule("PGRST1(0[0-57-9]|1[0-9]|2[0-8])", EventRefused, _REQUEST),
 )
+# Whatever the body says, the key is not admitted: PostgREST gives 401 and 22023 for an unknown role.
+_NOT_ADMITTED = (_rule("401|403", DeploymentFault, _KEY),)
 _BY_STATUS = (
     # 413 and 500 may be one event's doing: isolation finds out, after a probe passed.
     _rule("408|413|425|429|5..", TransientFault, _AWAY),
-    _rule("401|403", DeploymentFault, _KEY),
 )
 _BY_STATUS_ALONE = (_rule("400|406|422", EventRefused, _REQUEST),)
 _OTHER = _rule("", UnclassifiedFault, _UNFORESEEN)
@@ -96,7 +97,7 @@ def classify(failure: Failure) -> WorkerError:
 def _matching(failure: Failure) -> Rule:
     code, status = _code(failure), _status(failure)
     by_status = _BY_STATUS if code else _BY_STATUS + _BY_STATUS_ALONE
-    return _first(_BY_CODE, code) or _first(by_status, status) or _OTHER
+    return _first(_NOT_ADMITTED, status) or _first(_BY_CODE, code) or _first(by_status, status) or _OTHER
 
 
 def _first(rules: tuple[Rule, ...], code: str) -> Rule | None:

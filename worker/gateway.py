@@ -14,7 +14,7 @@ from supabase import Client, ClientOptions
 
 from events import Event
 from handlers import rows
-from worker.errors import CommandRefused, EventRefused, UnclassifiedFault, UnknownCompany
+from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnclassifiedFault, UnknownCompany
 from worker.faults import Failure, classify
 from worker.settings import Settings
 
@@ -26,8 +26,8 @@ PROBE = "botlive_probe"
 
 _LONGEST_WAIT = 3600.0  # seconds
 
-OURS = "BL001"
-"""The SQLSTATE of a refusal whose message is ours, made for the person at the keyboard."""
+OURS = {"BL001": CommandRefused, "BL002": DeploymentFault}
+"""The SQLSTATEs whose messages are ours: they quote no value."""
 
 
 class Outcome(NamedTuple):
@@ -102,8 +102,8 @@ class Gateway:
         try:
             return self._client.rpc(function, cast("dict[str, str]", arguments)).execute().data
         except APIError as error:
-            if error.code == OURS:
-                raise CommandRefused(error.message) from None
+            if error.code in OURS:
+                raise OURS[error.code](error.message) from None
             failure = self._replies.failure(error.code, error.message)
         except httpx.TransportError as error:
             failure = Failure(None, None, type(error).__name__, None, transport=True)

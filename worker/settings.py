@@ -1,5 +1,6 @@
 """What the environment says. No file is read: whoever starts a process gives it its environment."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -12,8 +13,8 @@ from worker.errors import InvalidSetting, MissingSetting, SettingError
 
 
 def _web_address(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
+    if not re.fullmatch(r"https?://[^/\s?#]+/*", url):
+        raise ValueError("must be http:// or https:// and a host, without a path")
     return url.rstrip("/")
 
 

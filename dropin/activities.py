@@ -1,0 +1,65 @@
+"""What happened in a chat. The old module: ``core.activities_logger``."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from dropin.guard import guarded
+from dropin.sender import send
+from events import PaymentIssue, PaymentValidated
+
+
+@guarded(PaymentValidated, bool)
+async def log_payment_validated(
+    company_id: str,
+    user_id: str,
+    amount: float | Decimal,
+    reference: str | None = "",
+    *,
+    conversation_id: UUID | str | None = None,
+) -> bool:
+    """A payment was checked and found good; ``amount`` in FCFA. Whether it is on the queue."""
+    fields = {
+        "company_id": company_id,
+        "conversation_id": conversation_id,
+        "user_id": user_id,
+        "amount": amount,
+        "reference": "" if reference is None else reference,
+    }
+    return (await send(PaymentValidated, fields)).published
+
+
+@guarded(PaymentIssue, bool)
+async def log_payment_issue(  # noqa: PLR0913 - the event's fields
+    company_id: str,
+    user_id: str,
+    issue_type: str,
+    message: str,
+    *,
+    detected_amount: float | Decimal | None = None,
+    required_amount: float | Decimal | None = None,
+    conversation_id: UUID | str | None = None,
+) -> bool:
+    """A payment needs a person's eye; amounts in FCFA. Whether it is on the queue."""
+    fields = {
+        "company_id": company_id,
+        "conversation_id": conversation_id,
+        "user_id": user_id,
+        "issue_type": issue_type,
+        "message": message,
+        "detected_amount": detected_amount,
+        "required_amount": required_amount,
+    }
+    return (await send(PaymentIssue, fields)).published
+
+
+@guarded(None, lambda: True)
+async def log_order_created(
+    company_id: str,
+    customer_name: str | None,
+    order_id: str,
+    total_amount: float | Decimal,
+    *,
+    conversation_id: UUID | str | None = None,
+) -> bool:
+    """Nothing is left to do: the event of ``create_order`` makes the order and its activity in one."""
+    return True

@@ -1,0 +1,96 @@
+"""The way of an event to the queue, from which nothing ever comes back as an exception."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from dropin.fitting import fit
+from dropin.journal import logger, tell
+from events import Event, Publisher, PublishError
+from events.clock import new_id
+
+Fields = Mapping[str, Any]
+
+
+class Sent(NamedTuple):
+    """What became of one event."""
+
+    event_id: str
+    published: bool
+    """Whether it is on the queue."""
+
+
+class Misfit(NamedTuple):
+    """What fits no contract: a worker will refuse it in sight of people."""
+
+    event_id: UUID
+    type: str
+    payload: Fields
+
+
+_given: Publisher | None = None
+
+
+def use(publisher: Publisher | None) -> None:
+    """Publish through this publisher from now on; None: through one made from the environment."""
+    global _given  # noqa: PLW0603 - one publisher per process is the point
+    _given = publisher
+
+
+@cache
+def _from_env() -> Publisher:
+    return Publisher.from_env()
+
+
+# A forked child must not speak over its parent's connections.
+os.register_at_fork(after_in_child=_from_env.cache_clear)
+
+
+async def send(contract: type[Event], fields: Fields) -> Sent:
+    """Publish the event that the fields make, or as it is what makes none."""
+    event = _event(contract, fields)
+    return Sent(str(event.event_id), await _published(event))
+
+
+def _event(contract: type[Event], fields: Fields) -> Event | Misfit:
+    identity = new_id()
+    fitted = fields
+    try:
+        fitted = fit(fields)
+        return contract.model_validate({"event_id": identity, **fitted})
+    except Exception as error:  # noqa: BLE001 - a value's own methods may raise anything
+        kind = contract.model_fields["type"].default
+        problem = _problem(error)
+        logger.warning("event %s (%s) does not fit: %s; a worker will refuse it", identity, kind, problem)
+        return Misfit(identity, kind, fitted)
+
+
+def _problem(error: Exception) -> str:
+    """The fields' names, of which those within an order's lines are the caller's text."""
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    return ", ".join(sorted({str(detail["loc"][0]) for detail in details if detail["loc"]}))
+
+
+async def _published(event: Event | Misfit) -> bool:
+    try:
+        await _put(_given or _from_env(), event)
+    except PublishError:
+        logger.error("event %s (%s) is not published: Redis did not confirm it", event.event_id, event.type)
+    except Exception as error:  # noqa: BLE001 - the chat must not fail because of its events
+        tell(f"event {event.event_id} ({event.type}) is not published", error)
+    else:
+        return True
+    return False
+
+
+async def _put(publisher: Publisher, event: Event | Misfit) -> None:
+    if isinstance(event, Misfit):
+        await publisher.apublish_unchecked(event.type, event.payload, event_id=event.event_id)
+    else:
+        await publisher.apublish(event)

@@ -1,0 +1,181 @@
+"""``botlive reconcile``: what became of the events of an NDJSON file."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Annotated, Any, NamedTuple
+
+import redis
+import typer
+from redis.exceptions import RedisError
+from rq.results import Result
+from rq.serializers import JSONSerializer
+
+from events import InvalidEvent
+from events.job import Call, Keys
+from worker.commands.publish import _lines, _parsed, _report
+from worker.errors import TransientFault
+from worker.gateway import Gateway
+from worker.masking import mask_text
+from worker.settings import Settings
+
+PERSISTED = "botlive_persisted"
+"""The SQL function that says which events are in the inbox."""
+
+TAKEN = "event id already used"
+"""How `botlive_persist` refuses another content under a persisted event's id."""
+
+_CHUNK = 500  # events a call of Supabase and a round trip to Redis
+_IDENTITY = ("event_id", "occurred_at")
+_WAITING = {b"queued", b"started", b"scheduled", b"deferred"}
+_OUTCOMES = ("persisted", "waiting", "failed", "unknown", "bad")
+_RESULTS = "rq:results:{}"  # a stream: as rq.results.Result.get_key
+
+
+class Line(NamedTuple):
+    """What is kept of an event of the file."""
+
+    number: int
+    call: Call
+
+
+class Job(NamedTuple):
+    """What Redis knows of one job."""
+
+    job_id: str
+    digest: bytes | None
+    status: bytes | None
+    failed: bool
+
+
+class Found(NamedTuple):
+    """What Redis knows of one event."""
+
+    waiting: bool
+    reason: str | None
+    """Why it stands in the failed registry, if it does."""
+    contested: bool
+    """Whether its id was taken by another event when it was published."""
+
+
+def reconcile(
+    file: Annotated[
+        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="NDJSON: one event a line; - is stdin.")
+    ],
+) -> None:
+    """Say which events of an NDJSON file are persisted, waiting, failed or unknown.
+
+    One line for each that is not persisted, then the totals.
+
+    The exit code is 0 if every line is a persisted event, else 1.
+    """
+    settings = Settings.from_env()
+    tally: Counter[str] = Counter()
+    gateway = Gateway.connect(settings)
+    try:
+        with redis.Redis.from_url(settings.redis_url, socket_timeout=30) as connection:
+            desk = Desk(connection, Keys.of(settings.queue))
+            lines = _events(_lines(file), tally)
+            while chunk := list(islice(lines, _CHUNK)):
+                _conclude(chunk, desk, gateway, tally)
+    except (RedisError, OSError):  # the cause may quote a password
+        raise TransientFault("Redis gave no answer: run it again when it is back") from None
+    finally:
+        gateway.close()
+    typer.echo(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
+    raise typer.Exit(0 if tally.total() == tally["persisted"] else 1)
+
+
+def _events(lines: Iterable[bytes], tally: Counter[str]) -> Iterator[Line]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line.strip():
+                yield Line(number, _identified(line))
+        except InvalidEvent as error:
+            tally["bad"] += 1
+            _report(f"line {number}: {error}")
+
+
+def _identified(line: bytes) -> Call:
+    event = _parsed(line)
+    for field in _IDENTITY:
+        if field not in event.model_fields_set:
+            raise InvalidEvent(field, "is missing: without it the event would be new at every reading")
+    return replace(Call.of(event), data="")  # 500 lines may be 500 MB
+
+
+def _conclude(chunk: list[Line], desk: "Desk", gateway: Gateway, tally: Counter[str]) -> None:
+    # Redis first: what leaves the queue meanwhile is in the inbox by the time that this is asked.
+    found = desk.find([line.call for line in chunk])
+    ids = [line.call.own_id for line in chunk]
+    persisted = set(gateway.call(PERSISTED, {"event_ids": ids}))
+    for line, event_id, job in zip(chunk, ids, found, strict=True):
+        outcome = _outcome(job, known=event_id in persisted)
+        tally[outcome] += 1
+        if outcome != "persisted":
+            reason = f": {job.reason}" if outcome == "failed" else ""
+            typer.echo(f"line {line.number}: {event_id} {outcome}{reason}")
+
+
+def _outcome(found: Found, *, known: bool) -> str:
+    # Under a taken id it is another event that the inbox knows.
+    if known and not found.contested and TAKEN not in (found.reason or ""):
+        return "persisted"
+    if found.reason is not None:
+        return "failed"
+    return "waiting" if found.waiting else "unknown"
+
+
+class Desk:
+    """Looks events up in Redis, hundreds to a round trip."""
+
+    def __init__(self, connection: redis.Redis, keys: Keys) -> None:
+        self._redis = connection
+        self._keys = keys
+
+    def find(self, calls: list[Call]) -> list[Found]:
+        """What is known of each event, in their order."""
+        jobs = self._jobs([job_id for call in calls for job_id in (call.own_id, call.contested_id)])
+        mine = [
+            # The job under its own id may be another event's; one that RQ itself made has no digest.
+            [job for job in pair if job.digest in {None, call.digest.encode()}]
+            for call, pair in zip(calls, zip(jobs[::2], jobs[1::2], strict=True), strict=True)
+        ]
+        reasons = self._reasons([job.job_id for pair in mine for job in pair if job.failed])
+        return [_found(call, pair, reasons) for call, pair in zip(calls, mine, strict=True)]
+
+    def _jobs(self, ids: list[str]) -> list[Job]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for job_id in ids:
+            pipeline.hmget(f"rq:job:{job_id}", "digest", "status")
+            pipeline.zscore(self._keys.failed, job_id)
+        replies = pipeline.execute()
+        return [
+            Job(job_id, digest, status, failed=score is not None)
+            for job_id, (digest, status), score in zip(ids, replies[::2], replies[1::2], strict=True)
+        ]
+
+    def _reasons(self, ids: list[str]) -> dict[str, str]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for job_id in ids:
+            pipeline.xrevrange(_RESULTS.format(job_id), count=1)
+        replies = pipeline.execute()
+        return {job_id: self._reason(job_id, results) for job_id, results in zip(ids, replies, strict=True)}
+
+    def _reason(self, job_id: str, results: list[tuple[bytes, dict[str, Any]]]) -> str:
+        traces = [
+            Result.restore(job_id, result_id.decode(), result, self._redis, JSONSerializer).exc_string
+            for result_id, result in results
+        ]
+        lines = (traces[0] or "").split("\n") if traces else []
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "its reason is not kept")
+        return mask_text(last).removeprefix("worker.errors.")
+
+
+def _found(call: Call, jobs: list[Job], reasons: dict[str, str]) -> Found:
+    return Found(
+        waiting=any(job.status in _WAITING for job in jobs),
+        reason=next((reasons[job.job_id] for job in jobs if job.failed), None),
+        contested=any(job.status and job.job_id == call.contested_id for job in jobs),
+    )
