@@ -67,6 +67,8 @@ class CommandRefused(WorkerError):
 class MigrationFailed(WorkerError):
     """The database could not be brought to this version."""
 
+    sqlstate: str | None = None
+
 
 class SettingError(WorkerError):
     """The environment does not say what is needed."""

@@ -1,5 +1,6 @@
 """Brings a database to this version: each file of ``sql/`` once, in the order of their names."""
 
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 from hashlib import sha256
@@ -39,6 +40,8 @@ insert into botlive.migrations (version, name, checksum) values (%s, %s, %s)
 on conflict (version)
 do update set name = excluded.name, checksum = excluded.checksum, applied_at = now()
 """
+_TRAFFIC = ("40P01", "55P03")  # deadlock_detected, lock_not_available
+_PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)  # seconds before the next try
 _UNREACHABLE = {  # what libpq says, and what it means for whoever set DATABASE_URL
     "refused": "nothing listens at its host and port",
     "resolve host": "its host is unknown",
@@ -150,6 +153,18 @@ def _state(*, known: bool, changed: bool, outdated: bool) -> State:
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+    """In the middle of the workers' traffic a deadlock may choose us: then once more."""
+    for pause in _PAUSES:
+        try:
+            return _apply_once(connection, migration)
+        except MigrationFailed as error:
+            if error.sqlstate not in _TRAFFIC:
+                raise
+            time.sleep(pause)
+    return _apply_once(connection, migration)
+
+
+def _apply_once(connection: psycopg.Connection, migration: Migration) -> None:
     with connection.transaction():
         _execute(connection, migration.name, migration.sql)
         _execute(connection, migration.name, _RECORD, migration.version, migration.name, migration.checksum)
@@ -161,7 +176,9 @@ def _execute(connection: psycopg.Connection, what: str, sql: bytes, *parameters:
         connection.execute(sql, parameters or None)
     except psycopg.Error as error:
         said = mask_text(error.diag.message_primary or "the connection was lost")
-        raise MigrationFailed(f"{what}: {said} ({error.sqlstate or 'no code'})") from None
+        failed = MigrationFailed(f"{what}: {said} ({error.sqlstate or 'no code'})")
+        failed.sqlstate = error.sqlstate
+        raise failed from None
 
 
 def _ours(notice: Diagnostic) -> list[str]:

@@ -20,7 +20,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from tests.oracle import Tables
-from worker.errors import DeploymentFault
+from worker.errors import DeploymentFault, TransientFault
 from worker.gateway import Gateway
 from worker.migrations import migrate
 from worker.settings import Settings
@@ -32,6 +32,7 @@ VARIABLES = {  # by the stack's own names: how each may be written behind the pr
     "SUPABASE_JWT_SECRET": ("SUPABASE_JWT_SECRET", "JWT_SECRET"),
     "DATABASE_URL": ("DATABASE_URL", "SUPABASE_DATABASE_URL"),
 }
+LAST = "botlive_persisted"  # what the last migration makes
 TABLES = {  # the columns that events fill: projects have others of their own
     "orders": "company_id conversation_id customer_name total_amount status items metadata"
     " created_at updated_at",
@@ -86,6 +87,28 @@ class Target:
         self.shops.append(shop)
         return shop
 
+    def plain(self, events: Sequence[Any]) -> list[Any]:
+        """The events, without conversations where the project knows which there are."""
+        known = self.database.execute(
+            """select from pg_constraint k join pg_attribute a on a.attrelid = k.conrelid
+               where k.contype = 'f' and a.attnum = any (k.conkey) and a.attname = 'conversation_id'
+                 and k.conrelid in ('public.orders'::regclass, 'public.activities'::regclass)"""
+        ).fetchall()
+        return (
+            [event.model_copy(update={"conversation_id": None}) for event in events]
+            if known
+            else list(events)
+        )
+
+    def own_policies(self, table: str, command: str) -> bool:
+        """Whether the project lets owners do more than we do."""
+        found = self.database.execute(
+            """select from pg_policies where schemaname = 'public' and tablename = %s
+               and policyname not like 'botlive_%%' and cmd in (%s, 'ALL')""",
+            [table, command],
+        )
+        return bool(found.fetchall())
+
     def rows(self, *shops: Shop) -> Tables:
         """All rows of these shops."""
         return Tables(*(self._rows(table, [shop.uuid for shop in shops]) for table in TABLES))
@@ -129,9 +152,9 @@ def _await_schema(gateway: Gateway) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
-            gateway.persist([])
+            gateway.call(LAST, {"event_ids": []})
             return
-        except DeploymentFault:
+        except (DeploymentFault, TransientFault):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)

@@ -1,5 +1,7 @@
 """The migrations over databases as they are found in the field."""
 
+import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -245,3 +247,186 @@ def test_companies_with_columns_of_their_own_can_be_added(database_url: str) -> 
             database.execute("select public.botlive_company_add(%s)", [shop])
         said = persist(database, order("one"), LiveToggled(company_id="two", enabled=True))
     assert [outcome["outcome"] for outcome in said] == ["persisted", "persisted"]
+
+
+POLICIES = {  # on orders, to signed-in users: the policy, and whether it is open to everyone
+    "for select using (company_id is not null)": True,
+    "for select using (company_id = company_id)": True,
+    "for all using (true or company_id = auth.uid())": True,
+    "for update using (company_id = auth.uid()) with check (true)": True,
+    "for select using (auth.role() = 'authenticated')": True,
+    "for insert with check (1 = 1)": True,
+    "for select using (company_id = auth.uid())": False,
+    "for select using (exists (select 1 from public.companies c where c.id = company_id))": False,
+    "for delete using (status = 'cancelled' and company_id = auth.uid())": False,
+}
+
+
+@pytest.mark.parametrize(("policy", "is_open"), POLICIES.items())
+def test_a_policy_that_is_true_for_everyone_is_replaced(
+    database_url: str, policy: str, is_open: bool
+) -> None:
+    """Whatever its words: it is asked about a row that is nobody's, as a stranger. Others stay."""
+    with connect(database_url) as database:
+        database.execute(FIELD.encode())
+        command, condition = re.split(" (?=using|with)", policy, maxsplit=1)
+        database.execute(
+            f"create policy probe on public.orders {command} to authenticated {condition}".encode()
+        )
+        migrate(database_url)
+        left = database.execute("select from pg_policies where policyname = 'probe'").fetchall()
+    assert (left == []) is is_open
+
+
+def test_lovables_update_policy_reaches_no_fact(database_url: str) -> None:
+    """It keeps its use, but not for whose an order is, when it was made and what was bought."""
+    with connect(database_url) as database:
+        database.execute(FIELD.encode())
+        migrate(database_url)
+        allowed = {
+            column: (
+                database.execute(
+                    "select has_column_privilege('authenticated', 'public.orders', %s, 'update') as may",
+                    [column],
+                ).fetchone()
+                or {}
+            )["may"]
+            for column in (
+                "notes",
+                "status",
+                "id",
+                "company_id",
+                "created_at",
+                "metadata",
+                "total_amount",
+                "items",
+            )
+        }
+    assert {column for column, may in allowed.items() if may} == {"notes", "status"}
+
+
+def test_a_mapping_to_no_company_costs_only_its_own_events(database_url: str) -> None:
+    """Its events are those of an unknown company; the others and the probe go through."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        database.execute("alter table public.company_mapping drop constraint company_mapping_uuid_fkey")
+        database.execute(
+            "insert into public.company_mapping (uuid, company_id) values (gen_random_uuid(), 'a stray')"
+        )
+        said = persist(database, order("a stray"), order("shop"))
+        database.execute("select public.botlive_probe()")
+    assert [outcome["outcome"] for outcome in said] == ["unknown_company", "persisted"]
+
+
+def test_the_probe_fails_as_events_would(database_url: str) -> None:
+    """It passes where conversations are wanted, fails where no event is taken, and leaves nothing."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        database.execute("alter table public.orders alter conversation_id set not null")
+        database.execute("select public.botlive_probe()")
+        assert database.execute("select from public.activities").fetchall() == []
+        database.execute("alter table public.activities add check (type <> 'order')")
+        with pytest.raises(psycopg.Error) as failure:
+            database.execute("select public.botlive_probe()")
+    assert failure.value.sqlstate == "BL002"
+
+
+def test_an_events_id_that_is_another_companys_row_is_not_passed_over(database_url: str) -> None:
+    """It fails, whole, instead of half; the other company's row stays."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        for shop in ("shop", "other"):
+            database.execute("select botlive.map_company(%s)", [shop])
+        first = order("other")
+        persist(database, first)
+        database.execute("delete from botlive.inbox")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            persist(database, order("shop", event_id=first.event_id))
+        on = LiveToggled(company_id="shop", enabled=True)
+        database.execute(
+            """insert into public.bot_sessions (id, company_id, mode)
+               select %s, uuid, 'live' from public.company_mapping where company_id = 'other'""",
+            [on.event_id],
+        )
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            persist(database, on)
+        kept = database.execute("select count(*) as n from public.bot_sessions").fetchone()
+    assert kept == {"n": 1}
+
+
+def test_a_deferred_constraint_cannot_fail_the_customers_commit(database_url: str) -> None:
+    """What would speak at commit is asked at once, where it can be caught."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("create table public.plans (id uuid primary key)")
+        database.execute(
+            """alter table public.companies add plan uuid not null default gen_random_uuid()
+               references public.plans (id) deferrable initially deferred"""
+        )
+        with database.transaction():
+            database.execute("insert into public.company_rag_configs (company_id) values ('new-shop')")
+        assert database.execute("select from public.company_rag_configs").fetchall()
+        assert database.execute("select from public.company_mapping").fetchall() == []
+
+
+def test_a_mapping_of_the_first_integration_is_completed(database_url: str) -> None:
+    """Columns are added, a null owner is filled in, a UUID of no company points to the right one."""
+    owner, known = uuid4(), uuid4()
+    with connect(database_url) as database:
+        database.execute("insert into auth.users (id) values (%s)", [owner])
+        database.execute(
+            """create table public.companies (id uuid primary key, name text);
+               create table public.company_rag_configs (company_id text primary key, user_id uuid);
+               create table public.company_mapping (uuid uuid primary key, company_id text unique not null)"""
+        )
+        database.execute("insert into public.companies (id) values (%s)", [known])
+        database.execute("insert into public.company_rag_configs values (%s, %s)", [str(known), owner])
+        database.execute("insert into public.company_mapping values (gen_random_uuid(), %s)", [str(known)])
+        migrate(database_url)
+        mapped = database.execute("select uuid, company_id, user_id from public.company_mapping").fetchall()
+        companies = database.execute("select id from public.companies").fetchall()
+    assert mapped == [{"uuid": known, "company_id": str(known), "user_id": owner}]
+    assert companies == [{"id": known}]
+
+
+def test_an_owner_is_given_to_a_company_that_needs_one(database_url: str) -> None:
+    """Where companies has a user_id of its own that must not be null, it gets the owner."""
+    migrate(database_url)
+    owner = uuid4()
+    with connect(database_url) as database:
+        database.execute("insert into auth.users (id) values (%s)", [owner])
+        database.execute("alter table public.companies add user_id uuid not null references auth.users (id)")
+        database.execute("select public.botlive_company_add('shop', owner => %s)", [owner])
+        assert database.execute("select user_id from public.companies").fetchall() == [{"user_id": owner}]
+
+
+@pytest.mark.slow
+def test_migrating_amid_the_workers_traffic(database_url: str) -> None:
+    """Every file applied anew while four workers write: it comes through, and no event is lost."""
+    migrate(database_url)
+    stop, persisted = threading.Event(), []
+
+    def work() -> None:
+        with connect(database_url) as database:
+            while not stop.is_set():
+                events = [order("shop"), LiveToggled(company_id="shop", enabled=True)]
+                try:
+                    persist(database, *events)
+                except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable):
+                    continue  # the worker's own business: it gives back and tries again
+                persisted.extend(event.event_id for event in events)
+
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        with ThreadPoolExecutor(4) as pool:
+            workers = [pool.submit(work) for _ in range(4)]
+            for _ in range(3):
+                database.execute("delete from botlive.migrations")
+                migrate(database_url)
+            stop.set()
+            for worker in workers:
+                worker.result()
+        found = database.execute("select id from public.activities").fetchall()
+    assert {row["id"] for row in found} == set(persisted)
