@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 def consumer(settings: Settings) -> "Consumer":
     """A worker on the queue that the settings name."""
-    from worker.consumer import Consumer  # not for the stock worker, which imports this module too
+    from worker.consumer import Consumer, EventJob  # not for a stock worker, which imports this module too
 
+    EventJob.callbacks = frozenset(settings.callbacks.replace(",", " ").split())
     connection = connect_redis(settings.redis_url)
     return Consumer(settings.queue, connection, Gateway.connect(settings), most=settings.batch)
 

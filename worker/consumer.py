@@ -1,8 +1,9 @@
 """The worker: RQ's, but for how it takes jobs, runs them and stops.
 
-Of RQ's private names it relies on ``_stop_requested`` alone. It overrides ``dequeue_job_and_maintain_ttl``,
+Of RQ's private names it relies on ``BaseWorker._stop_requested`` and on ``Job._success_callback_name``,
+``_failure_callback_name`` and ``_stopped_callback_name``. It overrides ``dequeue_job_and_maintain_ttl``,
 ``execute_job``, ``heartbeat`` and ``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and calls
-``handle_job_failure``; ``tests/unit/test_rq_names.py`` fails when a release moves one of them.
+``handle_job_failure``; ``tests/integration/test_worker.py`` fails when a release moves one of them.
 """
 
 import os
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import uuid4
 
 import redis
@@ -38,17 +39,42 @@ _PATIENCE = 9.0  # seconds after which a stop is no longer graceful; what is in 
 
 
 class EventJob(Job):
-    """A job that calls our function and no other: JSON alone lets it name any function there is."""
+    """A job that calls our function and no other: JSON alone lets it name any function there is.
+
+    Its callbacks are functions too; those that BOTLIVE_CALLBACKS names are called. Webhooks are not:
+    whoever writes to Redis would make the worker speak to any address.
+    """
+
+    callbacks: ClassVar[frozenset[str]] = frozenset()
 
     def perform(self) -> Any:
         """Run it.
 
         Raises:
-            UnknownFunction: the job names another function; it is not called.
+            UnknownFunction: the job names another function, or a webhook; none is called.
         """
-        if self.func_name != FUNCTION:
+        named = (self._success_callback_name, self._failure_callback_name, self._stopped_callback_name)
+        if self.func_name != FUNCTION or self.webhooks or not {*filter(None, named)} <= self.callbacks:
             raise UnknownFunction
         return super().perform()
+
+    @property
+    def success_callback(self) -> Any:
+        """As RQ's, of the functions that are allowed."""
+        return super().success_callback if self._success_callback_name in self.callbacks else None
+
+    @property
+    def failure_callback(self) -> Any:
+        """As RQ's, of the functions that are allowed."""
+        return super().failure_callback if self._failure_callback_name in self.callbacks else None
+
+    @property
+    def stopped_callback(self) -> Any:
+        """As RQ's, of the functions that are allowed."""
+        return super().stopped_callback if self._stopped_callback_name in self.callbacks else None
+
+    def send_webhooks(self, *_: Any, **__: Any) -> None:
+        """None is sent."""
 
 
 class Consumer(SimpleWorker):

@@ -85,6 +85,8 @@ class Settings(Environment):
     """Seconds that one request to Supabase may take."""
     batch: int = Field(default=500, ge=1, le=5_000, validation_alias="BOTLIVE_BATCH")
     """Events in one call, at most."""
+    callbacks: str = Field(default="", validation_alias="BOTLIVE_CALLBACKS")
+    """The functions, by dotted names and commas, that a job of RQ's may name as its callbacks."""
 
 
 class DatabaseSettings(Environment):

@@ -4,17 +4,22 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
+import fakeredis
 import psycopg
 import pytest
+from rq import Callback, SimpleWorker
+from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from events import PaymentValidated
 from localstack.stack import Stack
-from tests.integration.line import PHONE, Line, order, until
+from tests.integration.line import BOTLIVE_WORKER, PHONE, Line, order, until
 from worker.claims import PREFIX, Claims
+from worker.consumer import Consumer
 
 
 @contextmanager
@@ -217,3 +222,32 @@ def test_a_flood_does_not_hold_another_shops_event_back(line: Line) -> None:
     assert sum(map(len, seen)) == 6_001
     assert len({job_id for ids in seen for job_id in ids}) == 6_001
     assert min(map(len, seen[:-1])) == 500
+
+
+def test_a_callback_that_is_not_allowed_is_not_called(line: Line, tmp_path: Path) -> None:
+    """Nor is a webhook sent: the job stands in the failed registry, and its callback did not run."""
+    company_id, uuid = line.shop()
+    event = order(company_id).model_dump(mode="json", exclude_none=True)
+    mark = tmp_path / "called"
+    shell = f"open({str(mark)!r}, 'w')"
+    line.queue.enqueue("worker.job.persist", event, on_success=Callback("builtins.print"))
+    line.queue.enqueue("worker.job.persist", event, on_failure=Callback(f"builtins.{shell}"))
+    done = line.run(*BOTLIVE_WORKER, "--burst")
+    assert ["UnknownFunction" in trace for trace in line.failed().values()] == [True, True]
+    assert line.rows([uuid]).orders == {}
+    assert not mark.exists()
+    assert PHONE not in done.stdout + done.stderr
+
+
+def test_what_the_worker_needs_of_rq_is_there() -> None:
+    """The names that it overrides, calls or reads, private ones too: a release that moves one fails here."""
+    for name in ("dequeue_job_and_maintain_ttl", "execute_job", "heartbeat", "request_stop"):
+        assert callable(getattr(SimpleWorker, name))
+        assert name in vars(Consumer)
+    for name in ("handle_job_failure", "check_for_suspension", "run_maintenance_tasks", "set_state", "work"):
+        assert callable(getattr(SimpleWorker, name))
+    job = Job("id", connection=fakeredis.FakeStrictRedis())
+    for name in ("_success_callback_name", "_failure_callback_name", "_stopped_callback_name", "webhooks"):
+        assert hasattr(job, name)
+    worker = SimpleWorker(["q"], connection=fakeredis.FakeStrictRedis())
+    assert worker._stop_requested is False
