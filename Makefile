@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-all test-lowest lint lock clean
+.PHONY: help setup demo test test-all test-lowest bench lint lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ $(LOWEST)/installed: .venv/installed
 	@awk '/^(fakeredis|hypothesis|lupa|pytest|pytest-timeout)==/ { print $$1 }' requirements/dev.txt > $(LOWEST)/tools.txt
 	@VIRTUAL_ENV=$(LOWEST) $(BIN)/uv pip install --quiet -r $(LOWEST)/lowest.txt -r $(LOWEST)/tools.txt
 	@touch $@
+
+bench: setup ## Ratios of speed, side by side in one run (QUICK=1: fewer events)
+	@$(BIN)/botlive stack run -- $(BIN)/python -m bench.run
 
 lint: setup ## Style and types
 	$(BIN)/ruff check .
