@@ -3,19 +3,26 @@
 -- Adds only: a table, a column or a row that is there stays as it is. Safe to run again.
 -- Runs on hosted Supabase (SQL editor, `supabase db push`) and by `botlive migrate`.
 
--- Running workers read the mapping first: so does this, and waits for them rather than they for it.
-do $$
+create schema if not exists botlive;
+comment on schema botlive is 'Botlive Events: what is not for the API.';
+revoke all on schema botlive from public, anon, authenticated;
+grant usage on schema botlive to service_role;
+
+create or replace function botlive.wait_for_workers()
+returns void
+language plpgsql
+set search_path = ''
+as $$
 begin
+  -- Workers read the mapping before all else. Whoever changes the tables in their midst does so too,
+  -- and waits for them there, rather than in the middle, where they would wait for each other.
   if to_regclass('public.company_mapping') is not null then
     lock table public.company_mapping in access exclusive mode;
   end if;
 end
 $$;
-
-create schema if not exists botlive;
-comment on schema botlive is 'Botlive Events: what is not for the API.';
-revoke all on schema botlive from public, anon, authenticated;
-grant usage on schema botlive to service_role;
+revoke all on function botlive.wait_for_workers from public;
+select botlive.wait_for_workers();
 
 -- ------------------------------------------------------------------------------------------------
 -- Tables

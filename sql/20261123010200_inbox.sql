@@ -2,14 +2,7 @@
 --
 -- Adds only. Safe to run again.
 
--- Running workers read the mapping first: so does this, and waits for them rather than they for it.
-do $$
-begin
-  if to_regclass('public.company_mapping') is not null then
-    lock table public.company_mapping in access exclusive mode;
-  end if;
-end
-$$;
+select botlive.wait_for_workers();
 
 create table if not exists botlive.inbox (
   event_id uuid primary key,

@@ -1,13 +1,6 @@
 -- A company's sessions follow from the set of its toggles, in whatever order these come.
 
--- Running workers read the mapping first: so does this, and waits for them rather than they for it.
-do $$
-begin
-  if to_regclass('public.company_mapping') is not null then
-    lock table public.company_mapping in access exclusive mode;
-  end if;
-end
-$$;
+select botlive.wait_for_workers();
 
 create or replace function botlive.fold_toggles(
   toggles botlive.toggles[], open_session uuid, open_since timestamptz)

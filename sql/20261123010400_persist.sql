@@ -1,13 +1,6 @@
 -- Persists a batch of events in one transaction and says what became of each.
 
--- Running workers read the mapping first: so does this, and waits for them rather than they for it.
-do $$
-begin
-  if to_regclass('public.company_mapping') is not null then
-    lock table public.company_mapping in access exclusive mode;
-  end if;
-end
-$$;
+select botlive.wait_for_workers();
 
 create or replace function botlive.parse_events(events jsonb)
 returns table (

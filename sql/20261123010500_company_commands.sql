@@ -2,14 +2,7 @@
 --
 -- SQLSTATE BL001: the message is ours and is meant for the person at the keyboard.
 
--- Running workers read the mapping first: so does this, and waits for them rather than they for it.
-do $$
-begin
-  if to_regclass('public.company_mapping') is not null then
-    lock table public.company_mapping in access exclusive mode;
-  end if;
-end
-$$;
+select botlive.wait_for_workers();
 
 create or replace function botlive.describe_company(text_id text)
 returns jsonb

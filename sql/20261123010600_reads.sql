@@ -1,13 +1,6 @@
 -- What the dashboard reads, by Botlive's text id, each in one call; and what `botlive reconcile` asks.
 
--- Running workers read the mapping first: so does this, and waits for them rather than they for it.
-do $$
-begin
-  if to_regclass('public.company_mapping') is not null then
-    lock table public.company_mapping in access exclusive mode;
-  end if;
-end
-$$;
+select botlive.wait_for_workers();
 
 create index if not exists orders_pending_idx
   on public.orders (company_id, created_at desc) where status = 'pending';
