@@ -10,6 +10,9 @@ from worker.errors import EventRefused
 from worker.gateway import Outcome
 
 
+_LARGE = 20  # events
+
+
 class Delivery(NamedTuple):
     """An event as the queue hands it out."""
 
@@ -42,14 +45,20 @@ class Persister:
         return [outcome.error(delivery.event) for delivery, outcome in zip(deliveries, outcomes, strict=True)]
 
     def _say(self, concluded: Sequence[tuple[Delivery, Outcome]]) -> None:
-        """One line a batch: the ids of the events by the table that got their rows."""
+        """A line an event, with its names bound; of a large batch, where lines would cost most, one."""
+        groups = [concluded] if len(concluded) > _LARGE else [[one] for one in concluded]
+        for group in groups:
+            self._say_of(group)
+
+    def _say_of(self, group: Sequence[tuple[Delivery, Outcome]]) -> None:
+        """The ids of the events by the table that got their rows."""
         written: dict[str, list[str]] = {}
-        for delivery, outcome in concluded:
+        for delivery, outcome in group:
             for word in _words(delivery.event, outcome):
                 written.setdefault(word, []).append(str(delivery.event.event_id))
         if written:
             said = "duplicate" if written.keys() == {"duplicates"} else "persisted"
-            self._bound(concluded[0][0] if len(concluded) == 1 else None).info(said, **written)
+            self._bound(group[0][0] if len(group) == 1 else None).info(said, **written)
 
     def _bound(self, only: Delivery | None) -> structlog.stdlib.BoundLogger:
         if only is None:

@@ -5,6 +5,7 @@ import random
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -140,30 +141,41 @@ def test_every_bad_line_is_refused_with_its_number_and_field(line: Line) -> None
     assert len(line.queue) == 0
 
 
+def written(log: str) -> list[dict[str, Any]]:
+    """The lines that say what was written."""
+    return [said for text in log.splitlines() if (said := json.loads(text))["event"] == "persisted"]
+
+
 def test_the_log_says_what_was_written_where(line: Line) -> None:
-    """A JSON line a batch: the events whose rows went to ORDERS, ACTIVITIES and SESSIONS."""
+    """A line an event: its id, type and job by name, the tables that got its rows, and nothing it carries."""
     company_id, _ = line.shop()
     on, again = (LiveToggled(company_id=company_id, enabled=True) for _ in range(2))
-    bought = order(company_id)
+    bought = order(company_id, customer_name="Awa Konaté")
     line.publisher.publish_many([bought, on, again])
-    (entry,) = [
-        said for text in line.work().splitlines() if (said := json.loads(text))["event"] == "persisted"
-    ]
-    assert entry["ORDERS"] == [str(bought.event_id)]
-    assert entry["ACTIVITIES"] == [str(event.event_id) for event in (bought, on, again)]
-    assert entry["SESSIONS"] == [str(on.event_id)]
-
-
-def test_a_lone_event_is_bound_to_its_line(line: Line) -> None:
-    """Its id, type and job stand in the line by name, and nothing of what it carries."""
-    event = order(line.shop()[0], customer_name="Awa Konaté")
-    line.publisher.publish(event)
     log = line.work()
-    (entry,) = [said for text in log.splitlines() if (said := json.loads(text))["event"] == "persisted"]
-    assert (entry["event_id"], entry["event_type"]) == (str(event.event_id), "order_completed")
-    assert entry["job_id"] == entry["event_id"]
+    ids = [str(event.event_id) for event in (bought, on, again)]
+    assert [(said["event_id"], said["event_type"], said["job_id"]) for said in written(log)] == [
+        (ids[0], "order_completed", ids[0]),
+        (ids[1], "live_toggled", ids[1]),
+        (ids[2], "live_toggled", ids[2]),
+    ]
+    words = ("ORDERS", "ACTIVITIES", "SESSIONS")
+    assert [{word: said[word] for word in words if word in said} for said in written(log)] == [
+        {"ORDERS": [ids[0]], "ACTIVITIES": [ids[0]]},
+        {"ACTIVITIES": [ids[1]], "SESSIONS": [ids[1]]},
+        {"ACTIVITIES": [ids[2]]},
+    ]
     assert PHONE not in log
     assert "Awa" not in log
+
+
+def test_of_a_large_batch_there_is_one_line(line: Line) -> None:
+    """It names all its events by the tables that got their rows."""
+    company_id, _ = line.shop()
+    events = [order(company_id) for _ in range(50)]
+    line.publisher.publish_many(events)
+    (said,) = written(line.work())
+    assert said["ORDERS"] == said["ACTIVITIES"] == [str(event.event_id) for event in events]
 
 
 def test_companies_are_added_linked_and_listed(line: Line) -> None:

@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from events import Event, InvalidEvent, Publisher, PublishError, parse_event
+from events import Event, InvalidEvent, Publisher, PublishError
+from worker import ndjson
 from worker.errors import InvalidSetting
 
-_LONGEST_LINE = 1_000_000  # bytes
 _CHUNK = 500  # events between two counts of what Redis confirmed
 _NOT_CONFIRMED = 3  # exit code
 
@@ -45,18 +45,13 @@ def publish(
         with _publisher() as publisher, _progress(file) as lines:
             _publish(publisher, _events(lines, tally), tally)
     except PublishError:
-        _report(
+        ndjson.report(
             f"Redis did not confirm every event: {tally.published} are confirmed. "
             "Publish the same file again: what is on the queue already is persisted once"
         )
         raise typer.Exit(_NOT_CONFIRMED) from None
     typer.echo(f"published {tally.published}, refused {tally.refused}")
     raise typer.Exit(1 if tally.refused else 0)
-
-
-def _report(line: str) -> None:
-    # Written to whatever sys.stderr is at that moment: the progress bar makes room for it.
-    sys.stderr.write(f"{line}\n")
 
 
 def _publisher() -> Publisher:
@@ -74,17 +69,11 @@ def _publish(publisher: Publisher, events: Iterator[Event], tally: Tally) -> Non
 def _events(lines: Iterable[bytes], tally: Tally) -> Iterator[Event]:
     for number, line in enumerate(lines, start=1):
         try:
-            if len(line) > _LONGEST_LINE or line.strip():
-                yield _parsed(line)
+            if not ndjson.is_blank(line):
+                yield ndjson.parsed(line)
         except InvalidEvent as error:
             tally.refused += 1
-            _report(f"line {number}: {error}")
-
-
-def _parsed(line: bytes) -> Event:
-    if len(line.rstrip(b"\r\n")) > _LONGEST_LINE:
-        raise InvalidEvent("json", "is longer than 1 MB")
-    return parse_event(line)
+            ndjson.report(f"line {number}: {error}")
 
 
 @contextmanager
@@ -94,7 +83,7 @@ def _progress(file: BinaryIO) -> Iterator[Iterator[bytes]]:
         task = progress.add_task("publishing", total=_size(file))
 
         def advancing() -> Iterator[bytes]:
-            for line in _lines(file):
+            for line in ndjson.lines(file):
                 yield line
                 progress.advance(task, len(line))
 
@@ -105,11 +94,3 @@ def _size(file: BinaryIO) -> int | None:
     """Bytes, or None where it is not known beforehand (a pipe)."""
     status = os.fstat(file.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Each line, of which a much too long one is neither kept in memory nor yielded whole."""
-    while line := file.readline(_LONGEST_LINE + 1):
-        yield line
-        while line and not line.endswith(b"\n"):
-            line = file.readline(_LONGEST_LINE)

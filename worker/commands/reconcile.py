@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 
 from events import InvalidEvent
 from events.job import Call, Keys
-from worker.commands.publish import _lines, _parsed, _report
+from worker import ndjson
 from worker.errors import TransientFault
 from worker.gateway import Gateway
 from worker.masking import mask_text
@@ -76,7 +76,7 @@ def reconcile(
     try:
         with redis.Redis.from_url(settings.redis_url, socket_timeout=30) as connection:
             desk = Desk(connection, Keys.of(settings.queue))
-            lines = _events(_lines(file), tally)
+            lines = _events(ndjson.lines(file), tally)
             while chunk := list(islice(lines, _CHUNK)):
                 _conclude(chunk, desk, gateway, tally)
     except (RedisError, OSError):  # the cause may quote a password
@@ -90,15 +90,15 @@ def reconcile(
 def _events(lines: Iterable[bytes], tally: Counter[str]) -> Iterator[Line]:
     for number, line in enumerate(lines, start=1):
         try:
-            if line.strip():
+            if not ndjson.is_blank(line):
                 yield Line(number, _identified(line))
         except InvalidEvent as error:
             tally["bad"] += 1
-            _report(f"line {number}: {error}")
+            ndjson.report(f"line {number}: {error}")
 
 
 def _identified(line: bytes) -> Call:
-    event = _parsed(line)
+    event = ndjson.parsed(line)
     for field in _IDENTITY:
         if field not in event.model_fields_set:
             raise InvalidEvent(field, "is missing: without it the event would be new at every reading")
