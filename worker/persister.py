@@ -9,7 +9,6 @@ from events import Event, OrderCompleted
 from worker.errors import EventRefused
 from worker.gateway import Outcome
 
-
 _LARGE = 20  # events
 
 
