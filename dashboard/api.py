@@ -7,7 +7,7 @@
 from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException
 
@@ -48,7 +48,10 @@ def router(*, authorize: Callable[..., Any] = refuse, publisher: Publisher | Non
         publisher: of the host's own; without it ``Publisher.from_env()`` at the first toggle.
     """
     routes = APIRouter(
-        route_class=ProblemRoute, dependencies=[Depends(authorize)], responses=_PROBLEMS, tags=["botlive"]
+        route_class=ProblemRoute,
+        dependencies=[Depends(_allowing(authorize))],
+        responses=_PROBLEMS,
+        tags=["botlive"],
     )
     routes.post(
         "/toggle-live-mode", summary="Switch a shop's live mode", responses=documented(HTTPStatus.BAD_REQUEST)
@@ -56,6 +59,14 @@ def router(*, authorize: Callable[..., Any] = refuse, publisher: Publisher | Non
     routes.get("/botlive/activity/{company_id}", summary="What happened in a shop")(activity)
     routes.get("/botlive/orders/active/{company_id}", summary="A shop's pending orders")(active_orders)
     return routes
+
+
+def _allowing(authorize: Callable[..., Any]) -> Callable[..., Any]:
+    async def allowed(answer: Annotated[Any, Depends(authorize)]) -> None:
+        if answer is False:  # a dependency that answers instead of raising must not open the door
+            raise HTTPException(HTTPStatus.FORBIDDEN)
+
+    return allowed
 
 
 def _toggling(given: Publisher | None) -> Callable[..., Any]:

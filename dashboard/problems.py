@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import Any
 
 from fastapi import Request, Response
@@ -54,6 +55,8 @@ class ProblemRoute(APIRoute):
                 if error.status_code < HTTPStatus.BAD_REQUEST:
                     raise  # no error: a redirect of the host's dependency
                 return _refused(error)
+            except (JSONDecodeError, UnicodeDecodeError):  # the host's dependency reads the body first
+                return _problem(HTTPStatus.BAD_REQUEST, "the body is no JSON")
             except BotliveError as error:
                 return _unavailable(error)
 

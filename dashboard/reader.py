@@ -43,7 +43,7 @@ class Reader:
         self._bound = bound
         self._http = httpx.AsyncClient(
             base_url=f"{url}/rest/v1/rpc/",
-            headers={"apikey": key, "Authorization": f"Bearer {key}"},
+            headers={"apikey": key, "Authorization": f"Bearer {key}", "Content-Profile": "public"},
             timeout=bound,
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=60),
             transport=transport,

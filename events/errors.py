@@ -23,6 +23,10 @@ class InvalidEvent(BotliveError, ValueError):
         self.problem = problem
 
 
+class InvalidRedisUrl(BotliveError, ValueError):
+    """REDIS_URL is not the URL of a Redis."""
+
+
 class PublishError(BotliveError):
     """Redis did not confirm the event: it may not be published. Publish the same event again."""
 

@@ -26,6 +26,7 @@ LONGEST_NAME = 1_024
 FUTURE = timedelta(hours=24)
 """How far ahead a clock may be before its events are refused."""
 
+_HOURS_ONLY = re.compile(r"(?<=:\d\d)(?:\.\d+)?[+-]\d\d$")  # a zone as PostgreSQL writes it
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 
 
@@ -74,7 +75,9 @@ def _one(value: Any) -> int:
 
 def _datetime_or_iso_text(value: Any) -> Any:
     # pydantic would take a number, or a text of digits, as seconds since 1970.
-    if isinstance(value, datetime) or (isinstance(value, str) and _ISO_DATE.match(value)):
+    if isinstance(value, str) and _ISO_DATE.match(value):
+        return _HOURS_ONLY.sub(r"\g<0>:00", value)
+    if isinstance(value, datetime):
         return value
     raise PydanticCustomError("instant_type", "must be a date and time with a zone (ISO 8601)")
 

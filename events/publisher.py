@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from events import clock, job
 from events.contracts import Event
-from events.errors import PublisherClosed, PublishError
+from events.errors import InvalidRedisUrl, PublisherClosed, PublishError
 from events.job import Call
 
 _SCRIPT = files("events").joinpath("publish.lua").read_text(encoding="utf-8")
@@ -37,11 +37,14 @@ class Publisher:
     @classmethod
     def from_env(cls) -> Self:
         """A publisher to ``REDIS_URL`` (default: this machine) on the queue ``BOTLIVE_QUEUE``."""
-        connection = redis.Redis.from_url(
-            os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
-            socket_connect_timeout=0.25,
-            socket_timeout=0.25,
-        )
+        try:
+            connection = redis.Redis.from_url(
+                os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
+                socket_connect_timeout=0.25,
+                socket_timeout=0.25,
+            )
+        except ValueError:  # redis-py's own message may quote the password
+            raise InvalidRedisUrl from None
         return cls(connection, queue=os.environ.get("BOTLIVE_QUEUE") or job.QUEUE)
 
     def publish(self, event: Event) -> UUID:

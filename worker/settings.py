@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from redis.connection import parse_url
 
 from events.job import QUEUE
 from worker.errors import InvalidSetting, MissingSetting, SettingError
@@ -19,8 +20,10 @@ def _web_address(url: str) -> str:
 
 
 def _redis_address(url: str) -> str:
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must begin with redis://, rediss:// or unix://")
+    try:
+        parse_url(url)  # type: ignore[no-untyped-call] # redis-py's
+    except ValueError:  # its own message may quote the password
+        raise ValueError("is not the URL of a Redis") from None
     return url
 
 

@@ -59,12 +59,25 @@ def test_an_unknown_company_is_null(target: Target) -> None:
         assert target.gateway.call(function, {"text_id": f"contract-{uuid4()}"}) is None
 
 
+def test_rows_without_a_date_hide_nothing(target: Target, shop: Shop) -> None:
+    """They were made by hand and come last."""
+    target.database.execute(
+        """insert into public.activities (company_id, type, title, created_at)
+           select %s, 'system', 'undated', null from generate_series(1, 3)""",
+        [shop.uuid],
+    )
+    event = order(shop)
+    target.gateway.persist([event])
+    (row,) = target.gateway.call("botlive_read_activities", {"text_id": shop.company_id, "at_most": 1})
+    assert row["id"] == str(event.event_id)
+
+
 def test_what_is_in_the_inbox_is_said(target: Target, shop: Shop) -> None:
-    """Of the ids asked for, those that were persisted."""
+    """Of the ids asked for, those that were persisted, with the digest of what was."""
     event = order(shop)
     target.gateway.persist([event])
     asked = {"event_ids": [str(event.event_id), str(uuid4())]}
-    assert target.gateway.call("botlive_persisted", asked) == [str(event.event_id)]
+    assert target.gateway.call("botlive_persisted", asked) == {str(event.event_id): event.digest()}
 
 
 def test_the_probe_passes_and_writes_nothing(target: Target, shop: Shop) -> None:

@@ -681,3 +681,17 @@ def test_the_content_is_json_and_the_event_again(event: Event) -> None:
     assert parse_event(json.dumps(content)) == event
     shared = {"event_id", "type", "version", "company_id", "occurred_at", "conversation_id"}
     assert event.own_fields() == {name: content[name] for name in content.keys() - shared}
+
+
+@pytest.mark.parametrize("zone", ["+00", "+00:00", "Z"])
+@pytest.mark.parametrize("fraction", ["", ".25"])
+def test_a_zone_may_be_whole_hours(zone: str, fraction: str) -> None:
+    """As PostgreSQL prints a timestamptz: records of the past come that way."""
+    event = PaymentValidated(
+        company_id="shop",
+        user_id="+225",
+        amount=1,
+        reference="",
+        occurred_at=f"2025-11-20 09:30:00{fraction}{zone}",
+    )
+    assert event.occurred_at.isoformat().startswith("2025-11-20T09:30:00")

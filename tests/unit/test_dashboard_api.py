@@ -234,6 +234,24 @@ async def own_shop(request: Request) -> None:
         raise HTTPException(403, "not yours")
 
 
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff"])
+def test_a_body_that_the_hosts_dependency_cannot_read_is_refused(host: Host, text: bytes) -> None:
+    """It reads the body before FastAPI does, whatever content type the caller claims."""
+    response = host.client(authorize=own_shop).post(
+        "/toggle-live-mode", content=text, headers={"Content-Type": "text/plain"}
+    )
+    problem(response, 400)
+    assert host.publisher.events == []
+
+
+def test_a_dependency_that_answers_false_lets_nobody_in(host: Host) -> None:
+    """It was meant as a no: nothing is read and nothing is published."""
+    client = host.client(authorize=lambda: False)
+    problem(client.get("/botlive/activity/shop"), 403)
+    problem(client.post("/toggle-live-mode", json={"company_id": "shop", "enable": True}), 403)
+    assert host.asked == []
+
+
 def test_the_hosts_dependency_sees_which_company_is_meant(host: Host) -> None:
     """In the path or in the body, which it may read before the endpoint does."""
     client = host.client(authorize=own_shop)

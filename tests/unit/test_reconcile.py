@@ -28,17 +28,19 @@ class _Supabase:
     """Stands in for the gateway: the inbox, and what was asked of it."""
 
     def __init__(self) -> None:
-        self.inbox: set[str] = set()
+        self.inbox: dict[str, str] = {}
         self.asked: list[int] = []
         self.away = False
 
-    def call(self, function: str, arguments: dict[str, Any]) -> list[str]:
+    def call(self, function: str, arguments: dict[str, Any]) -> dict[str, str]:
         """As ``botlive_persisted``."""
         assert function == "botlive_persisted"
         if self.away:
             raise TransientFault
         self.asked.append(len(arguments["event_ids"]))
-        return [event_id for event_id in arguments["event_ids"] if event_id in self.inbox]
+        return {
+            event_id: self.inbox[event_id] for event_id in arguments["event_ids"] if event_id in self.inbox
+        }
 
     def close(self) -> None:
         """Nothing to close."""
@@ -108,14 +110,16 @@ def _fail(redis: fakeredis.FakeStrictRedis, job_id: str, trace: str) -> None:
 def test_all_persisted(supabase: _Supabase, reconcile: Reconcile) -> None:
     """Only the totals, and exit code 0; a blank line is none."""
     events = [_payment() for _ in range(3)]
-    supabase.inbox = {str(event.event_id) for event in events}
+    supabase.inbox = {str(event.event_id): event.digest() for event in events}
     code, out, err = reconcile(events[0], b"", events[1], b" \r", events[2], events[0])
     assert (code, out, err) == (0, ["persisted 4, waiting 0, failed 0, unknown 0, bad 0"], [])
 
 
-def test_an_empty_file(reconcile: Reconcile) -> None:
-    """Nothing is lost of nothing."""
-    assert reconcile() == (0, ["persisted 0, waiting 0, failed 0, unknown 0, bad 0"], [])
+def test_an_empty_file(supabase: _Supabase, reconcile: Reconcile) -> None:
+    """It proves nothing, so the exit code is 1: the script that was to write it may have failed."""
+    totals = "persisted 0, waiting 0, failed 0, unknown 0, bad 0"
+    assert reconcile() == (1, [totals], [])
+    assert reconcile(b"") == (1, [totals], [])
 
 
 @pytest.mark.parametrize("status", ["queued", "started", "scheduled", "deferred"])
@@ -187,7 +191,7 @@ def test_a_persisted_event_whose_job_failed_afterwards(
     event = _payment()
     Publisher(redis).publish(event)
     _fail(redis, str(event.event_id), "rq.timeouts.JobTimeoutException: too slow")
-    supabase.inbox = {str(event.event_id)}
+    supabase.inbox = {str(event.event_id): event.digest()}
     assert reconcile(event)[0] == 0
 
 
@@ -200,7 +204,7 @@ def test_a_contested_id(supabase: _Supabase, redis: fakeredis.FakeStrictRedis, r
     contested = redis.lindex("rq:queue:botlive", 1).decode()
     redis.lrem("rq:queue:botlive", 0, str(first.event_id))
     redis.delete(f"rq:job:{first.event_id}")
-    supabase.inbox = {str(first.event_id)}
+    supabase.inbox = {str(first.event_id): first.digest()}
     assert reconcile(first, second)[1] == [
         f"line 2: {first.event_id} waiting",
         "persisted 1, waiting 1, failed 0, unknown 0, bad 0",
@@ -218,9 +222,22 @@ def test_another_content_under_a_persisted_id(
     """It has the id's own job, and the inbox knows the id: but not this content."""
     event = _payment()
     Publisher(redis).publish(event)
-    supabase.inbox = {str(event.event_id)}
+    supabase.inbox = {str(event.event_id): "another"}
     _fail(redis, str(event.event_id), "EventRefused: event id already used")
     assert reconcile(event)[1][-1] == "persisted 0, waiting 0, failed 1, unknown 0, bad 0"
+
+
+def test_another_content_that_redis_knows_nothing_of(supabase: _Supabase, reconcile: Reconcile) -> None:
+    """Never published, or discarded since: the inbox alone tells that it is not what was persisted."""
+    event = _payment()
+    supabase.inbox = {str(event.event_id): "another"}
+    assert reconcile(event)[:2] == (
+        1,
+        [
+            f"line 1: {event.event_id} failed: event id already used",
+            "persisted 0, waiting 0, failed 1, unknown 0, bad 0",
+        ],
+    )
 
 
 def test_a_job_that_rq_itself_enqueued(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None:
@@ -234,7 +251,7 @@ def test_a_job_that_rq_itself_enqueued(redis: fakeredis.FakeStrictRedis, reconci
 def test_bad_lines_are_named(supabase: _Supabase, reconcile: Reconcile) -> None:
     """By number and field on stderr; one without an identity can be found nowhere."""
     good = _payment()
-    supabase.inbox = {str(good.event_id)}
+    supabase.inbox = {str(good.event_id): good.digest()}
     nameless = json.loads(_line(good))
     del nameless["event_id"]
     timeless = json.loads(_line(good))
