@@ -33,3 +33,11 @@ class PublishError(BotliveError):
 
 class PublisherClosed(PublishError):
     """The publisher is closed: nothing can be published through it any more."""
+
+
+class OutboxFull(PublishError):
+    """Redis did not confirm the event, and the outbox has no room for it: it is not published."""
+
+
+class OutboxFailed(PublishError):
+    """Redis did not confirm the event, and the outbox's file cannot be written: it is not published."""

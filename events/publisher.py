@@ -2,10 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import sha1
 from importlib.resources import files
 from itertools import islice
+from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 from uuid import UUID
 
@@ -16,27 +21,44 @@ from events import clock, job
 from events.contracts import Event
 from events.errors import InvalidRedisUrl, PublisherClosed, PublishError
 from events.job import Call
+from events.outbox import Outbox
 
 _SCRIPT = files("events").joinpath("publish.lua").read_text(encoding="utf-8")
 _SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _NUMBER_OF_KEYS = 4
+_PAUSE = 1.0  # seconds between two tries to reach a Redis that is away
+_THREADS = 4  # for calls of the event loop
 _CHUNK = 500  # events a round trip: some 500 KB, so that Redis stays responsive for others
 
 
 class Publisher:
     """Publishes events to Redis, each as one RQ job whose id is the event's id.
 
-    Publishing an event again is harmless: it is persisted once. Safe to share between threads.
+    What Redis does not confirm is kept in the outbox, where there is one, and delivered in the
+    background. Publishing an event again is harmless: it is persisted once. Safe to share between
+    threads, and after a fork.
     """
 
-    def __init__(self, connection: redis.Redis, *, queue: str = job.QUEUE) -> None:
+    def __init__(
+        self, connection: redis.Redis, *, queue: str = job.QUEUE, outbox: Outbox | None = None
+    ) -> None:
         self._redis = connection
         self._keys = job.Keys.of(queue)
         self._closed = False
+        self._outbox = outbox
+        self._away_until = 0.0
+        self._courier: Thread | None = None
+        self._threads: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
+        if outbox is not None and len(outbox):
+            self._deliver_later()
 
     @classmethod
     def from_env(cls) -> Self:
-        """A publisher to ``REDIS_URL`` (default: this machine) on the queue ``BOTLIVE_QUEUE``."""
+        """A publisher to ``REDIS_URL`` (default: this machine) on the queue ``BOTLIVE_QUEUE``.
+
+        ``BOTLIVE_OUTBOX`` names the file of its outbox; what waits there from before is delivered.
+        """
         try:
             connection = redis.Redis.from_url(
                 os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
@@ -45,13 +67,15 @@ class Publisher:
             )
         except ValueError:  # redis-py's own message may quote the password
             raise InvalidRedisUrl from None
-        return cls(connection, queue=os.environ.get("BOTLIVE_QUEUE") or job.QUEUE)
+        file = os.environ.get("BOTLIVE_OUTBOX")
+        outbox = Outbox(Path(file)) if file else None
+        return cls(connection, queue=os.environ.get("BOTLIVE_QUEUE") or job.QUEUE, outbox=outbox)
 
     def publish(self, event: Event) -> UUID:
         """Put the event on the queue and return its id, which is its order's or session's id too.
 
         Raises:
-            PublishError: Redis did not confirm it.
+            PublishError: neither Redis nor the outbox took it.
         """
         return self.publish_many([event])[0]
 
@@ -59,7 +83,7 @@ class Publisher:
         """Put the events on the queue in their order, hundreds to a round trip.
 
         Raises:
-            PublishError: Redis did not confirm them all; publishing all of them again is harmless.
+            PublishError: not all were taken; publishing all of them again is harmless.
         """
         if self._closed:
             raise PublisherClosed
@@ -72,7 +96,7 @@ class Publisher:
 
     async def apublish(self, event: Event) -> UUID:
         """As ``publish``, without blocking the event loop."""
-        return await asyncio.to_thread(self.publish, event)
+        return await self._in_thread(partial(self.publish, event))
 
     def publish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
@@ -83,7 +107,7 @@ class Publisher:
         see it, and is not lost. The payload may hold anything.
 
         Raises:
-            PublishError: Redis did not confirm it.
+            PublishError: neither Redis nor the outbox took it.
         """
         if self._closed:
             raise PublisherClosed
@@ -95,11 +119,28 @@ class Publisher:
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
         """As ``publish_unchecked``, without blocking the event loop."""
-        return await asyncio.to_thread(self.publish_unchecked, event_type, payload, event_id=event_id)
+        return await self._in_thread(partial(self.publish_unchecked, event_type, payload, event_id=event_id))
+
+    def drain(self) -> int:
+        """Bring what waits in the outbox to the queue, in its order; how many events that were.
+
+        Raises:
+            PublishError: Redis or the outbox's file is away; what is left waits on.
+        """
+        delivered = 0
+        if self._outbox is None:
+            return delivered
+        while not self._closed and (waiting := self._outbox.oldest(_CHUNK)):
+            self._queue([call for _, call in waiting])
+            self._outbox.remove([number for number, _ in waiting])
+            delivered += len(waiting)
+        return delivered
 
     def close(self) -> None:
         """Give the connections back. Nothing can be published afterwards."""
         self._closed = True
+        if self._threads:
+            self._threads.shutdown(wait=False)
         self._redis.close()
 
     def __enter__(self) -> Self:
@@ -108,10 +149,48 @@ class Publisher:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    async def _in_thread(self, call: Callable[[], UUID]) -> UUID:
+        # Threads of its own: the loop's default ones look up names, which must not wait for Redis.
+        if self._threads is None or self._process != os.getpid():  # a fork leaves the threads behind
+            self._threads, self._process = ThreadPoolExecutor(_THREADS, "botlive-publisher"), os.getpid()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
     def _put(self, calls: Sequence[Call]) -> None:
+        if self._outbox is None:
+            self._queue(calls)
+        elif not self._queued(calls):
+            self._outbox.add(calls)
+            self._deliver_later()
+
+    def _queued(self, calls: Sequence[Call]) -> bool:
+        if time.monotonic() < self._away_until:
+            return False  # just now it was away: nobody else need wait to find that out
+        try:
+            self._queue(calls)
+        except PublishError:
+            self._away_until = time.monotonic() + _PAUSE
+            return False
+        return True
+
+    def _queue(self, calls: Sequence[Call]) -> None:
         contested = self._send([(call, call.own_id) for call in calls])
         if contested and self._send([(call, call.contested_id) for call in contested]):
             raise PublishError
+
+    def _deliver_later(self) -> None:
+        # Two couriers do no harm: an event that is on the queue already is not put there again.
+        if self._courier is None or not self._courier.is_alive():
+            self._courier = Thread(target=self._deliver, name="botlive-outbox", daemon=True)
+            self._courier.start()
+
+    def _deliver(self) -> None:
+        while not self._closed:
+            try:
+                self.drain()
+            except PublishError:
+                time.sleep(_PAUSE)
+            else:
+                return
 
     def _send(self, jobs: Sequence[tuple[Call, str]]) -> list[Call]:
         """One round trip; returns the calls whose id is taken by another event."""

@@ -29,6 +29,7 @@ COMMANDS = {
         "Show the queue in a browser (rq-dashboard).",
     ),
     "migrate": Command("worker.commands.migrate:migrate", "worker", "Bring the database to this version."),
+    "outbox": Command("worker.commands.outbox:app", "worker", "What waits in a chat's outbox."),
     "publish": Command("worker.commands.publish:publish", "worker", "Publish events from NDJSON."),
     "reconcile": Command(
         "worker.commands.reconcile:reconcile", "worker", "Say what became of NDJSON's events."

@@ -1,0 +1,33 @@
+"""``botlive outbox``: what waits in a chat's outbox, also if that process never returns."""
+
+import os
+from pathlib import Path
+
+import typer
+
+from events import Publisher
+from events.outbox import LIMIT, Outbox
+from worker.errors import MissingSetting
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.command()
+def status() -> None:
+    """Say how many events wait in the file BOTLIVE_OUTBOX, and how many it may hold."""
+    print(f"{len(_outbox())} of at most {LIMIT} events wait")
+
+
+@app.command()
+def drain() -> None:
+    """Bring what waits there to the queue of REDIS_URL."""
+    _outbox()
+    with Publisher.from_env() as publisher:
+        print(f"delivered {publisher.drain()}")
+
+
+def _outbox() -> Outbox:
+    name = os.environ.get("BOTLIVE_OUTBOX")
+    if not name:
+        raise MissingSetting("BOTLIVE_OUTBOX")
+    return Outbox(Path(name))
