@@ -1,6 +1,7 @@
 """The chat's side of the queue."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,9 +20,11 @@ from redis.exceptions import NoScriptError, RedisError
 
 from events import clock, job
 from events.contracts import Event
-from events.errors import InvalidRedisUrl, PublisherClosed, PublishError
+from events.errors import InvalidRedisUrl, OutboxFailed, PublisherClosed, PublishError
 from events.job import Call
 from events.outbox import Outbox
+
+_log = logging.getLogger("botlive.events")
 
 _SCRIPT = files("events").joinpath("publish.lua").read_text(encoding="utf-8")
 _SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -50,7 +53,7 @@ class Publisher:
         self._courier: Thread | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._process = os.getpid()
-        if outbox is not None and len(outbox):
+        if outbox is not None and _has_any(outbox):
             self._deliver_later()
 
     @classmethod
@@ -214,3 +217,11 @@ class Publisher:
         if errors:
             raise errors[0]
         return replies
+
+
+def _has_any(outbox: Outbox) -> bool:
+    try:
+        return len(outbox) > 0
+    except OutboxFailed:  # while Redis takes the events the chat can do without
+        _log.error("the outbox %s cannot be opened: mend it before Redis is away", outbox.path)
+        return False

@@ -113,13 +113,22 @@ def test_a_full_outbox_says_so(server: fakeredis.FakeServer, publisher: Publishe
 
 
 def test_an_outbox_that_cannot_be_written_says_so(
-    server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, tmp_path: Path
+    server: fakeredis.FakeServer,
+    redis: fakeredis.FakeStrictRedis,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A file that is no database: the publisher cannot even begin, and names no event."""
+    """At the start in the log, while Redis takes the events; aloud once Redis is away too."""
     path = tmp_path / "no database"
-    path.write_text("something else, and long enough to be looked at as a header of a file" * 20)
+    path.write_text("something else, and long enough to be looked at as the header of a file" * 20)
+    publisher = Publisher(redis, outbox=Outbox(path))
+    assert "cannot be opened" in caplog.text
+    event = payment()
+    publisher.publish(event)
+    assert waiting(redis) == [str(event.event_id)]
+    server.connected = False
     with pytest.raises(OutboxFailed):
-        Publisher(redis, outbox=Outbox(path))
+        publisher.publish(payment())
 
 
 def test_without_an_outbox_the_failure_is_the_callers(
