@@ -60,11 +60,15 @@ class Batches:
     def __bool__(self) -> bool:
         return bool(self._under_way)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether an answer has to come before the next batch is sent."""
+        return len(self._under_way) >= (1 if self._breaker.is_careful else DEPTH)
+
     def send(self, batch: Batch) -> None:
-        """Set aside what cannot be read and send the rest; wait only where too many are under way."""
+        """Set aside what cannot be read and send the rest."""
         deliveries = [made for claim in batch.claims if (made := self._read(claim, batch.deaths))]
-        one_at_a_time = batch.kind == "alone" or self._breaker.is_careful
-        while self._under_way and (one_at_a_time or len(self._under_way) >= DEPTH):
+        while self._under_way and batch.kind == "alone":
             self.conclude()
         if deliveries and self._breaker.is_open:
             self._books.give_back([delivery.job_id for delivery in deliveries])

@@ -6,11 +6,13 @@ Of RQ's private names it relies on ``BaseWorker._stop_requested`` and on ``Job._
 ``handle_job_failure``; ``tests/integration/test_worker.py`` fails when a release moves one of them.
 """
 
+import math
 import os
 import signal
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any, ClassVar, cast
 from uuid import uuid4
@@ -32,6 +34,7 @@ from worker.gateway import Gateway
 from worker.persister import Persister
 
 _IDLE = 2.0  # seconds that one wait for a job may last
+_SLICE = 0.25  # seconds of one wait for an answer
 _RECOVERY = 2.5  # seconds between two looks for dead workers
 _HEARTBEAT = 10.0  # seconds between two heartbeats
 _GRACE = 6.0  # seconds that a stop waits for the answers of what is under way
@@ -114,17 +117,20 @@ class Consumer(SimpleWorker):
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:
         """The next batch in a job's place; None when there is none, in burst, or no more wanted."""
-        idle_since = time.monotonic()
+        idle_until = math.inf if max_idle_time is None else time.monotonic() + max_idle_time
         while not self._stopping:
             self._keep_house(burst=timeout is None)
+            if self._batches.is_full:
+                self._conclude()
+                continue
             batch = self._claims.claim(self._breaker.limit) if self._may_claim() else Batch()
             if batch.claims:
                 return cast("Job", batch), self.queues[0]
             if batch.kind == "stock" and (job := super().dequeue_job_and_maintain_ttl(None)):
                 return job
             if self._batches:
-                self._batches.conclude()
-            elif not self._breaker.is_open and (timeout is None or _over(idle_since, max_idle_time)):
+                self._conclude()
+            elif not self._breaker.is_open and (timeout is None or time.monotonic() > idle_until):
                 return None
             elif not self._breaker.is_open:
                 self.set_state(WorkerStatus.IDLE)
@@ -211,6 +217,11 @@ class Consumer(SimpleWorker):
             self._told = None
             self._log.info("resumed")
 
+    def _conclude(self) -> None:
+        # Not for as long as a call may hang: a stop, a heartbeat and dead workers must not wait for it.
+        with suppress(TimeoutError):
+            self._batches.conclude(_SLICE)
+
     def _may_claim(self) -> bool:
         """Whether the way to Supabase is free; finds it out when a probe is due."""
         if not self._breaker.is_open:
@@ -236,7 +247,3 @@ class Consumer(SimpleWorker):
             self._log.warning("given back", reason="no answer in time for the stop")
         self._claims.give_back()
         self._claims.die()
-
-
-def _over(since: float, seconds: float | None) -> bool:
-    return seconds is not None and time.monotonic() - since >= seconds

@@ -1,5 +1,6 @@
 """The worker under faults: killed, stopped, cut off, poisoned, beside others."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -28,6 +29,19 @@ def locked_orders(stack: Stack) -> Iterator[None]:
     with psycopg.connect(stack.environment["DATABASE_URL"]) as database:
         database.execute("lock table public.orders in share mode")
         yield
+
+
+@contextmanager
+def frozen_gateway(stack: Stack) -> Iterator[None]:
+    """Calls get no answer meanwhile."""
+    pids = list(stack.gateway.pids)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.slow
@@ -89,6 +103,20 @@ def test_a_live_workers_claims_are_left_alone(line: Line) -> None:
     assert len(line.rows([uuid]).orders) == 1
 
 
+def test_a_death_in_company_is_not_counted(line: Line) -> None:
+    """One in company and two alone are not three alone: all are persisted."""
+    company_id, uuid = line.shop()
+    events = [order(company_id), order(company_id)]
+    line.publisher.publish_many(events)
+    for expected in (2, 1, 1):
+        dead = Claims(line.redis, line.name, PREFIX + uuid4().hex)
+        assert len(dead.claim(100).claims) == expected
+        Claims(line.redis, line.name, PREFIX + "living").recover()
+    line.work()
+    assert line.failed() == {}
+    assert len(line.rows([uuid]).orders) == 2
+
+
 def test_three_deaths_alone_set_an_event_aside(line: Line) -> None:
     """Deaths in company only make the events run alone; the third death alone sets that one aside."""
     company_id, uuid = line.shop()
@@ -109,7 +137,7 @@ def test_a_stop_gives_back_what_hangs(line: Line, stack: Stack) -> None:
     """SIGTERM with a call that hangs: the worker is gone within 10 s, its events wait again."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(3)]
-    with line.worker() as process, locked_orders(stack):
+    with line.worker() as process, frozen_gateway(stack):
         line.publisher.publish_many(events)
         until(lambda: line.held() == 3, 10)
         process.terminate()
