@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
-from events.errors import OutboxFailed, OutboxFull
+from events.coalescer import Group
+from events.errors import OutboxFailed, OutboxFull, PublishError
 from events.job import Call
 
 LIMIT = 100_000
 """Events that the file may hold; some 100 MB."""
 
 _PATIENCE = 0.2  # seconds that a writer waits for another process
+_PAGES = 125_000  # of 4 KiB: the file's size is bounded too, whatever the size of an event
 _TABLE = """
 create table if not exists waiting (
   number integer primary key, event_id text not null, data text not null,
@@ -26,25 +28,23 @@ class Outbox:
 
     def __init__(self, path: Path, *, limit: int = LIMIT) -> None:
         self.path = path
-        self._limit = limit
+        self.limit = limit
+        """Events that it may hold."""
 
-    def add(self, calls: Sequence[Call]) -> None:
-        """Keep them, durably: all or none.
-
-        Raises:
-            OutboxFull: there is no room for them.
-            OutboxFailed: the file cannot be written.
-        """
-        rows = [(str(call.event_id), call.data, call.digest, call.description) for call in calls]
-        with self._open() as file:
-            if len(rows) + _count(file) > self._limit:
-                raise OutboxFull
-            file.executemany(
-                "insert into waiting (event_id, data, digest, description) values (?, ?, ?, ?)", rows
-            )
+    def add(self, groups: Sequence[Group]) -> Sequence[PublishError | None]:
+        """Keep them, durably, in one transaction; for each group the error where it was not, or None."""
+        try:
+            with self._open() as file:
+                return [self._add(file, group) for group in groups]
+        except PublishError as error:
+            return [error] * len(groups)
 
     def oldest(self, most: int) -> list[tuple[int, Call]]:
-        """The first of them, each with its number."""
+        """The first of them, each with its number.
+
+        Raises:
+            OutboxFailed: the file cannot be read.
+        """
         with self._open() as file:
             rows = file.execute(
                 "select number, event_id, data, digest, description from waiting order by number limit ?",
@@ -53,13 +53,29 @@ class Outbox:
         return [(number, Call(UUID(event_id), *fields)) for number, event_id, *fields in rows]
 
     def remove(self, numbers: Sequence[int]) -> None:
-        """They are on the queue."""
+        """They are on the queue.
+
+        Raises:
+            OutboxFailed: the file cannot be written.
+        """
         with self._open() as file:
             file.executemany("delete from waiting where number = ?", [(number,) for number in numbers])
 
     def __len__(self) -> int:
         with self._open() as file:
-            return _count(file)
+            (count,) = file.execute("select count(*) from waiting").fetchone()
+        return int(count)
+
+    def _add(self, file: sqlite3.Connection, group: Group) -> PublishError | None:
+        # Not counted: that would read the whole file. It is emptied from its head, so this is the same.
+        (span,) = file.execute("select max(number) - min(number) + 1 from waiting").fetchone()
+        if len(group) + (span or 0) > self.limit:
+            return OutboxFull()
+        rows = [(str(call.event_id), call.data, call.digest, call.description) for call in group]
+        file.executemany(
+            "insert into waiting (event_id, data, digest, description) values (?, ?, ?, ?)", rows
+        )
+        return None
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -69,14 +85,13 @@ class Outbox:
             try:
                 with file:
                     file.execute("pragma journal_mode = wal")
+                    file.execute(f"pragma max_page_count = {_PAGES}")
                     file.execute(_TABLE)
                     yield file
             finally:
                 file.close()
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            raise (OutboxFull if full else OutboxFailed) from error
+        except OSError as error:
             raise OutboxFailed from error
-
-
-def _count(file: sqlite3.Connection) -> int:
-    (count,) = file.execute("select count(*) from waiting").fetchone()
-    return int(count)

@@ -18,6 +18,8 @@ end
 -- The list first: a server that refuses one of these must not leave a hash that claims to be queued.
 redis.call('RPUSH', KEYS[2], ARGV[1])
 redis.call('HSET', KEYS[1], 'digest', ARGV[2], unpack(ARGV, 3))
+-- A stock worker's finished job has a time to live, which HSET keeps.
+redis.call('PERSIST', KEYS[1])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('SADD', KEYS[3], KEYS[2])
 return 1

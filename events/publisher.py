@@ -1,86 +1,99 @@
 """The chat's side of the queue."""
 
 import asyncio
-import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from hashlib import sha1
-from importlib.resources import files
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
-from threading import Thread
 from typing import Any, Self
 from uuid import UUID
 
 import redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from events import clock, job
+from events.coalescer import Coalescer
 from events.contracts import Event
+from events.courier import PAUSE, Courier
 from events.errors import InvalidRedisUrl, OutboxFailed, PublisherClosed, PublishError
 from events.job import Call
 from events.outbox import Outbox
+from events.queue import CHUNK, Queue
 
-_log = logging.getLogger("botlive.events")
+WITHIN = 0.25
+"""Seconds that publishing takes at most, over everything: name look-up, connecting, Redis, the file."""
+_MORE = 0.002  # seconds for each further event of the same call
 
-_SCRIPT = files("events").joinpath("publish.lua").read_text(encoding="utf-8")
-_SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_NUMBER_OF_KEYS = 4
-_PAUSE = 1.0  # seconds between two tries to reach a Redis that is away
-_THREADS = 4  # for calls of the event loop
-_CHUNK = 500  # events a round trip: some 500 KB, so that Redis stays responsive for others
+_TO_REDIS = 0.7  # of that time, where an outbox takes over
+_AT_ONCE = 0.4  # of that time, for a connection that is open
 
 
 class Publisher:
     """Publishes events to Redis, each as one RQ job whose id is the event's id.
 
-    What Redis does not confirm is kept in the outbox, where there is one, and delivered in the
+    What Redis does not confirm in time is kept in the outbox, where there is one, and delivered in the
     background. Publishing an event again is harmless: it is persisted once. Safe to share between
-    threads, and after a fork.
+    threads, and after a fork. ``within`` bounds, in seconds, how long the chat waits.
     """
 
     def __init__(
-        self, connection: redis.Redis, *, queue: str = job.QUEUE, outbox: Outbox | None = None
+        self,
+        connection: redis.Redis,
+        *,
+        queue: str = job.QUEUE,
+        outbox: Outbox | None = None,
+        within: float = WITHIN,
     ) -> None:
         self._redis = connection
-        self._keys = job.Keys.of(queue)
-        self._closed = False
-        self._outbox = outbox
+        self._queue = Queue(connection, queue)
+        self._sender = Coalescer("botlive-publisher", self._queue.put_groups)
+        self._courier = Courier(outbox, self._queue) if outbox is not None else None
+        self._within = within
         self._away_until = 0.0
-        self._courier: Thread | None = None
-        self._threads: ThreadPoolExecutor | None = None
-        self._process = os.getpid()
-        if outbox is not None and _has_any(outbox):
-            self._deliver_later()
+        self._closed = False
+        if self._courier and self._courier.waiting:
+            self._courier.set_out()
 
     @classmethod
-    def from_env(cls) -> Self:
+    def from_env(cls, *, within: float = WITHIN) -> Self:
         """A publisher to ``REDIS_URL`` (default: this machine) on the queue ``BOTLIVE_QUEUE``.
 
         ``BOTLIVE_OUTBOX`` names the file of its outbox; what waits there from before is delivered.
+
+        Raises:
+            InvalidRedisUrl: that is no URL of a Redis.
         """
         try:
             connection = redis.Redis.from_url(
                 os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
-                socket_connect_timeout=0.25,
-                socket_timeout=0.25,
+                socket_connect_timeout=within * _AT_ONCE,
+                socket_timeout=within * _AT_ONCE,
+                retry=Retry(NoBackoff(), 0),  # redis-py's own would take seconds
             )
         except ValueError:  # redis-py's own message may quote the password
             raise InvalidRedisUrl from None
         file = os.environ.get("BOTLIVE_OUTBOX")
         outbox = Outbox(Path(file)) if file else None
-        return cls(connection, queue=os.environ.get("BOTLIVE_QUEUE") or job.QUEUE, outbox=outbox)
+        return cls(
+            connection, queue=os.environ.get("BOTLIVE_QUEUE") or job.QUEUE, outbox=outbox, within=within
+        )
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait in the outbox, of the ``Outbox.limit`` that it may hold."""
+        return self._courier.waiting if self._courier else 0
 
     def publish(self, event: Event) -> UUID:
         """Put the event on the queue and return its id, which is its order's or session's id too.
 
         Raises:
-            PublishError: neither Redis nor the outbox took it.
+            PublishError: neither Redis nor the outbox took it in time.
         """
-        return self.publish_many([event])[0]
+        self._put([Call.of(event)])
+        return event.event_id
 
     def publish_many(self, events: Iterable[Event]) -> list[UUID]:
         """Put the events on the queue in their order, hundreds to a round trip.
@@ -88,18 +101,17 @@ class Publisher:
         Raises:
             PublishError: not all were taken; publishing all of them again is harmless.
         """
-        if self._closed:
-            raise PublisherClosed
         published: list[UUID] = []
         stream = iter(events)
-        while chunk := list(islice(stream, _CHUNK)):
+        while chunk := list(islice(stream, CHUNK)):
             self._put([Call.of(event) for event in chunk])
             published += [event.event_id for event in chunk]
         return published
 
     async def apublish(self, event: Event) -> UUID:
-        """As ``publish``, without blocking the event loop."""
-        return await self._in_thread(partial(self.publish, event))
+        """As ``publish``, without blocking the event loop; calls at the same time share round trips."""
+        await self._aput([Call.of(event)])
+        return event.event_id
 
     def publish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
@@ -110,10 +122,8 @@ class Publisher:
         see it, and is not lost. The payload may hold anything.
 
         Raises:
-            PublishError: neither Redis nor the outbox took it.
+            PublishError: neither Redis nor the outbox took it in time.
         """
-        if self._closed:
-            raise PublisherClosed
         call = Call.unchecked(event_id or clock.new_id(), event_type, payload)
         self._put([call])
         return call.event_id
@@ -122,7 +132,9 @@ class Publisher:
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
         """As ``publish_unchecked``, without blocking the event loop."""
-        return await self._in_thread(partial(self.publish_unchecked, event_type, payload, event_id=event_id))
+        call = Call.unchecked(event_id or clock.new_id(), event_type, payload)
+        await self._aput([call])
+        return call.event_id
 
     def drain(self) -> int:
         """Bring what waits in the outbox to the queue, in its order; how many events that were.
@@ -130,20 +142,15 @@ class Publisher:
         Raises:
             PublishError: Redis or the outbox's file is away; what is left waits on.
         """
-        delivered = 0
-        if self._outbox is None:
-            return delivered
-        while not self._closed and (waiting := self._outbox.oldest(_CHUNK)):
-            self._queue([call for _, call in waiting])
-            self._outbox.remove([number for number, _ in waiting])
-            delivered += len(waiting)
-        return delivered
+        return self._courier.drain() if self._courier else 0
 
     def close(self) -> None:
         """Give the connections back. Nothing can be published afterwards."""
         self._closed = True
-        if self._threads:
-            self._threads.shutdown(wait=False)
+        if self._courier:
+            self._courier.stop()
+        self._sender.close()
+        self._queue.close()
         self._redis.close()
 
     def __enter__(self) -> Self:
@@ -152,76 +159,72 @@ class Publisher:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def _in_thread(self, call: Callable[[], UUID]) -> UUID:
-        # Threads of its own: the loop's default ones look up names, which must not wait for Redis.
-        if self._threads is None or self._process != os.getpid():  # a fork leaves the threads behind
-            self._threads, self._process = ThreadPoolExecutor(_THREADS, "botlive-publisher"), os.getpid()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
     def _put(self, calls: Sequence[Call]) -> None:
-        if self._outbox is None:
-            self._queue(calls)
-        elif not self._queued(calls):
-            self._outbox.add(calls)
-            self._deliver_later()
-
-    def _queued(self, calls: Sequence[Call]) -> bool:
-        if time.monotonic() < self._away_until:
-            return False  # just now it was away: nobody else need wait to find that out
+        deadline = self._begin(len(calls))
         try:
-            self._queue(calls)
-        except PublishError:
-            self._away_until = time.monotonic() + _PAUSE
+            if not self._at_once(calls):
+                _wait(self._send(calls), deadline - self._reserve, PublishError)
+        except PublishError as error:
+            _wait(self._keep(calls, error), deadline, OutboxFailed)
+            self._set_out()
+
+    async def _aput(self, calls: Sequence[Call]) -> None:
+        deadline = self._begin(len(calls))
+        try:
+            await _await(self._send(calls), deadline - self._reserve, PublishError)
+        except PublishError as error:
+            await _await(self._keep(calls, error), deadline, OutboxFailed)
+            self._set_out()
+
+    def _begin(self, events: int) -> float:
+        """The instant until which the caller waits."""
+        if self._closed:
+            raise PublisherClosed
+        return time.monotonic() + self._within + _MORE * (events - 1)
+
+    @property
+    def _reserve(self) -> float:
+        """Seconds that are the file's."""
+        return self._within * (1 - _TO_REDIS) if self._courier else 0.0
+
+    @property
+    def _is_away(self) -> bool:
+        # Just now it was: nobody else need wait to find that out, where there is an outbox.
+        return self._courier is not None and time.monotonic() < self._away_until
+
+    def _at_once(self, calls: Sequence[Call]) -> bool:
+        """Whether it is done already, without the detour over another thread."""
+        if len(calls) > 1 or self._is_away:
             return False
-        return True
+        return self._queue.put_at_once(calls[0], self._within * _AT_ONCE)
 
-    def _queue(self, calls: Sequence[Call]) -> None:
-        contested = self._send([(call, call.own_id) for call in calls])
-        if contested and self._send([(call, call.contested_id) for call in contested]):
+    def _send(self, calls: Sequence[Call]) -> Future[None]:
+        if self._is_away:
             raise PublishError
+        return self._sender.submit(calls)
 
-    def _deliver_later(self) -> None:
-        # Two couriers do no harm: an event that is on the queue already is not put there again.
-        if self._courier is None or not self._courier.is_alive():
-            self._courier = Thread(target=self._deliver, name="botlive-outbox", daemon=True)
-            self._courier.start()
+    def _keep(self, calls: Sequence[Call], error: PublishError) -> Future[None]:
+        if self._courier is None:
+            raise error
+        if not self._is_away:
+            self._away_until = time.monotonic() + PAUSE
+        return self._courier.keep(calls)
 
-    def _deliver(self) -> None:
-        while not self._closed:
-            try:
-                self.drain()
-            except PublishError:
-                time.sleep(_PAUSE)
-            else:
-                return
-
-    def _send(self, jobs: Sequence[tuple[Call, str]]) -> list[Call]:
-        """One round trip; returns the calls whose id is taken by another event."""
-        try:
-            replies = self._evaluate(jobs)
-        except (RedisError, OSError) as error:
-            raise PublishError from error
-        return [call for (call, _), reply in zip(jobs, replies, strict=True) if not reply]
-
-    def _evaluate(self, jobs: Sequence[tuple[Call, str]]) -> list[Any]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for call, job_id in jobs:
-            pipeline.evalsha(_SCRIPT_SHA, _NUMBER_OF_KEYS, *self._keys.arguments(call, job_id))
-        # redis-py before 6.0 quotes the whole command, a customer's number too, in what it raises.
-        replies = pipeline.execute(raise_on_error=False)
-        errors = [reply for reply in replies if isinstance(reply, Exception)]
-        if any(isinstance(error, NoScriptError) for error in errors):
-            # A fresh or restarted server. What did get through is sent again: that does no harm.
-            self._redis.script_load(_SCRIPT)
-            return self._evaluate(jobs)
-        if errors:
-            raise errors[0]
-        return replies
+    def _set_out(self) -> None:
+        if self._courier:
+            self._courier.set_out()
 
 
-def _has_any(outbox: Outbox) -> bool:
+def _wait(future: Future[None], deadline: float, late: type[PublishError]) -> None:
     try:
-        return len(outbox) > 0
-    except OutboxFailed:  # while Redis takes the events the chat can do without
-        _log.error("the outbox %s cannot be opened: mend it before Redis is away", outbox.path)
-        return False
+        future.result(max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        future.cancel()
+        raise late from None
+
+
+async def _await(future: Future[None], deadline: float, late: type[PublishError]) -> None:
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        raise late from None

@@ -21,7 +21,7 @@ def _web_address(url: str) -> str:
 
 def _redis_address(url: str) -> str:
     try:
-        parse_url(url)  # type: ignore[no-untyped-call] # redis-py's
+        parse_url(url)
     except ValueError:  # its own message may quote the password
         raise ValueError("is not the URL of a Redis") from None
     return url

@@ -370,7 +370,7 @@ def test_without_redis_the_chat_goes_on(
 
 
 class _Broken(Publisher):
-    def publish(self, event: Event) -> UUID:
+    async def apublish(self, event: Event) -> UUID:
         raise RuntimeError(f"a bug with {_PHONE}")
 
 
@@ -410,13 +410,16 @@ def test_a_cancelled_chat_is_cancelled(
         _pay()
 
 
-def test_publishing_does_not_block_the_loop(redis: fakeredis.FakeStrictRedis) -> None:
+def test_publishing_does_not_block_the_loop(
+    redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While Redis is slow the chat answers others."""
+    connection = redis.connection_pool.connection_class
+    send = connection.send_packed_command
 
-    class Slow(Publisher):
-        def publish(self, event: Event) -> UUID:
-            asyncio.run_coroutine_threadsafe(others(), loop).result(5)
-            return super().publish(event)
+    def slow(*arguments: Any, **options: Any) -> Any:
+        asyncio.run_coroutine_threadsafe(others(), loop).result(5)
+        return send(*arguments, **options)
 
     async def others() -> None:
         """Something else that the chat does."""
@@ -427,7 +430,8 @@ def test_publishing_does_not_block_the_loop(redis: fakeredis.FakeStrictRedis) ->
         return await dropin.log_payment_validated("shop", _PHONE, 5)
 
     loop: asyncio.AbstractEventLoop
-    dropin.use(Slow(redis))
+    monkeypatch.setattr(connection, "send_packed_command", slow)
+    dropin.use(Publisher(redis, within=10))
     assert asyncio.run(chat()) is True
 
 

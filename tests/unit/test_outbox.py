@@ -93,9 +93,9 @@ def test_while_redis_is_away_nobody_waits_for_it_twice(
 ) -> None:
     """After one failure the others go to the outbox at once for a second."""
     tries: list[int] = []
-    queue = publisher._queue
-    monkeypatch.setattr(publisher, "_queue", lambda calls: (tries.append(1), queue(calls)))
-    monkeypatch.setattr(publisher, "_deliver_later", lambda: None)
+    put = publisher._queue.put_groups
+    monkeypatch.setattr(publisher._sender, "_handle", lambda groups: (tries.append(1), put(groups))[1])
+    monkeypatch.setattr(publisher, "_set_out", lambda: None)
     server.connected = False
     for _ in range(5):
         publisher.publish(payment())
@@ -142,10 +142,10 @@ def test_without_an_outbox_the_failure_is_the_callers(
 
 def test_two_processes_share_the_file(outbox: Outbox) -> None:
     """What a child adds, the parent finds, beside its own."""
-    outbox.add([Call.of(payment())])
+    outbox.add([[Call.of(payment())]])
     child = os.fork()
     if child == 0:
-        outbox.add([Call.of(payment())])
+        outbox.add([[Call.of(payment())]])
         os._exit(0)
     os.waitpid(child, 0)
     assert len(outbox) == 2
@@ -154,7 +154,7 @@ def test_two_processes_share_the_file(outbox: Outbox) -> None:
 def test_what_is_kept_survives_the_process(outbox: Outbox) -> None:
     """It is in the file when add returns, as another reader sees."""
     call = Call.of(payment())
-    outbox.add([call])
+    outbox.add([[call]])
     reader = sqlite3.connect(outbox.path)
     assert reader.execute("select event_id, data from waiting").fetchall() == [(call.own_id, call.data)]
     reader.close()

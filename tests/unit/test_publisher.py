@@ -181,14 +181,15 @@ def test_publish_many_sends_hundreds_at_once(
 ) -> None:
     """A thousand events take a few round trips, not a thousand."""
     trips: list[int] = []
-    pipeline = redis.pipeline
+    connection = redis.connection_pool.connection_class
+    send = connection.send_packed_command
 
     def counted(*arguments: Any, **options: Any) -> Any:
         trips.append(1)
-        return pipeline(*arguments, **options)
+        return send(*arguments, **options)
 
     publisher.publish(_payment())
-    monkeypatch.setattr(redis, "pipeline", counted)
+    monkeypatch.setattr(connection, "send_packed_command", counted)
     publisher.publish_many(_payment() for _ in range(1_000))
     assert 1 <= len(trips) <= 10
 
@@ -325,23 +326,19 @@ def test_the_password_of_redis_is_never_told(monkeypatch: pytest.MonkeyPatch) ->
     assert _PHONE not in _said(failure.value)
 
 
-class _Slow(fakeredis.FakeStrictRedis):
-    """A Redis that answers when it is let."""
-
-    def __init__(self, gate: threading.Event) -> None:
-        super().__init__(server=fakeredis.FakeServer())
-        self.gate = gate
-
-    def pipeline(self, *arguments: Any, **options: Any) -> Any:
-        assert self.gate.wait(5), "the event loop was blocked"
-        return super().pipeline(*arguments, **options)
-
-
-def test_apublish_does_not_block_the_loop() -> None:
+def test_apublish_does_not_block_the_loop(
+    redis: fakeredis.FakeStrictRedis, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While Redis keeps the publisher waiting, other tasks go on; one of them lets it answer."""
     gate = threading.Event()
-    redis = _Slow(gate)
-    publisher = Publisher(redis)
+    connection = redis.connection_pool.connection_class
+    send = connection.send_packed_command
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        assert gate.wait(5), "the event loop was blocked"
+        return send(*arguments, **options)
+
+    monkeypatch.setattr(connection, "send_packed_command", slow)
     event = _payment()
 
     async def others() -> None:

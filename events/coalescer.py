@@ -1,0 +1,90 @@
+"""Many callers, few goes: what waits is handed over together, in a thread of its own."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import NamedTuple
+
+from events.errors import PublishError
+from events.job import Call
+
+Group = Sequence[Call]
+"""What one caller brings: taken as a whole or not at all."""
+
+
+class Ticket(NamedTuple):
+    """One caller's calls, and the answer that he waits for."""
+
+    group: Group
+    done: Future[None]
+
+
+class Coalescer:
+    """Hands groups over, all that came while the last go was under way in one.
+
+    ``handle`` answers for each group with why it was not taken, or None. A caller who waits no longer
+    cancels his future; what has not begun by then is left out.
+    """
+
+    def __init__(self, name: str, handle: Callable[[Sequence[Group]], Sequence[PublishError | None]]) -> None:
+        self._name = name
+        self._handle = handle
+        self._renew()
+
+    def submit(self, group: Group) -> Future[None]:
+        """The future raises PublishError where the group was not taken."""
+        if self._process != os.getpid():
+            self._renew()  # a forked child has neither its parent's thread nor those who wait for it
+        ticket = Ticket(group, Future())
+        self._waiting.put(ticket)
+        if self._thread is None:
+            self._start()
+        return ticket.done
+
+    def close(self) -> None:
+        """Let the thread end when it has handed over what waits."""
+        self._waiting.put(None)
+
+    def _renew(self) -> None:
+        self._process = os.getpid()
+        self._waiting: SimpleQueue[Ticket | None] = SimpleQueue()
+        self._thread: Thread | None = None
+        self._starting = Lock()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                # A daemon: a name look-up that hangs must not keep the chat's process from its end.
+                self._thread = Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            tickets = [
+                ticket for ticket in (first, *self._rest()) if ticket.done.set_running_or_notify_cancel()
+            ]
+            if tickets:
+                self._hand_over(tickets)
+
+    def _rest(self) -> list[Ticket]:
+        rest: list[Ticket] = []
+        try:
+            while (ticket := self._waiting.get_nowait()) is not None:
+                rest.append(ticket)
+        except Empty:
+            return rest
+        self._waiting.put(None)  # the end is for the next look
+        return rest
+
+    def _hand_over(self, tickets: Sequence[Ticket]) -> None:
+        try:
+            answers: Sequence[BaseException | None] = self._handle([ticket.group for ticket in tickets])
+        except BaseException as error:  # noqa: BLE001 # it is the callers' to see
+            answers = [error] * len(tickets)
+        for ticket, answer in zip(tickets, answers, strict=True):
+            if answer is None:
+                ticket.done.set_result(None)
+            else:
+                ticket.done.set_exception(answer)

@@ -1,0 +1,142 @@
+"""The queue in Redis, as the chat sees it."""
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from events.coalescer import Group
+from events.errors import PublishError
+from events.job import Call, Keys
+
+CHUNK = 500
+"""Events a round trip: some 500 KB, so that Redis stays responsive for others."""
+
+_SCRIPT = files("events").joinpath("publish.lua").read_text(encoding="utf-8")
+_SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_NUMBER_OF_KEYS = 4
+
+Jobs = Sequence[tuple[Call, str]]
+"""Calls, each with the id of its job."""
+
+
+class Queue:
+    """Puts calls on one RQ queue, each as a job. Safe to share between threads, and after a fork.
+
+    It keeps its connections itself: which one opens, and in whose thread, decides how long a caller may
+    have to wait. A name look-up has no time limit.
+    """
+
+    def __init__(self, connection: redis.Redis, name: str) -> None:
+        self._pool = connection.connection_pool
+        self._keys = Keys.of(name)
+        self._open: deque[redis.Connection] = deque()
+        self._process = os.getpid()
+
+    def put(self, calls: Sequence[Call]) -> None:
+        """Put them on the queue in their order, hundreds to a round trip.
+
+        Raises:
+            PublishError: Redis did not confirm all of them.
+        """
+        for start in range(0, len(calls), CHUNK):
+            self._put(calls[start : start + CHUNK])
+
+    def put_groups(self, groups: Sequence[Group]) -> Sequence[PublishError | None]:
+        """Put them together; for each group the error, or None."""
+        try:
+            self.put([call for group in groups for call in group])
+        except PublishError as error:
+            return [error] * len(groups)
+        return [None] * len(groups)
+
+    def put_at_once(self, call: Call, within: float) -> bool:
+        """Put it where that can be done without opening a connection, and within that many seconds."""
+        connection = self._idle()
+        if connection is None or not 0 < (connection.socket_timeout or 0) <= within:
+            return False
+        try:
+            return self._over(connection, [(call, call.own_id)]) == []
+        except (RedisError, OSError):
+            return False
+
+    def close(self) -> None:
+        """Give the connections back."""
+        while (connection := self._idle()) is not None:
+            connection.disconnect()
+
+    def _put(self, calls: Sequence[Call]) -> None:
+        try:
+            contested = self._send([(call, call.own_id) for call in calls])
+            refused = self._send([(call, call.contested_id) for call in contested])
+        except (RedisError, OSError) as error:
+            raise PublishError from error
+        if refused:
+            raise PublishError
+
+    def _send(self, jobs: Jobs) -> list[Call]:
+        """Those whose id is taken by another event."""
+        connection = self._idle() if jobs else None
+        if connection is not None:
+            try:
+                return self._over(connection, jobs)
+            except (RedisError, OSError):
+                self.close()  # the server may have closed it long ago, and the others with it
+        return self._over(self._connect(), jobs) if jobs else []
+
+    def _over(self, connection: redis.Connection, jobs: Jobs) -> list[Call]:
+        try:
+            replies = self._exchange(connection, jobs)
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._open.append(connection)
+        return [call for (call, _), reply in zip(jobs, replies, strict=True) if not reply]
+
+    def _exchange(self, connection: redis.Connection, jobs: Jobs) -> list[Any]:
+        commands = [
+            ("EVALSHA", _SCRIPT_SHA, _NUMBER_OF_KEYS, *self._keys.arguments(call, job_id))
+            for call, job_id in jobs
+        ]
+        connection.send_packed_command(connection.pack_commands(commands))
+        replies = [_reply(connection) for _ in jobs]
+        errors = [reply for reply in replies if isinstance(reply, ResponseError)]
+        if any(isinstance(error, NoScriptError) for error in errors):
+            # A fresh or restarted server. What did get through is sent again: that does no harm.
+            connection.send_command("SCRIPT", "LOAD", _SCRIPT)
+            connection.read_response()
+            return self._exchange(connection, jobs)
+        if errors:
+            raise errors[0]
+        return replies
+
+    def _idle(self) -> redis.Connection | None:
+        if self._process != os.getpid():
+            # A forked child must not speak over its parent's connections: answers would be mixed up.
+            self._process = os.getpid()
+            self._open = deque()
+        try:
+            return self._open.pop()
+        except IndexError:
+            return None
+
+    def _connect(self) -> redis.Connection:
+        connection: redis.Connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        try:
+            connection.connect()
+        except BaseException:
+            connection.disconnect()
+            raise
+        return connection
+
+
+def _reply(connection: redis.Connection) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error  # the other replies are still to be read
