@@ -11,7 +11,14 @@ from events import Event
 from events.job import FUNCTION
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
-from worker.errors import EventRefused, PoisonousEvent, UndecodableJob, UnknownFunction, WorkerError
+from worker.errors import (
+    EventRefused,
+    OutageOfOne,
+    PoisonousEvent,
+    UndecodableJob,
+    UnknownFunction,
+    WorkerError,
+)
 from worker.job import decode, decode_text
 from worker.persister import Delivery, Persister
 
@@ -120,9 +127,7 @@ class Batches:
 
     def _failed(self, batch: UnderWay, fault: WorkerError) -> None:
         if self._breaker.failed(len(batch.deliveries), fault):
-            self._books.fail(
-                batch.job_ids[0], EventRefused(f"it fails alone while all else goes well: {fault}")
-            )
+            self._books.fail(batch.job_ids[0], OutageOfOne(cause=f"{type(fault).__name__}: {fault}"))
             return
         # The batch behind it first: at the queue's head the older one stands before the younger.
         while self._under_way:

@@ -8,6 +8,7 @@ import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
+from worker.breaker import Breaker
 from worker.gateway import Gateway
 from worker.persister import Persister
 from worker.settings import Settings
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
     from worker.consumer import Consumer
 
 
-def consumer(settings: Settings) -> "Consumer":
-    """A worker on the queue that the settings name."""
-    from worker.consumer import Consumer, EventJob  # not for a stock worker, which imports this module too
+def consumer(settings: Settings, breaker: Breaker | None = None) -> "Consumer":
+    """A worker on the queue that the settings name; by default with a breaker on this machine's clock."""
+    # Not for a stock worker, which imports this module too.
+    from worker.consumer import Consumer
+    from worker.event_job import EventJob
 
     EventJob.callbacks = frozenset(settings.callbacks.replace(",", " ").split())
     connection = connect_redis(settings.redis_url)
-    return Consumer(settings.queue, connection, Gateway.connect(settings), most=settings.batch)
+    gateway = Gateway.connect(settings)
+    return Consumer(settings.queue, connection, gateway, breaker or Breaker(settings.batch))
 
 
 @cache

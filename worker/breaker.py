@@ -15,16 +15,18 @@ from worker.errors import WorkerError
 CAP = 30.0
 """Seconds between two probes, at most, unless the server asks for more."""
 _BASE = 0.2  # seconds
+_DOZE = 0.25  # seconds
 _TRIES_ALONE = 4  # failures of one event alone, each after a probe that passed
 
 
 @dataclass
 class Breaker:
-    """Closed while calls go through. Pure but for the clock and the dice, which are given."""
+    """Closed while calls go through. Pure but for the clock, the sleep and the dice, which are given."""
 
     most: int
     """Events in one call, at most."""
     clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     dice: random.Random = field(default_factory=random.Random)
     fault: WorkerError | None = None
     """Why it is open; None while it is closed."""
@@ -47,6 +49,10 @@ class Breaker:
     def wait(self) -> float:
         """Seconds until the next probe is due."""
         return max(0.0, self._due - self.clock())
+
+    def doze(self) -> None:
+        """Sleep away some of the wait: a stop and a heartbeat must not wait for all of it."""
+        self.sleep(min(self.wait, _DOZE))
 
     @property
     def is_careful(self) -> bool:

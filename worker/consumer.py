@@ -1,9 +1,9 @@
 """The worker: RQ's, but for how it takes jobs, runs them and stops.
 
-Of RQ's private names it relies on ``BaseWorker._stop_requested`` and on ``Job._success_callback_name``,
-``_failure_callback_name`` and ``_stopped_callback_name``. It overrides ``dequeue_job_and_maintain_ttl``,
-``execute_job``, ``heartbeat`` and ``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and calls
-``handle_job_failure``; ``tests/integration/test_worker.py`` fails when a release moves one of them.
+Of RQ's private names it relies on ``BaseWorker._stop_requested``, and ``worker.event_job`` on three of
+``Job``'s. It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and
+``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and calls ``handle_job_failure``;
+``tests/integration/test_worker.py`` fails when a release moves one of them.
 """
 
 import math
@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 from uuid import uuid4
 
 import redis
@@ -25,11 +25,12 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from events.job import FUNCTION
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
-from worker.errors import EventRefused, UnknownFunction, WorkerError
+from worker.durability import doubts
+from worker.errors import EventRefused, WorkerError
+from worker.event_job import EventJob
 from worker.gateway import Gateway
 from worker.persister import Persister
 
@@ -41,51 +42,12 @@ _GRACE = 6.0  # seconds that a stop waits for the answers of what is under way
 _PATIENCE = 9.0  # seconds after which a stop is no longer graceful; what is in hand is recovered
 
 
-class EventJob(Job):
-    """A job that calls our function and no other: JSON alone lets it name any function there is.
-
-    Its callbacks are functions too; those that BOTLIVE_CALLBACKS names are called. Webhooks are not:
-    whoever writes to Redis would make the worker speak to any address.
-    """
-
-    callbacks: ClassVar[frozenset[str]] = frozenset()
-
-    def perform(self) -> Any:
-        """Run it.
-
-        Raises:
-            UnknownFunction: the job names another function, or a webhook; none is called.
-        """
-        named = (self._success_callback_name, self._failure_callback_name, self._stopped_callback_name)
-        if self.func_name != FUNCTION or self.webhooks or not {*filter(None, named)} <= self.callbacks:
-            raise UnknownFunction
-        return super().perform()
-
-    @property
-    def success_callback(self) -> Any:
-        """As RQ's, of the functions that are allowed."""
-        return super().success_callback if self._success_callback_name in self.callbacks else None
-
-    @property
-    def failure_callback(self) -> Any:
-        """As RQ's, of the functions that are allowed."""
-        return super().failure_callback if self._failure_callback_name in self.callbacks else None
-
-    @property
-    def stopped_callback(self) -> Any:
-        """As RQ's, of the functions that are allowed."""
-        return super().stopped_callback if self._stopped_callback_name in self.callbacks else None
-
-    def send_webhooks(self, *_: Any, **__: Any) -> None:
-        """None is sent."""
-
-
 class Consumer(SimpleWorker):
     """An RQ worker on one queue that takes many jobs at once."""
 
     job_class = EventJob
 
-    def __init__(self, queue: str, connection: redis.Redis, gateway: Gateway, *, most: int) -> None:
+    def __init__(self, queue: str, connection: redis.Redis, gateway: Gateway, breaker: Breaker) -> None:
         super().__init__(
             [queue],
             name=f"{PREFIX}{uuid4().hex}",
@@ -95,7 +57,7 @@ class Consumer(SimpleWorker):
             worker_ttl=30,
         )
         self._claims = Claims(connection, queue, self.name)
-        self._breaker = Breaker(most)
+        self._breaker = breaker
         self._batches = Batches(Persister(gateway), self, self._breaker)
         self._gateway = gateway
         self._log = structlog.stdlib.get_logger("botlive")
@@ -105,6 +67,8 @@ class Consumer(SimpleWorker):
 
     def run(self, *, burst: bool) -> None:
         """Work until told to stop; with ``burst``, until the queue is empty."""
+        for doubt in doubts(self.connection):
+            self._log.warning("Redis may lose events", reason=doubt)
         self._claims.live()
         try:
             self.work(burst=burst, logging_level=None)
@@ -174,7 +138,7 @@ class Consumer(SimpleWorker):
         except NoSuchJobError:  # a person discarded it meanwhile
             self.finish([job_id])
             return
-        self.handle_job_failure(job, self.queues[0], exc_string=f"{type(error).__name__}: {error}")
+        self.handle_job_failure(job, self.queues[0], exc_string=error.report)
         if not self._claims.has_failed(job_id):  # RQ logs that, and goes on
             raise redis.RedisError("the failed registry did not take a job: it stays in hand")
         self._log.warning("set aside", job_id=job_id, reason=str(error))
@@ -209,13 +173,17 @@ class Consumer(SimpleWorker):
                 self._log.warning("recovered", jobs=recovered)
 
     def _tell(self) -> None:
-        """Shout once that events are held, and say when they are no more."""
+        """Shout once that events are held, and say when they are no more; keep it said while it is so."""
         if self._breaker.is_open and not self._told:
             self._told = self._breaker.fault
             self._log.error("held", reason=str(self._told))
+            self.connection.hset(self.key, "held", str(self._told))
         elif self._told and not self._breaker.is_open and not self._breaker.is_careful:
             self._told = None
             self._log.info("resumed")
+            self.connection.hdel(self.key, "held")
+        if self._breaker.is_open and self.get_state() != WorkerStatus.SUSPENDED:
+            self.set_state(WorkerStatus.SUSPENDED)
 
     def _conclude(self) -> None:
         # Not for as long as a call may hang: a stop, a heartbeat and dead workers must not wait for it.
@@ -227,7 +195,7 @@ class Consumer(SimpleWorker):
         if not self._breaker.is_open:
             return True
         if self._breaker.wait > 0:
-            time.sleep(min(self._breaker.wait, 0.25))
+            self._breaker.doze()
             return False
         try:
             self._gateway.probe()

@@ -33,17 +33,34 @@ class UnclassifiedFault(WorkerError):
 
 
 class EventRefused(WorkerError):
-    """The database refuses this event, and will refuse it again."""
+    """The database refuses this event, and will refuse it again.
+
+    ``cause`` is for technical people: codes and names, never a value.
+    """
+
+    cause = "botlive_persist refused it for its own content"
+
+    def __init__(self, message: str | None = None, *, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause or self.cause
+
+    @property
+    def report(self) -> str:
+        """What stands in RQ's failed registry: the reason on the first line, the cause below."""
+        return f"{type(self).__name__}: {self}\ncause: {self.cause}"
 
 
 class UnknownCompany(EventRefused):
     """The shop has no row in company_mapping."""
 
+    cause = "botlive_persist found no row of public.company_mapping with this company_id"
+
     def __init__(self, company_id: str) -> None:
         shop = shlex.quote("".join(letter if letter.isprintable() else "?" for letter in company_id))
         super().__init__(
             f"company {shop} is in no row of company_mapping: run `botlive company link {shop} UUID` "
-            f"with its UUID in companies, or `botlive company add {shop}`, then replay the event"
+            f"with its UUID in companies, or `botlive company add {shop}`, then "
+            "`botlive failures replay --reason UnknownCompany`"
         )
         self.company_id = company_id
 
@@ -51,13 +68,23 @@ class UnknownCompany(EventRefused):
 class UnknownFunction(EventRefused):
     """The job calls a function that this worker does not run: Botlive did not make it, discard it."""
 
+    cause = "the job's data, callbacks or webhooks name another function than worker.job.persist"
+
 
 class UndecodableJob(EventRefused):
     """The job's data is no call with one event: Botlive did not make it, discard it."""
 
+    cause = "the job's data is not the JSON of a call with one event that has an id and a time"
+
 
 class PoisonousEvent(EventRefused):
     """The worker died three times with this event alone in hand: report it before you replay it."""
+
+    cause = "the count of deaths in the job's hash, which a replay keeps"
+
+
+class OutageOfOne(EventRefused):
+    """It fails alone, again and again, while all else goes well: report the cause, then replay it."""
 
 
 class CommandRefused(WorkerError):

@@ -49,4 +49,4 @@ def decode_text(text: str | bytes) -> Event:
         if event.model_fields_set >= _IDENTITY:
             return event
         raise UndecodableJob
-    raise EventRefused(reason)
+    raise EventRefused(reason, cause="InvalidEvent of events.parse_event, before any call of Supabase")

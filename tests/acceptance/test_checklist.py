@@ -122,7 +122,7 @@ def shop(stack: Stack, environment: dict[str, str], tokens: dict[str, str], host
     with (
         httpx.Client(base_url=host, headers={"Authorization": f"Bearer {token}"}, timeout=30) as front_end,
         httpx.Client(base_url=stack.environment["SUPABASE_URL"], headers=user, timeout=30) as reading,
-        Publisher(queue, queue=environment["BOTLIVE_QUEUE"]) as chat,
+        Publisher(queue, queue=environment["BOTLIVE_QUEUE"], within=10) as chat,
     ):
         yield Shop(company_id, front_end, reading, chat)
 

@@ -36,14 +36,21 @@ class Line:
         self.environment = {**os.environ, **stack.environment, "BOTLIVE_QUEUE": self.name}
         self.redis = redis.Redis.from_url(stack.environment["REDIS_URL"])
         self.queue = Queue(self.name, connection=self.redis, serializer=JSONSerializer)
-        self.publisher = Publisher(redis.Redis.from_url(stack.environment["REDIS_URL"]), queue=self.name)
+        self.publisher = Publisher(
+            redis.Redis.from_url(stack.environment["REDIS_URL"]), queue=self.name, within=10
+        )
         self.gateway = Gateway.connect(
             Settings(
                 supabase_url=stack.environment["SUPABASE_URL"], supabase_key=stack.environment["SUPABASE_KEY"]
             )
         )
+        self.shops: list[str] = []
+        self.connect()
+
+    def connect(self) -> None:
+        """Look at the tables over a new connection."""
         self.database: psycopg.Connection[dict[str, Any]] = psycopg.connect(
-            stack.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row
+            self.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row
         )
 
     def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -81,6 +88,7 @@ class Line:
     def shop(self, company_id: str | None = None) -> tuple[str, UUID]:
         """A shop by that text id, or a new one."""
         company_id = company_id or f"flow-{uuid4()}"
+        self.shops.append(company_id)
         return company_id, UUID(self.gateway.call("botlive_company_add", {"text_id": company_id})["uuid"])
 
     def rows(self, shops: Sequence[UUID]) -> Tables:
@@ -102,6 +110,14 @@ class Line:
         self.gateway.close()
         self.database.close()
         self.redis.close()
+
+
+@contextmanager
+def locked_orders(stack: Stack) -> Iterator[None]:
+    """Nobody can write an order meanwhile: calls hang in the database."""
+    with psycopg.connect(stack.environment["DATABASE_URL"]) as database:
+        database.execute("lock table public.orders in share mode")
+        yield
 
 
 def order(company_id: str, **fields: Any) -> OrderCompleted:

@@ -52,7 +52,7 @@ def server() -> fakeredis.FakeServer:
 def redis(server: fakeredis.FakeServer) -> Iterator[fakeredis.FakeStrictRedis]:
     """A connection to it, through which the drop-in publishes."""
     connection = fakeredis.FakeStrictRedis(server=server)
-    dropin.use(Publisher(connection))
+    dropin.use(Publisher(connection, within=10))
     yield connection
     dropin.use(None)
 
@@ -503,7 +503,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_publish_unchecked_has_the_jobs_usual_fields(redis: fakeredis.FakeStrictRedis) -> None:
     """Fresh ids, the type as the description where it is known, and no word of the payload."""
-    publisher = Publisher(redis)
+    publisher = Publisher(redis, within=10)
     first = publisher.publish_unchecked("payment_validated", {"user_id": _PHONE, "amount": "?"})
     second = asyncio.run(publisher.apublish_unchecked(_PHONE, {"event_id": "theirs", "version": 7}))
     assert [payload["event_id"] for payload in _payloads(redis)] == [str(first), str(second)]
@@ -522,7 +522,7 @@ def test_publish_unchecked_raises_publish_errors_only(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis
 ) -> None:
     """Away or closed."""
-    publisher = Publisher(redis)
+    publisher = Publisher(redis, within=10)
     server.connected = False
     with pytest.raises(PublishError):
         publisher.publish_unchecked("payment_validated", {})
@@ -652,7 +652,7 @@ def test_every_call_ends_in_an_event_or_in_sight(data: st.DataObject) -> None:
     odd = st.dictionaries(st.sampled_from(names) | _halves, _anything, max_size=3)
     keywords = {**{name: _GOOD[name] for name in names if name in _GOOD}, **data.draw(odd)}
     redis = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer())
-    dropin.use(Publisher(redis))
+    dropin.use(Publisher(redis, within=10))
     try:
         asyncio.run(function(*positional, **keywords))
     finally:

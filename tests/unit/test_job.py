@@ -68,7 +68,7 @@ def _fetch(event: Event, redis: fakeredis.FakeStrictRedis) -> Job:
 def test_rq_reads_the_job(redis: fakeredis.FakeStrictRedis, event: Event) -> None:
     """The job's id is the event's; it calls the one function with the event; it keeps its failure."""
     before = datetime.now(UTC)
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     after = datetime.now(UTC)
 
     job = _fetch(event, redis)
@@ -92,7 +92,7 @@ def test_rq_reads_the_job(redis: fakeredis.FakeStrictRedis, event: Event) -> Non
 @_every_type
 def test_a_waiting_job_never_expires(redis: fakeredis.FakeStrictRedis, event: Event) -> None:
     """None of the keys has a time to live: an event waits for as long as it takes."""
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     keys = redis.keys()
     assert keys
     assert {redis.ttl(key) for key in keys} == {-1}
@@ -101,7 +101,7 @@ def test_a_waiting_job_never_expires(redis: fakeredis.FakeStrictRedis, event: Ev
 @_every_type
 def test_only_the_arguments_hold_the_event(redis: fakeredis.FakeStrictRedis, event: Event) -> None:
     """What lists and logs of RQ show, all but the arguments, has no word of the event but its type."""
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     shown = redis.hgetall(f"rq:job:{event.event_id}")
     del shown[b"data"]
     for value in event.own_fields().values():
@@ -111,7 +111,7 @@ def test_only_the_arguments_hold_the_event(redis: fakeredis.FakeStrictRedis, eve
 
 def test_rq_finds_the_queue(redis: fakeredis.FakeStrictRedis) -> None:
     """RQ lists the queue among its queues, under the name that the publisher was given."""
-    Publisher(redis, queue="other").publish(_EVENTS[0])
+    Publisher(redis, queue="other", within=10).publish(_EVENTS[0])
     assert [queue.name for queue in Queue.all(connection=redis)] == ["other"]
     job = Job.fetch(str(_EVENTS[0].event_id), connection=redis, serializer=JSONSerializer)
     assert job.origin == "other"
@@ -119,7 +119,7 @@ def test_rq_finds_the_queue(redis: fakeredis.FakeStrictRedis) -> None:
 
 def test_rq_takes_the_jobs_in_their_order(redis: fakeredis.FakeStrictRedis, queue: Queue) -> None:
     """The first event that was published is the first that a worker gets."""
-    Publisher(redis).publish_many(_EVENTS)
+    Publisher(redis, within=10).publish_many(_EVENTS)
     assert [job.args[0] for job in queue.get_jobs()] == [event.content() for event in _EVENTS]
     taken = [Queue.dequeue_any([queue], None, connection=redis, serializer=JSONSerializer) for _ in _EVENTS]
     assert [pair[0].id for pair in taken if pair] == [str(event.event_id) for event in _EVENTS]
@@ -129,7 +129,7 @@ def test_rq_takes_the_jobs_in_their_order(redis: fakeredis.FakeStrictRedis, queu
 @_every_type
 def test_the_call_is_written_as_rq_writes_it(queue: Queue, event: Event) -> None:
     """RQ's own enqueue of the same call makes the same data."""
-    Publisher(queue.connection).publish(event)
+    Publisher(queue.connection, within=10).publish(event)
     ours = _fetch(event, queue.connection)
     theirs = queue.enqueue("worker.job.persist", event.content())
     assert json.loads(ours.data) == json.loads(theirs.data)
@@ -139,7 +139,7 @@ def test_the_call_is_written_as_rq_writes_it(queue: Queue, event: Event) -> None
 def test_an_event_arrives_as_it_was_published(event: Event) -> None:
     """The worker reads the same event, with the same digest, whatever it holds."""
     redis = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer())
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     (argument,) = _fetch(event, redis).args
     arrived = parse_event(json.dumps(argument))
     assert arrived == event
@@ -181,7 +181,7 @@ def work(queue: Queue) -> Callable[[], None]:
 
 def test_a_stock_worker_does_the_job(queue: Queue, persist: _Persist, work: Callable[[], None]) -> None:
     """It calls the function with each event, once and in order, and keeps none for ever."""
-    Publisher(queue.connection).publish_many(_EVENTS)
+    Publisher(queue.connection, within=10).publish_many(_EVENTS)
     work()
     assert persist.persisted == [event.content() for event in _EVENTS]
     assert all(queue.connection.ttl(key) > 0 for key in queue.connection.keys("rq:job:*"))
@@ -195,7 +195,7 @@ def test_a_failed_event_is_published_again(
     """It leaves the failed registry, waits once, and is done at the next run, however often it failed."""
     event = _EVENTS[0]
     registry = FailedJobRegistry(queue=queue)
-    publisher = Publisher(queue.connection)
+    publisher = Publisher(queue.connection, within=10)
 
     persist.failing = True
     for _ in range(failures):
@@ -220,7 +220,7 @@ def test_an_event_published_again_after_a_stock_worker_waits_for_ever(
 ) -> None:
     """RQ forgets a finished job after a while; the same event on the queue again must outlast that."""
     event = _EVENTS[0]
-    publisher = Publisher(queue.connection)
+    publisher = Publisher(queue.connection, within=10)
     publisher.publish(event)
     work()
     publisher.publish(event)
@@ -233,7 +233,7 @@ def test_a_failed_event_that_rq_requeued_is_published_again(
     """RQ writes the hash anew when it requeues; it is still the same event to the publisher."""
     event = _EVENTS[0]
     registry = FailedJobRegistry(queue=queue)
-    publisher = Publisher(queue.connection)
+    publisher = Publisher(queue.connection, within=10)
     persist.failing = True
     publisher.publish(event)
     work()
@@ -250,7 +250,7 @@ def test_a_failed_event_that_rq_requeued_is_published_again(
 def test_an_event_published_again_while_it_runs(queue: Queue) -> None:
     """The worker that has it goes on alone: no second one gets the same job."""
     event = _EVENTS[0]
-    publisher = Publisher(queue.connection)
+    publisher = Publisher(queue.connection, within=10)
     publisher.publish(event)
     taken = Queue.dequeue_any([queue], None, connection=queue.connection, serializer=JSONSerializer)
     assert taken
@@ -269,7 +269,7 @@ def test_another_event_under_a_failed_ones_id(
     event = _EVENTS[0]
     assert isinstance(event, PaymentValidated)
     other = PaymentValidated(**{**event.content(), "amount": 1})
-    publisher = Publisher(queue.connection)
+    publisher = Publisher(queue.connection, within=10)
     persist.failing = True
     publisher.publish(event)
     work()

@@ -126,7 +126,7 @@ def test_an_empty_file(supabase: _Supabase, reconcile: Reconcile) -> None:
 def test_waiting(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile, status: str) -> None:
     """Whatever its job is waiting for."""
     event = _payment()
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     redis.hset(f"rq:job:{event.event_id}", "status", status)
     code, out, _ = reconcile(event)
     assert code == 1
@@ -139,7 +139,7 @@ def test_waiting(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile, status:
 def test_unknown(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None:
     """Never published, or published and thrown away."""
     event, thrown = _payment(), _payment()
-    Publisher(redis).publish(thrown)
+    Publisher(redis, within=10).publish(thrown)
     redis.hset(f"rq:job:{thrown.event_id}", "status", "canceled")
     code, out, _ = reconcile(event, thrown)
     assert code == 1
@@ -157,7 +157,7 @@ def test_unknown(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None
 def test_failed(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile, trace: str) -> None:
     """With the last line of the newest reason, as our worker writes it and as RQ's own does."""
     event = _payment()
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     _fail(redis, str(event.event_id), "EventRefused: an older reason")
     _fail(redis, str(event.event_id), trace)
     code, out, _ = reconcile(event)
@@ -171,7 +171,7 @@ def test_failed(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile, trace: s
 def test_a_reason_shows_no_personal_data(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None:
     """Also where an exception of somebody else's quotes it."""
     event = _payment()
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     _fail(redis, str(event.event_id), f"RuntimeError: {_PHONE}")
     assert reconcile(event)[1][0] == f"line 1: {event.event_id} failed: RuntimeError: ***"
 
@@ -179,7 +179,7 @@ def test_a_reason_shows_no_personal_data(redis: fakeredis.FakeStrictRedis, recon
 def test_a_failed_job_whose_reason_is_gone(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None:
     """It is failed all the same."""
     event = _payment()
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     redis.zadd("rq:failed:botlive", {str(event.event_id): -1})
     assert reconcile(event)[1][0] == f"line 1: {event.event_id} failed: its reason is not kept"
 
@@ -189,7 +189,7 @@ def test_a_persisted_event_whose_job_failed_afterwards(
 ) -> None:
     """A timeout after the write: it is in the tables."""
     event = _payment()
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     _fail(redis, str(event.event_id), "rq.timeouts.JobTimeoutException: too slow")
     supabase.inbox = {str(event.event_id): event.digest()}
     assert reconcile(event)[0] == 0
@@ -199,7 +199,7 @@ def test_a_contested_id(supabase: _Supabase, redis: fakeredis.FakeStrictRedis, r
     """Two events under one id: each has its own fate, though the inbox knows the id."""
     first = _payment(1)
     second, third = _payment(2, event_id=first.event_id), _payment(3, event_id=first.event_id)
-    Publisher(redis).publish_many([first, second])
+    Publisher(redis, within=10).publish_many([first, second])
     assert reconcile(first, second, third)[1][-1] == "persisted 0, waiting 2, failed 0, unknown 1, bad 0"
     contested = redis.lindex("rq:queue:botlive", 1).decode()
     redis.lrem("rq:queue:botlive", 0, str(first.event_id))
@@ -221,7 +221,7 @@ def test_another_content_under_a_persisted_id(
 ) -> None:
     """It has the id's own job, and the inbox knows the id: but not this content."""
     event = _payment()
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     supabase.inbox = {str(event.event_id): "another"}
     _fail(redis, str(event.event_id), "EventRefused: event id already used")
     assert reconcile(event)[1][-1] == "persisted 0, waiting 0, failed 1, unknown 0, bad 0"

@@ -9,6 +9,8 @@ from events import Publisher
 from events.outbox import LIMIT, Outbox
 from worker.errors import MissingSetting
 
+_PATIENCE = 10.0  # seconds: a person at a terminal waits longer than a chat
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -22,7 +24,7 @@ def status() -> None:
 def drain() -> None:
     """Bring what waits there to the queue of REDIS_URL."""
     _outbox()
-    with Publisher.from_env() as publisher:
+    with Publisher.from_env(within=_PATIENCE) as publisher:
         print(f"delivered {publisher.drain()}")
 
 

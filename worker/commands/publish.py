@@ -19,6 +19,7 @@ from worker.errors import InvalidSetting
 
 _CHUNK = 500  # events between two counts of what Redis confirmed
 _NOT_CONFIRMED = 3  # exit code
+_PATIENCE = 10.0  # seconds: a person at a terminal waits longer than a chat
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ def publish(
 
 def _publisher() -> Publisher:
     try:
-        return Publisher.from_env()
+        return Publisher.from_env(within=_PATIENCE)
     except ValueError:  # redis-py's own message may quote the password
         raise InvalidSetting("REDIS_URL", "is not the URL of a Redis") from None
 
