@@ -26,8 +26,8 @@ class Breaker:
     most: int
     """Events in one call, at most."""
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
     dice: random.Random = field(default_factory=random.Random)
+    sleep: Callable[[float], None] = time.sleep
     fault: WorkerError | None = None
     """Why it is open; None while it is closed."""
     limit: int = field(init=False)

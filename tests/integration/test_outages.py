@@ -1,6 +1,8 @@
 """What is away comes back: no event pays, and no hand is needed."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 import redis
 
+from localstack.server import Server
 from localstack.stack import Stack
 from localstack.valkey import Valkey
 from tests.integration.line import BOTLIVE_WORKER, Line, locked_orders, order, until
@@ -180,6 +183,53 @@ def test_postgres_restarts(line: Line, stack: Stack) -> None:
         until(lambda: line.held() == 0, 10)
         assert process.poll() is None
     assert len(line.rows([uuid]).activities) == 2_000
+    assert line.failed() == {}
+
+
+@contextmanager
+def frozen(pids: list[int]) -> Iterator[None]:
+    """These servers give no answer meanwhile."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def killed(server: Server) -> Iterator[None]:
+    """This server is away meanwhile."""
+    server.kill()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["supabase away", "redis away", "all hang"])
+def test_a_stop_waits_for_nobody(line: Line, stack: Stack, where: str) -> None:
+    """SIGTERM: the worker is gone within 10 s, whoever is away; the next one persists what waits."""
+    company_id, uuid = line.shop()
+    outage = {
+        "supabase away": lambda: killed(stack.gateway),
+        "redis away": lambda: killed(stack.valkey),
+        "all hang": lambda: frozen([*stack.valkey.pids, *stack.gateway.pids]),
+    }[where]
+    with line.worker() as process:
+        line.publisher.publish(order(company_id))
+        until(lambda: len(line.rows([uuid]).orders) == 1 and line.held() == 0, 20)
+        line.publisher.publish_many(order(company_id) for _ in range(1_000))
+        with outage():
+            time.sleep(1)
+            process.terminate()
+            started = time.monotonic()
+            process.wait(timeout=12)
+            assert time.monotonic() - started <= 10
+    # What it could not give back is its lease's for another 8 s.
+    until(lambda: bool(line.work()) and len(line.rows([uuid]).orders) == 1_001, 20)
     assert line.failed() == {}
 
 
