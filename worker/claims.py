@@ -44,7 +44,7 @@ class Batch:
     kind: Literal["batch", "alone", "stock"] = "batch"
     """``alone``: under suspicion. ``stock``: RQ itself has to run the job at the queue's head."""
     deaths: int = 0
-    """How often a worker died with this one alone in hand."""
+    """How often a worker died with this one alone in hand; 0 where the last run was no such death."""
 
 
 @dataclass

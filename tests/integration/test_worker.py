@@ -123,6 +123,27 @@ def test_three_deaths_alone_set_an_event_aside(line: Line) -> None:
     assert line.rows([uuid]).orders.keys() == {events[1].event_id}
 
 
+def test_a_replayed_poison_is_run_once_more(line: Line) -> None:
+    """A person's replay is a try: its fourth death sets it aside at once, and else it is persisted."""
+    company_id, uuid = line.shop()
+    deadly, mended = order(company_id), order(company_id)
+    for event in (deadly, mended):
+        line.publisher.publish(event)
+        for _ in range(4):
+            Claims(line.redis, line.name, PREFIX + uuid4().hex).claim(1)
+            Claims(line.redis, line.name, PREFIX + "living").recover()
+        line.work()
+    assert len(line.failed()) == 2
+    registry = line.queue.failed_job_registry
+    registry.requeue(str(deadly.event_id))
+    Claims(line.redis, line.name, PREFIX + uuid4().hex).claim(1)
+    Claims(line.redis, line.name, PREFIX + "living").recover()
+    registry.requeue(str(mended.event_id))
+    line.work()
+    assert line.failed().keys() == {str(deadly.event_id)}
+    assert line.rows([uuid]).orders.keys() == {mended.event_id}
+
+
 @pytest.mark.slow
 def test_a_stop_gives_back_what_hangs(line: Line, stack: Stack) -> None:
     """SIGTERM with a call that hangs: the worker is gone within 10 s, its events wait again."""

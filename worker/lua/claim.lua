@@ -8,7 +8,7 @@
 -- KEYS: the queue, RQ's started registry, RQ's set of queues, the turn of the overflow queues
 -- ARGV: the owner, how many to take at most, how many of the queue to look through, a shop's share
 -- Returns {kind, id, data, id, data, …}; kind is 'batch'; 'alone' for one that is under suspicion, with
--- its count of deaths behind it; 'stock' with an id that RQ itself has to run, and which stays there.
+-- its count of deaths behind it where the last run was one of them; 'stock' with an id that RQ itself has to run, and which stays there.
 local queue, started, queues, turn = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner, most, look, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local answer = {'batch'}
@@ -54,7 +54,7 @@ local fits = redis.call('LLEN', queue) <= most and redis.call('EXISTS', turn) ==
 for _, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1)) do
   local job = redis.call('HMGET', 'rq:job:' .. id, 'data', 'suspect', 'deaths', 'success_callback_name',
     'failure_callback_name', 'stopped_callback_name', 'webhooks', 'repeats_left', 'group_id',
-    'rate_limit_key', 'created_at')
+    'rate_limit_key', 'created_at', 'died')
   local gone = not job[1] and not job[11] and redis.call('EXISTS', 'rq:job:' .. id) == 0
   if not gone then
     if is_stock(id, job) then
@@ -67,7 +67,8 @@ for _, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1))
       if #answer == 1 then
         take(id, job[1])
         answer[1] = 'alone'
-        answer[4] = job[3] or '0'
+        answer[4] = job[12] and job[3] or '0'
+        redis.call('HDEL', 'rq:job:' .. id, 'died')
         passed = passed + 1
       end
       break

@@ -1,5 +1,6 @@
 -- Gives back what dead workers held. From then on each of these jobs is run alone; a death with one job
--- alone in hand is counted against it.
+-- alone in hand is counted against it. The count stays; that it just died is forgotten at the next run,
+-- so that a person's replay of a poisonous event runs it once more.
 -- KEYS: the queue, RQ's started registry, RQ's set of queues
 -- ARGV: the prefix of our owners, the prefix of their leases
 local held, order = {}, {}
@@ -26,6 +27,7 @@ for _, owner in ipairs(order) do
       redis.call('HSET', job, 'status', 'queued', 'suspect', '1')
       if #ids == 1 then
         redis.call('HINCRBY', job, 'deaths', 1)
+        redis.call('HSET', job, 'died', '1')
       end
       redis.call('LPUSH', KEYS[1], id)
       redis.call('SADD', KEYS[3], KEYS[1])
