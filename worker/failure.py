@@ -85,7 +85,7 @@ def read(job_id: str, kind: bytes, fields: Sequence[bytes | None] | None, result
     )
     return Detail(
         failure,
-        reasons.cause(trace),
+        reasons.cause(trace, event),
         _time((created_at or b"").decode(errors="replace")),
         _time(known.get("occurred_at")),
         _number(deaths),

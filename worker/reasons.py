@@ -44,13 +44,17 @@ GONE = Reason("Gone", "its job is no more in Redis: nothing is left to replay, d
 UNKNOWN = Reason(None, "its reason is not kept: replay it to have it told anew")
 
 
-def cause(trace: str) -> list[str]:
-    """What stands behind the reason: the lines under ours, the frames alone of a traceback."""
+def cause(trace: str, payload: Any = None) -> list[str]:
+    """What stands behind the reason: the lines under ours, the frames alone of a traceback.
+
+    What the event of ``payload`` keeps private is taken out.
+    """
     lines = trace.splitlines()
     if _TRACEBACK in lines:
         return [plain(line.strip()) for line in lines if line.startswith(_FRAME)]
     told = [line for line in lines if line.strip()]
-    return [plain(mask_text(line)) for line in told[1:]]
+    private = _private(payload)
+    return [plain(mask_text(_without(private, line))) for line in told[1:]]
 
 
 def plain(text: str) -> str:
