@@ -222,6 +222,7 @@ def test_what_cannot_be_replayed_is_named(redis: fakeredis.FakeStrictRedis, fail
     ]
     assert redis.lrange("rq:queue:botlive", 0, -1) == [good.encode()]
     assert Failures(redis, "botlive").ids() == [gone]
+    assert failures("replay", "--all")[:2] == (1, ["replayed 0"])
 
 
 def test_redis_away_is_one_line(failures: Failing, monkeypatch: pytest.MonkeyPatch) -> None:
