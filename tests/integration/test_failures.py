@@ -254,7 +254,7 @@ def damage(line: Line, event: OrderCompleted) -> dict[str, Callable[[], object]]
         "no results": lambda: line.redis.delete(results),
         "results of another kind": lambda: (line.redis.delete(results), line.redis.set(results, "x")),
         "a result of nothing": lambda: (line.redis.delete(results), line.redis.xadd(results, {"type": "2"})),
-        "a result that is no zlib": lambda: line.redis.xadd(results, {"type": "2", "exc_string": "!"}),
+        "a result that is no zlib": lambda: line.redis.xadd(results, {"type": "2", "exc_string": "YWJj"}),
         "fields that are no figures": lambda: line.redis.hset(
             job, mapping={"failures": "x", "deaths": "-", "created_at": "yesterday", "status": "y"}
         ),
