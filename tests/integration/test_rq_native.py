@@ -242,6 +242,25 @@ def test_the_dashboard_shows_whatever_the_worker_does(line: Line, stack: Stack) 
     assert "UnknownCompany" in json.loads(shown[2][f"/0/data/job/{lost.event_id}.json"])["exc_info"]
 
 
+@pytest.mark.slow
+def test_the_dashboard_shows_what_a_stock_worker_does(line: Line, stack: Stack) -> None:
+    """Its page of workers, too, while one runs our job: rq-dashboard itself would take it for pickle."""
+    event = order(line.shop()[0])
+    with stock_worker(line):
+        until(lambda: len(worker_keys(line)) == 1, 20)
+        with frozen_gateway(stack):
+            line.publisher.publish(event)
+            until(lambda: line.held() == 1, 20)
+            shown = pages(line, str(event.event_id))
+    (worker,) = (
+        worker
+        for worker in json.loads(shown["/0/data/workers.json"])["workers"]
+        if line.name in worker["queues"]
+    )
+    assert worker["current_job"]["job_id"] == str(event.event_id)
+    assert PHONE not in json.dumps(shown)
+
+
 def test_an_overflow_queue_is_shown_by_its_name(line: Line) -> None:
     """Also where a shop's id is none that fits a URL."""
     line.publisher.publish_many([order("a/b?c#d %é") for _ in range(300)])
