@@ -17,6 +17,9 @@ FIELDS = ("data", "created_at", "deaths", "failures")
 
 _LONGEST_COMPANY = 128  # characters, as events.contracts
 _LONGEST_TRACE = 200_000  # bytes
+Results = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
+"""Entries of a job's stream of results, the newest first."""
+
 _FAILED = {b"2", b"5"}  # rq.results.Result.Type
 
 
@@ -67,17 +70,16 @@ def payload(call: bytes) -> Any:
         return None
 
 
-def read(job_id: str, kind: bytes, fields: Sequence[bytes | None] | None, results: Any) -> Detail:
+def read(job_id: str, kind: bytes, fields: Sequence[bytes | None] | None, results: Results | None) -> Detail:
     """The job from what Redis answers: its key's type, its fields, its results, the newest first."""
     data, created_at, deaths, failures = fields or [None] * len(FIELDS)
     call = uncompressed(data or b"")
     event = payload(call)
     known: Mapping[str, Any] = event if isinstance(event, dict) else {}
-    told = [(instant, result) for instant, result in results or [] if result.get(b"type") in _FAILED]
-    trace = _trace(told[0][1]) if told else ""
+    told = _failures(results)
     failure = Failure(
         job_id,
-        _reason(trace, event) if kind == b"hash" else reasons.GONE,
+        reason(told, event) if kind == b"hash" else reasons.GONE,
         _known_type(known.get("type")),
         _company(known.get("company_id")),
         _instant(told[0][0]) if told else None,
@@ -85,7 +87,7 @@ def read(job_id: str, kind: bytes, fields: Sequence[bytes | None] | None, result
     )
     return Detail(
         failure,
-        reasons.cause(trace, event),
+        reasons.cause(_trace(told), event),
         _time((created_at or b"").decode(errors="replace")),
         _time(known.get("occurred_at")),
         _number(deaths),
@@ -93,16 +95,22 @@ def read(job_id: str, kind: bytes, fields: Sequence[bytes | None] | None, result
     )
 
 
-def _reason(trace: str, event: Any) -> Reason:
+def reason(results: Results, event: Any = None) -> Reason:
+    """Why a job failed last: its results, the newest first, and the event, which is not to be quoted."""
+    trace = _trace(_failures(results))
     return Reason.of(trace, event) if trace.strip() else reasons.UNKNOWN
 
 
-def _trace(result: Mapping[bytes, bytes]) -> str:
+def _failures(results: Results | None) -> Results:
+    return [(instant, result) for instant, result in results or [] if result.get(b"type") in _FAILED]
+
+
+def _trace(failures: Results) -> str:
     # As rq.results.Result.restore.
     try:
-        packed = b64decode(result.get(b"exc_string", b""))
+        packed = b64decode(failures[0][1][b"exc_string"])
         return zlib.decompressobj().decompress(packed, _LONGEST_TRACE).decode(errors="replace")
-    except (ValueError, zlib.error):
+    except (LookupError, ValueError, zlib.error):
         return ""
 
 

@@ -9,6 +9,7 @@ from worker.masking import MASK, PRIVATE, mask_text
 
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = '  File "'
+_CAUSE = "cause: "  # as worker.errors.EventRefused begins its second line
 _NAMED = re.compile(r"(?:\w+\.)*(?P<error>[^\W\d]\w*)(?:: (?P<words>.*))?")
 _DUE_TO = re.compile(r"due to (?P<error>\w+)")  # RQ's own words for a job whose worker is gone
 _LONGEST = 1_000  # characters
@@ -54,7 +55,7 @@ def cause(trace: str, payload: Any = None) -> list[str]:
         return [plain(line.strip()) for line in lines if line.startswith(_FRAME)]
     told = [line for line in lines if line.strip()]
     private = _private(payload)
-    return [plain(mask_text(_without(private, line))) for line in told[1:]]
+    return [plain(mask_text(_without(private, line.removeprefix(_CAUSE)))) for line in told[1:]]
 
 
 def plain(text: str) -> str:

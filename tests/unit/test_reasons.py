@@ -2,6 +2,7 @@
 
 import pytest
 
+from worker.errors import UnknownCompany
 from worker.reasons import Reason, cause
 
 _PHONE = "+2250712345678"
@@ -79,8 +80,9 @@ def test_a_payload_of_great_depth_is_looked_through() -> None:
 
 
 def test_the_cause_of_our_own_reason() -> None:
-    """The lines below it, without personal data."""
-    assert cause(f"EventRefused: no\nHTTP 400\n\nfor {_PHONE}\n") == ["HTTP 400", "for ***"]
+    """The lines below it, without personal data, and one of ours whole."""
+    assert cause(UnknownCompany("x").report) == [UnknownCompany.cause]
+    assert cause(f"EventRefused: no\ncause: HTTP 400\n\nfor {_PHONE}\n") == ["HTTP 400", "for ***"]
 
 
 def test_the_cause_in_a_traceback() -> None:
