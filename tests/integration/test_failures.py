@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 from events import OrderCompleted
 from tests.integration.line import BIN, PHONE, Line, order
 from worker import cli
+from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer
 from worker.errors import UnknownCompany
@@ -74,7 +75,7 @@ def stock_worker(line: Line) -> None:
 
 def refuse(line: Line) -> None:
     """What waits is refused, as our worker does it, without the seconds that its process takes."""
-    consumer = Consumer(line.name, line.redis, line.gateway, most=500)
+    consumer = Consumer(line.name, line.redis, line.gateway, Breaker(500))
     for claim in consumer._claims.claim(500).claims:
         consumer.fail(claim.job_id, UnknownCompany("nobody-knows-it"))
 
