@@ -26,7 +26,9 @@ FUNCTION = "worker.job.persist"
 QUEUE = "botlive"
 """The queue where the environment names no other."""
 
-_TYPES = [contract.model_fields["type"].default for contract in get_args(get_args(AnyEvent)[0])]
+TYPES = [contract.model_fields["type"].default for contract in get_args(get_args(AnyEvent)[0])]
+"""The types that an event may have."""
+
 _DEEPEST = 20  # levels of an unchecked payload that are written
 _MOST = 20_000  # values of one that are
 _WIDEST = 1024  # bits of a whole number: more fit no double, and far more no JSON reader
@@ -87,7 +89,7 @@ class Call:
         """The call with which a worker will refuse a payload that fits no contract, and say why."""
         identity = {"event_id": str(event_id), "type": event_type, "version": 1}
         argument = {"occurred_at": str(clock.now()), **_Plain().of(payload), **identity}
-        description = event_type if event_type in _TYPES else "event"
+        description = event_type if event_type in TYPES else "event"
         return cls._of(event_id, json.dumps(argument), description)
 
     @classmethod

@@ -151,10 +151,11 @@ def _batch(answer: list[Any]) -> Batch:
 
 
 def _one(job_id: bytes, data: bytes) -> Claim:
-    return Claim(job_id.decode(), _uncompressed(data))
+    return Claim(job_id.decode(), uncompressed(data))
 
 
-def _uncompressed(data: bytes) -> bytes:
+def uncompressed(data: bytes) -> bytes:
+    """A job's call as text, of which no more than the largest event is unpacked."""
     # As rq.job.Job.restore: what RQ has saved itself, after a failure for example, it has compressed.
     try:
         return zlib.decompressobj().decompress(data, _LARGEST)

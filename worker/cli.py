@@ -28,6 +28,9 @@ COMMANDS = {
         "worker,dashboard",
         "Show the queue in a browser (rq-dashboard).",
     ),
+    "failures": Command(
+        "worker.commands.failures:app", "worker", "List, replay or discard what was refused."
+    ),
     "migrate": Command("worker.commands.migrate:migrate", "worker", "Bring the database to this version."),
     "outbox": Command("worker.commands.outbox:app", "worker", "What waits in a chat's outbox."),
     "publish": Command("worker.commands.publish:publish", "worker", "Publish events from NDJSON."),

@@ -69,21 +69,26 @@ def _words(detail: ErrorDetails) -> str:
     return words[:1].lower() + words[1:]
 
 
-class Settings(Environment):
-    """What a worker needs to know."""
+class QueueSettings(Environment):
+    """What one needs to know who looks after the queue."""
 
     redis_url: Annotated[str, AfterValidator(_redis_address)] = Field(
         default="redis://127.0.0.1:6379/0", repr=False
     )
     """It may hold a password, hence it is left out of the repr."""
+    queue: str = Field(default=QUEUE, validation_alias="BOTLIVE_QUEUE")
+    log_dir: Path | None = None
+
+
+class Settings(QueueSettings):
+    """What a worker needs to know."""
+
     supabase_url: Annotated[str, AfterValidator(_web_address)]
     """Without a slash at its end."""
     supabase_key: SecretStr
     """A secret key (``sb_secret_…``) or the legacy service-role JWT."""
     database_url: SecretStr | None = None
-    queue: str = Field(default=QUEUE, validation_alias="BOTLIVE_QUEUE")
     outbox: Path | None = Field(default=None, validation_alias="BOTLIVE_OUTBOX")
-    log_dir: Path | None = None
     timeout: float = Field(default=10, gt=0, allow_inf_nan=False, validation_alias="BOTLIVE_TIMEOUT")
     """Seconds that one request to Supabase may take."""
     batch: int = Field(default=500, ge=1, le=5_000, validation_alias="BOTLIVE_BATCH")

@@ -16,7 +16,7 @@ from rq.results import Result
 from rq.serializers import JSONSerializer
 
 from events import Event, PaymentValidated, Publisher, parse_event
-from worker import cli
+from worker import cli, reasons
 from worker.commands import reconcile as module
 from worker.errors import TransientFault
 from worker.gateway import Gateway
@@ -151,6 +151,7 @@ def test_unknown(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None
     "trace",
     [
         "EventRefused: no such shop",
+        "EventRefused: no such shop\ncause: botlive_persist found no row",
         "Traceback (most recent call last):\n  File …\nworker.errors.EventRefused: no such shop\n",
     ],
 )
@@ -181,7 +182,7 @@ def test_a_failed_job_whose_reason_is_gone(redis: fakeredis.FakeStrictRedis, rec
     event = _payment()
     Publisher(redis, within=10).publish(event)
     redis.zadd("rq:failed:botlive", {str(event.event_id): -1})
-    assert reconcile(event)[1][0] == f"line 1: {event.event_id} failed: its reason is not kept"
+    assert reconcile(event)[1][0] == f"line 1: {event.event_id} failed: {reasons.UNKNOWN}"
 
 
 def test_a_persisted_event_whose_job_failed_afterwards(

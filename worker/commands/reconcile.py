@@ -4,20 +4,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import redis
 import typer
 from redis.exceptions import RedisError
-from rq.results import Result
-from rq.serializers import JSONSerializer
 
 from events import InvalidEvent
 from events.job import Call, Keys
 from worker import ndjson
 from worker.errors import TransientFault
+from worker.failure import reason
 from worker.gateway import Gateway
-from worker.masking import mask_text
 from worker.settings import Settings
 
 PERSISTED = "botlive_persisted"
@@ -163,16 +161,7 @@ class Desk:
         for job_id in ids:
             pipeline.xrevrange(_RESULTS.format(job_id), count=1)
         replies = pipeline.execute()
-        return {job_id: self._reason(job_id, results) for job_id, results in zip(ids, replies, strict=True)}
-
-    def _reason(self, job_id: str, results: list[tuple[bytes, dict[str, Any]]]) -> str:
-        traces = [
-            Result.restore(job_id, result_id.decode(), result, self._redis, JSONSerializer).exc_string
-            for result_id, result in results
-        ]
-        lines = (traces[0] or "").split("\n") if traces else []
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "its reason is not kept")
-        return mask_text(last).removeprefix("worker.errors.")
+        return {job_id: str(reason(results)) for job_id, results in zip(ids, replies, strict=True)}
 
 
 def _found(jobs: list[Job], reasons: dict[str, str]) -> Found:

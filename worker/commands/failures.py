@@ -1,0 +1,200 @@
+"""``botlive failures``: what could not be persisted and why; replay it, or discard it with a reason."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import redis
+import structlog
+import typer
+from redis.exceptions import RedisError
+
+from worker import listing
+from worker.errors import InvalidSetting, TransientFault
+from worker.failure import Failure
+from worker.failures import Failures
+from worker.logs import configure
+from worker.ndjson import report
+from worker.reasons import plain
+from worker.settings import QueueSettings
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="As the list shows them.")]
+ReasonPart = Annotated[
+    str | None,
+    typer.Option(
+        "--reason", metavar="R", help="Those whose reason holds this, as UnknownCompany; in any case."
+    ),
+]
+Company = Annotated[str | None, typer.Option(metavar="TEXT_ID", help="Those of this shop.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="The newest N; on a terminal 100.")]
+
+_ON_A_TERMINAL = 100  # rows
+_EPILOG = """
+Without a subcommand they are listed, the newest first: when it failed, id, event type, company, how often it
+failed, and the reason; separated by tabs where that is no terminal. --json gives id, reason, error,
+event_type, company_id, failed_at (UTC) and failures (how often); null is what is not known.
+"""
+_DISCARDED = ("at", "id", "event_type", "company_id", "error", "reason", "why")
+
+
+@app.callback(invoke_without_command=True, epilog=_EPILOG)
+def failures(
+    context: typer.Context,
+    reason: ReasonPart = None,
+    company: Company = None,
+    as_json: AsJson = False,
+    limit: Limit = None,
+) -> None:
+    """List the events that were refused, the newest first, and why."""
+    if context.invoked_subcommand is None:
+        with _registry() as registry:
+            found = sorted(_select(registry, reason, company), key=_age, reverse=True)
+        _show(found, as_json, limit)
+    elif reason or company or as_json or limit:
+        raise typer.BadParameter("they go behind the subcommand", param_hint="the options")
+
+
+@app.command()
+def show(
+    job_id: Annotated[str, typer.Argument(metavar="ID")],
+    with_payload: Annotated[
+        bool, typer.Option("--payload", help="The event too, as JSON: a customer's personal data.")
+    ] = False,
+) -> None:
+    """Say all that is known of one, without the customer's data."""
+    with _registry() as registry:
+        found = list(registry.find([job_id]))
+    if not found:
+        _refuse([job_id])
+    for name, value in listing.facts(found[0]):
+        typer.echo(f"{name}: {value}")
+    if with_payload:
+        typer.echo(listing.pretty(found[0].call))
+
+
+@app.command()
+def replay(
+    ids: Ids = None,
+    reason: ReasonPart = None,
+    company: Company = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Put events to the end of the queue again, when the cause is mended.
+
+    Say which: by their ids, by --reason and --company (both must hold), or --all. What was persisted
+    meanwhile is not persisted twice.
+
+    The exit code is 1 if one that was named was not replayed.
+    """
+    _choose_one(ids, reason or company, everything)
+    with _registry() as registry:
+        selected = (failure.job_id for failure in _select(registry, reason, company))
+        outcome = registry.replay(ids or (registry.ids() if everything else list(selected)))
+    typer.echo(f"replayed {len(outcome.done)}")
+    for job_id in outcome.gone:
+        report(f"{plain(job_id)}: its job is no more in Redis: `botlive failures discard` it")
+    _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
+
+
+@app.command()
+def discard(
+    why: Annotated[str, typer.Option(help="Written down with what is discarded.")],
+    ids: Ids = None,
+    reason: ReasonPart = None,
+) -> None:
+    """Throw events away for good. Say which, by their ids or by --reason, and --why.
+
+    `botlive failures discarded` lists them afterwards.
+
+    The exit code is 1 if one that was named is not there.
+    """
+    _choose_one(ids, reason)
+    if not why.strip():
+        raise typer.BadParameter("say why", param_hint="--why")
+    with _registry(logging=True) as registry:
+        wanted = [detail.failure for detail in registry.find(ids)] if ids else _select(registry, reason)
+        done = registry.discard(list(wanted), why)
+    _log(done, why)
+    typer.echo(f"discarded {len(done)}")
+    _refuse(set(ids or ()) - {failure.job_id for failure in done})
+
+
+@app.command()
+def discarded(as_json: AsJson = False) -> None:
+    """List what was discarded, the newest first, and why."""
+    with _registry() as registry:
+        entries = list(registry.discarded())
+    for entry in entries:
+        told = {name: entry.get(name) or None for name in _DISCARDED}
+        typer.echo(json.dumps(told) if as_json else "\t".join(value or "-" for value in told.values()))
+
+
+@contextmanager
+def _registry(*, logging: bool = False) -> Iterator[Failures]:
+    settings = QueueSettings.from_env()
+    if logging:
+        _configure(settings)
+    try:
+        with redis.Redis.from_url(settings.redis_url, socket_timeout=30) as connection:
+            yield Failures(connection, settings.queue)
+    except (RedisError, OSError):  # the cause may quote a password
+        raise TransientFault("Redis gave no answer: run it again when it is back") from None
+
+
+def _configure(settings: QueueSettings) -> None:
+    try:
+        configure(settings.log_dir)
+    except OSError:
+        raise InvalidSetting("LOG_DIR", "cannot be made or written to") from None
+
+
+def _select(registry: Failures, reason: str | None = None, company: str | None = None) -> Iterator[Failure]:
+    part = (reason or "").casefold()
+    for failure in registry.all():
+        if part in str(failure.reason).casefold() and company in {None, failure.company_id}:
+            yield failure
+
+
+def _choose_one(*ways: object) -> None:
+    if sum(map(bool, ways)) != 1:
+        raise typer.BadParameter("say which, in one way: IDs or options", param_hint="the selection")
+
+
+def _refuse(absent: Iterable[str], *, also: bool = False) -> None:
+    """Name what is not there, and exit accordingly."""
+    missing = sorted(absent)
+    for job_id in missing:
+        report(f"{plain(job_id)} is not in the failed registry")
+    if missing or also:
+        raise typer.Exit(1)
+
+
+def _age(failure: Failure) -> float:
+    return failure.failed_at.timestamp() if failure.failed_at else 0.0
+
+
+def _show(found: Sequence[Failure], as_json: bool, limit: int | None) -> None:
+    terminal = sys.stdout.isatty() and not as_json
+    shown = found[: limit or (_ON_A_TERMINAL if terminal else len(found))]
+    if terminal:
+        listing.print_table(shown)
+    for failure in () if terminal else shown:
+        typer.echo(json.dumps(failure.to_dict()) if as_json else "\t".join(listing.row(failure)))
+    report(listing.summary(found, len(shown)))
+
+
+def _log(done: Iterable[Failure], why: str) -> None:
+    log: Any = structlog.stdlib.get_logger("botlive")
+    for failure in done:
+        log.info(
+            "discarded",
+            event_id=failure.job_id,
+            event_type=failure.event_type,
+            reason=str(failure.reason),
+            why=why,
+        )

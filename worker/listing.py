@@ -1,0 +1,70 @@
+"""Failed jobs as people read them: a row, a table, a sum, all that is known of one."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from worker.failure import Detail, Failure, payload
+from worker.reasons import plain
+
+_COLUMNS = ("failed at", "id", "event type", "company", "times", "reason")
+
+
+def print_table(shown: Iterable[Failure]) -> None:
+    """For a terminal."""
+    table = Table()
+    for column in _COLUMNS:
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
+    for failure in shown:
+        table.add_row(*map(Text, row(failure)))
+    Console().print(table)
+
+
+def row(failure: Failure) -> list[str]:
+    """When it failed, its id, event type and company, how often it failed, the reason."""
+    named = [failure.job_id, failure.event_type, failure.company_id, str(failure.failures)]
+    row = [_when(failure.failed_at), *named, str(failure.reason)]
+    return [plain(value or "-") for value in row]
+
+
+def _when(instant: datetime | None) -> str:
+    return instant.isoformat(sep=" ", timespec="seconds") if instant else "-"
+
+
+def summary(found: Sequence[Failure], shown: int) -> str:
+    """How many failed for which reason, and whether not all of them are shown."""
+    kinds = Counter(failure.reason.error or "other" for failure in found).most_common()
+    parts = ", ".join(f"{kind} {count}" for kind, count in kinds)
+    said = f"{len(found)} failed{': ' if parts else ''}{parts}"
+    return said if shown == len(found) else f"{said}; the newest {shown} are shown"
+
+
+def facts(detail: Detail) -> Iterator[tuple[str, str]]:
+    """Names and values, none of them the customer's data."""
+    failure = detail.failure
+    yield "id", plain(failure.job_id)
+    yield "event type", failure.event_type or "-"
+    yield "company", plain(failure.company_id or "-")
+    yield "occurred at", _when(detail.occurred_at)
+    yield "published at", _when(detail.published_at)
+    yield "failed at", _when(failure.failed_at)
+    yield "failures", str(failure.failures)
+    if detail.deaths:
+        yield "deaths of a worker", str(detail.deaths)
+    yield "reason", str(failure.reason)
+    for line in detail.cause:
+        yield "cause", line
+
+
+def pretty(call: bytes) -> str:
+    """The event as people read JSON; what is none, as it is. Personal data."""
+    try:
+        text = json.dumps(payload(call) or json.loads(call), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = call.decode(errors="replace")
+    return "\n".join(map(plain, text.split("\n")))
