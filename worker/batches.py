@@ -146,8 +146,9 @@ def read(data: bytes) -> Event:
     if data.startswith(_HEAD) and data.endswith(_TAIL):
         return decode_text(data[len(_HEAD) : -len(_TAIL)])
     try:
-        function, _, (payload,), _ = json.loads(data)
-    except (ValueError, TypeError, RecursionError):
+        function, _, arguments, keywords = json.loads(data)
+        [payload] = [*arguments, *keywords.values()]
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise UndecodableJob from None
     if function != FUNCTION:
         raise UnknownFunction

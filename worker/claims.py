@@ -94,6 +94,10 @@ class Claims:
         self.connection.zrem(self._started, f"{job_id}:{self.owner}")
         return True
 
+    def is_there(self, job_id: str) -> bool:
+        """Whether the job has a hash, in whatever state."""
+        return bool(self.connection.exists(f"rq:job:{job_id}"))
+
     def repair(self, job_id: str) -> None:
         """Drop what RQ cannot read of a job's hash, so that it can be shown, replayed and discarded."""
         key = f"rq:job:{job_id}"

@@ -23,6 +23,7 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.suspension import is_suspended
 from rq.worker import WorkerStatus
 
 from worker.batches import Batches
@@ -138,6 +139,7 @@ class Consumer(SimpleWorker):
         except NoSuchJobError:  # a person discarded it meanwhile
             self.finish([job_id])
             return
+        job.origin = self.queues[0].name  # whatever the hash says: that registry is where people look
         self.handle_job_failure(job, self.queues[0], exc_string=error.report)
         if not self._claims.has_failed(job_id):  # RQ logs that, and goes on
             raise redis.RedisError("the failed registry did not take a job: it stays in hand")
@@ -150,9 +152,11 @@ class Consumer(SimpleWorker):
     def _job(self, job_id: str) -> Job:
         try:
             return self._fetch(job_id)
-        except (redis.RedisError, NoSuchJobError):
+        except redis.RedisError:
             raise
         except Exception:  # noqa: BLE001 # RQ raises anything, an AssertionError too, at what it cannot read
+            if not self._claims.is_there(job_id):
+                raise NoSuchJobError from None
             self._claims.repair(job_id)
             return self._fetch(job_id)
 
@@ -166,7 +170,9 @@ class Consumer(SimpleWorker):
         self._tell()
         if time.monotonic() - self._last_recovery > _RECOVERY:
             self._last_recovery = time.monotonic()
-            self.check_for_suspension(burst)
+            if is_suspended(self.connection):
+                self._conclude_all()  # RQ's promise: what is in hand is completed first
+                self.check_for_suspension(burst)
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
             if recovered := self._claims.recover():
@@ -189,6 +195,10 @@ class Consumer(SimpleWorker):
         # Not for as long as a call may hang: a stop, a heartbeat and dead workers must not wait for it.
         with suppress(TimeoutError):
             self._batches.conclude(_SLICE)
+
+    def _conclude_all(self) -> None:
+        while self._batches and not self._stopping:
+            self._conclude()
 
     def _may_claim(self) -> bool:
         """Whether the way to Supabase is free; finds it out when a probe is due."""

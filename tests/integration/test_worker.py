@@ -14,6 +14,7 @@ from rq import Callback, SimpleWorker
 from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.suspension import resume, suspend
 
 from events import PaymentValidated
 from localstack.stack import Stack
@@ -215,6 +216,8 @@ DAMAGE = (
     {"created_at": "yesterday", "data": "{}"},
     {"timeout": "soon", "data": "{}"},
     {"status": "unheard of", "data": "{}"},
+    {"origin": "elsewhere", "data": "{}"},
+    {"data": '["worker.job.persist",null,[],[]]'},
 )
 
 
@@ -228,6 +231,45 @@ def test_malformed_jobs_are_set_aside(line: Line) -> None:
     line.work()
     assert line.rows([uuid]).orders.keys() == {good.event_id}
     assert line.failed().keys() == {str(event.event_id) for event in bad}
+
+
+def test_a_job_without_its_data_is_set_aside(line: Line) -> None:
+    """It is not taken for one that a person discarded: that it cannot be run is to be seen."""
+    event = order(line.shop()[0])
+    line.publisher.publish(event)
+    line.redis.hdel(f"rq:job:{event.event_id}", "data")
+    line.work()
+    assert line.failed().keys() == {str(event.event_id)}
+
+
+def test_a_job_enqueued_with_a_keyword_is_run(line: Line) -> None:
+    """By hand, as the function's signature allows."""
+    company_id, uuid = line.shop()
+    event = order(company_id)
+    line.queue.enqueue("worker.job.persist", payload=event.model_dump(mode="json", exclude_none=True))
+    line.work()
+    assert line.rows([uuid]).orders.keys() == {event.event_id}
+
+
+@pytest.mark.slow
+def test_what_is_in_hand_is_completed_before_a_suspension(line: Line, stack: Stack) -> None:
+    """As RQ promises: `rq suspend` amid a call freezes nothing; what comes later waits."""
+    company_id, uuid = line.shop()
+    first, second = order(company_id), order(company_id)
+    with line.worker():
+        with locked_orders(stack):
+            line.publisher.publish(first)
+            until(lambda: line.held() == 1, 20)
+            suspend(line.redis)
+            time.sleep(3)
+        try:
+            until(lambda: line.held() == 0, 10)
+            line.publisher.publish(second)
+            time.sleep(3)
+            assert line.rows([uuid]).orders.keys() == {first.event_id}
+        finally:
+            resume(line.redis)
+        until(lambda: len(line.rows([uuid]).orders) == 2, 20)
 
 
 def test_a_job_with_a_callback_goes_rqs_way(line: Line) -> None:
