@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Thread
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from events import Event
 from events.job import FUNCTION
@@ -147,12 +147,17 @@ def read(data: bytes) -> Event:
         return decode_text(data[len(_HEAD) : -len(_TAIL)])
     try:
         function, _, arguments, keywords = json.loads(data)
-        [payload] = [*arguments, *keywords.values()]
+        payload = _only(arguments, keywords)
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise UndecodableJob from None
     if function != FUNCTION:
         raise UnknownFunction
     return decode(payload)
+
+
+def _only(arguments: list[Any], keywords: dict[str, Any]) -> Any:
+    [argument] = [*arguments, *keywords.values()]
+    return argument
 
 
 def _in_thread(call: Callable[[], list[EventRefused | None]]) -> Future[list[EventRefused | None]]:
