@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
 from events.coalescer import Group
 from events.errors import OutboxFailed, OutboxFull, PublishError
+from events.forks import Undivided
 from events.job import Call
 
 LIMIT = 100_000
@@ -17,10 +18,11 @@ _PATIENCE = 0.2  # seconds that a writer waits for another process
 _PAGES = 125_000  # of 4 KiB: the file's size is bounded too, whatever the size of an event
 _TABLE = """
 create table if not exists waiting (
-  number integer primary key, event_id text not null, data text not null,
+  number integer primary key autoincrement, event_id text not null, data text not null,
   digest text not null, description text not null
 )
-"""
+"""  # a number is never used again: another process may be about to remove the one that had it
+_at_work = Undivided()  # SQLite's own state does not outlive a fork
 
 
 class Outbox:
@@ -79,19 +81,31 @@ class Outbox:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _at_work, _told():
+            self._make()
             file = sqlite3.connect(self.path, timeout=_PATIENCE)
             try:
                 with file:
-                    file.execute("pragma journal_mode = wal")
+                    with suppress(sqlite3.OperationalError):  # another process is at it just now
+                        file.execute("pragma journal_mode = wal")
                     file.execute(f"pragma max_page_count = {_PAGES}")
                     file.execute(_TABLE)
                     yield file
             finally:
                 file.close()
-        except sqlite3.Error as error:
-            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            raise (OutboxFull if full else OutboxFailed) from error
-        except OSError as error:
-            raise OutboxFailed from error
+
+    def _make(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self.path.touch(mode=0o600)  # it holds customers' numbers
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        raise (OutboxFull if full else OutboxFailed) from error
+    except OSError as error:
+        raise OutboxFailed from error
