@@ -1,6 +1,5 @@
 """Many callers, few goes: what waits is handed over together, in a thread of its own."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -8,6 +7,7 @@ from threading import Lock, Thread
 from typing import NamedTuple
 
 from events.errors import PublishError
+from events.forks import renew_in_children
 from events.job import Call
 
 Group = Sequence[Call]
@@ -32,11 +32,10 @@ class Coalescer:
         self._name = name
         self._handle = handle
         self._renew()
+        renew_in_children(self._renew)
 
     def submit(self, group: Group) -> Future[None]:
         """The future raises PublishError where the group was not taken."""
-        if self._process != os.getpid():
-            self._renew()  # a forked child has neither its parent's thread nor those who wait for it
         ticket = Ticket(group, Future())
         self._waiting.put(ticket)
         if self._thread is None:
@@ -48,7 +47,6 @@ class Coalescer:
         self._waiting.put(None)
 
     def _renew(self) -> None:
-        self._process = os.getpid()
         self._waiting: SimpleQueue[Ticket | None] = SimpleQueue()
         self._thread: Thread | None = None
         self._starting = Lock()
@@ -87,4 +85,11 @@ class Coalescer:
             if answer is None:
                 ticket.done.set_result(None)
             else:
-                ticket.done.set_exception(answer)
+                ticket.done.set_exception(_for_one(answer))
+
+
+def _for_one(error: BaseException) -> PublishError:
+    """An exception that nobody else raises: each raise makes its traceback longer."""
+    own = type(error)() if isinstance(error, PublishError) else PublishError()
+    own.__cause__ = error.__cause__ or error
+    return own
