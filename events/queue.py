@@ -1,8 +1,10 @@
 """The queue in Redis, as the chat sees it."""
 
-import os
+import socket
+import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
@@ -12,6 +14,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from events.coalescer import Group
 from events.errors import PublishError
+from events.forks import renew_in_children
 from events.job import Call, Keys
 
 CHUNK = 500
@@ -20,6 +23,7 @@ CHUNK = 500
 _SCRIPT = files("events").joinpath("publish.lua").read_text(encoding="utf-8")
 _SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _NUMBER_OF_KEYS = 4
+_DONE = b":1\r\n"  # the script's answer, as it comes
 
 Jobs = Sequence[tuple[Call, str]]
 """Calls, each with the id of its job."""
@@ -29,14 +33,15 @@ class Queue:
     """Puts calls on one RQ queue, each as a job. Safe to share between threads, and after a fork.
 
     It keeps its connections itself: which one opens, and in whose thread, decides how long a caller may
-    have to wait. A name look-up has no time limit.
+    have to wait. A name look-up has no time limit; a silent server is left after ``patience`` seconds.
     """
 
-    def __init__(self, connection: redis.Redis, name: str) -> None:
+    def __init__(self, connection: redis.Redis, name: str, *, patience: float = 1.0) -> None:
         self._pool = connection.connection_pool
         self._keys = Keys.of(name)
-        self._open: deque[redis.Connection] = deque()
-        self._process = os.getpid()
+        self._patience = patience
+        self._renew()
+        renew_in_children(self._renew)
 
     def put(self, calls: Sequence[Call]) -> None:
         """Put them on the queue in their order, hundreds to a round trip.
@@ -58,12 +63,16 @@ class Queue:
     def put_at_once(self, call: Call, within: float) -> bool:
         """Put it where that can be done without opening a connection, and within that many seconds."""
         connection = self._idle()
-        if connection is None or not 0 < (connection.socket_timeout or 0) <= within:
+        if connection is None:
             return False
-        try:
-            return self._over(connection, [(call, call.own_id)]) == []
-        except (RedisError, OSError):
-            return False
+        done = False
+        with suppress(RedisError, OSError):
+            done = _confirms(connection, self._command(call, call.own_id), within)
+        if done:
+            self._open.append(connection)
+        else:
+            connection.disconnect()
+        return done
 
     def close(self) -> None:
         """Give the connections back."""
@@ -74,7 +83,7 @@ class Queue:
         try:
             contested = self._send([(call, call.own_id) for call in calls])
             refused = self._send([(call, call.contested_id) for call in contested])
-        except (RedisError, OSError) as error:
+        except Exception as error:  # whatever the name, the client's options or the server bring about
             raise PublishError from error
         if refused:
             raise PublishError
@@ -99,10 +108,7 @@ class Queue:
         return [call for (call, _), reply in zip(jobs, replies, strict=True) if not reply]
 
     def _exchange(self, connection: redis.Connection, jobs: Jobs) -> list[Any]:
-        commands = [
-            ("EVALSHA", _SCRIPT_SHA, _NUMBER_OF_KEYS, *self._keys.arguments(call, job_id))
-            for call, job_id in jobs
-        ]
+        commands = [self._command(call, job_id) for call, job_id in jobs]
         connection.send_packed_command(connection.pack_commands(commands))
         replies = [_reply(connection) for _ in jobs]
         errors = [reply for reply in replies if isinstance(reply, ResponseError)]
@@ -115,24 +121,49 @@ class Queue:
             raise errors[0]
         return replies
 
+    def _command(self, call: Call, job_id: str) -> tuple[str | int, ...]:
+        return "EVALSHA", _SCRIPT_SHA, _NUMBER_OF_KEYS, *self._keys.arguments(call, job_id)
+
+    def _renew(self) -> None:
+        # A forked child must not speak over its parent's connections: answers would be mixed up.
+        self._open: deque[redis.Connection] = deque()
+
     def _idle(self) -> redis.Connection | None:
-        if self._process != os.getpid():
-            # A forked child must not speak over its parent's connections: answers would be mixed up.
-            self._process = os.getpid()
-            self._open = deque()
         try:
             return self._open.pop()
         except IndexError:
             return None
 
     def _connect(self) -> redis.Connection:
-        connection: redis.Connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        options = {**self._pool.connection_kwargs, "socket_timeout": self._patience}
+        if issubclass(self._pool.connection_class, redis.Connection):  # not over a Unix socket
+            options["socket_connect_timeout"] = self._patience
+        connection: redis.Connection = self._pool.connection_class(**options)
         try:
             connection.connect()
         except BaseException:
             connection.disconnect()
             raise
         return connection
+
+
+def _confirms(connection: redis.Connection, command: Sequence[str | int], within: float) -> bool:
+    """Whether it does, in time. The client's own time limit would begin anew with every byte."""
+    deadline = time.monotonic() + within
+    line: Any = connection._sock
+    if not isinstance(line, socket.socket):
+        return False
+    line.settimeout(within)
+    connection.send_packed_command(connection.pack_command(*command), check_health=False)
+    answer = b""
+    while len(answer) < len(_DONE):
+        line.settimeout(max(0.0, deadline - time.monotonic()))
+        part = line.recv(len(_DONE) - len(answer))
+        if not part:
+            return False
+        answer += part
+    line.settimeout(connection.socket_timeout)
+    return answer == _DONE
 
 
 def _reply(connection: redis.Connection) -> Any:
