@@ -4,10 +4,11 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from threading import Thread
+from threading import Event, Thread
 
-from events.coalescer import Coalescer
-from events.errors import OutboxFailed, PublishError
+from events.coalescer import Coalescer, Group
+from events.errors import PublishError
+from events.forks import renew_in_children
 from events.job import Call
 from events.outbox import Outbox
 from events.queue import CHUNK, Queue
@@ -28,21 +29,30 @@ class Courier:
     def __init__(self, outbox: Outbox, queue: Queue) -> None:
         self._outbox = outbox
         self._queue = queue
-        self._keeper = Coalescer("botlive-outbox", outbox.add)
-        self._thread: Thread | None = None
+        self._keeper = Coalescer("botlive-outbox", self._add)
         self._stopped = False
+        self._renew()
+        renew_in_children(self._renew)
 
     @property
     def waiting(self) -> int:
-        """How many events wait in the outbox."""
+        """How many events wait in the outbox.
+
+        Raises:
+            OutboxFailed: its file cannot be read.
+        """
+        return len(self._outbox)
+
+    def resume(self) -> None:
+        """Deliver what waits from before, in the background."""
         try:
-            return len(self._outbox)
-        except OutboxFailed:  # while Redis takes the events the chat can do without
+            if self.waiting:
+                self._set_out()
+        except PublishError:  # while Redis takes the events the chat can do without
             _log.error("the outbox %s cannot be opened: mend it before Redis is away", self._outbox.path)
-            return 0
 
     def keep(self, calls: Sequence[Call]) -> Future[None]:
-        """Put them into the outbox; the future raises OutboxFull or OutboxFailed."""
+        """Put them into the outbox, for later; the future raises OutboxFull or OutboxFailed."""
         return self._keeper.submit(calls)
 
     def drain(self) -> int:
@@ -58,22 +68,42 @@ class Courier:
             delivered += len(waiting)
         return delivered
 
-    def set_out(self) -> None:
-        """Deliver in the background, as soon as Redis is back."""
-        if self._thread is None or not self._thread.is_alive():  # nor is it in a forked child
-            self._thread = Thread(target=self._deliver, name="botlive-courier", daemon=True)
-            self._thread.start()
-
     def stop(self) -> None:
         """Deliver no more."""
         self._stopped = True
+        self._called.set()
         self._keeper.close()
 
+    def _renew(self) -> None:
+        self._thread: Thread | None = None
+        self._called = Event()
+
+    def _add(self, groups: Sequence[Group]) -> Sequence[PublishError | None]:
+        # Here and not where the callers wait: they may have left by now.
+        answers = self._outbox.add(groups)
+        self._set_out()
+        return answers
+
+    def _set_out(self) -> None:
+        self._called.set()
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="botlive-courier", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while self._called.wait() and not self._stopped:
+            self._called.clear()
+            self._deliver()
+
     def _deliver(self) -> None:
+        told = False
         while not self._stopped:
             try:
                 delivered = self.drain()
-            except PublishError:
+            except PublishError as error:
+                if not told:
+                    _log.warning("events wait in the outbox: %s", type(error.__cause__ or error).__name__)
+                told = True
                 time.sleep(PAUSE)
             else:
                 _log.info("delivered %d events from the outbox", delivered)

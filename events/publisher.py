@@ -29,6 +29,7 @@ _MORE = 0.002  # seconds for each further event of the same call
 
 _TO_REDIS = 0.7  # of that time, where an outbox takes over
 _AT_ONCE = 0.4  # of that time, for a connection that is open
+_LATER = 10.0  # seconds: nobody waits for what is delivered in the background
 
 
 class Publisher:
@@ -50,12 +51,14 @@ class Publisher:
         self._redis = connection
         self._queue = Queue(connection, queue)
         self._sender = Coalescer("botlive-publisher", self._queue.put_groups)
-        self._courier = Courier(outbox, self._queue) if outbox is not None else None
+        self._courier = (
+            Courier(outbox, Queue(connection, queue, patience=_LATER)) if outbox is not None else None
+        )
         self._within = within
         self._away_until = 0.0
         self._closed = False
-        if self._courier and self._courier.waiting:
-            self._courier.set_out()
+        if self._courier:
+            self._courier.resume()
 
     @classmethod
     def from_env(cls, *, within: float = WITHIN) -> Self:
@@ -69,8 +72,6 @@ class Publisher:
         try:
             connection = redis.Redis.from_url(
                 os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
-                socket_connect_timeout=within * _AT_ONCE,
-                socket_timeout=within * _AT_ONCE,
                 retry=Retry(NoBackoff(), 0),  # redis-py's own would take seconds
             )
         except ValueError:  # redis-py's own message may quote the password
@@ -83,7 +84,11 @@ class Publisher:
 
     @property
     def waiting(self) -> int:
-        """How many events wait in the outbox, of the ``Outbox.limit`` that it may hold."""
+        """How many events wait in the outbox, of the ``Outbox.limit`` that it may hold.
+
+        Raises:
+            OutboxFailed: its file cannot be read.
+        """
         return self._courier.waiting if self._courier else 0
 
     def publish(self, event: Event) -> UUID:
@@ -166,7 +171,6 @@ class Publisher:
                 _wait(self._send(calls), deadline - self._reserve, PublishError)
         except PublishError as error:
             _wait(self._keep(calls, error), deadline, OutboxFailed)
-            self._set_out()
 
     async def _aput(self, calls: Sequence[Call]) -> None:
         deadline = self._begin(len(calls))
@@ -174,7 +178,6 @@ class Publisher:
             await _await(self._send(calls), deadline - self._reserve, PublishError)
         except PublishError as error:
             await _await(self._keep(calls, error), deadline, OutboxFailed)
-            self._set_out()
 
     def _begin(self, events: int) -> float:
         """The instant until which the caller waits."""
@@ -209,10 +212,6 @@ class Publisher:
         if not self._is_away:
             self._away_until = time.monotonic() + PAUSE
         return self._courier.keep(calls)
-
-    def _set_out(self) -> None:
-        if self._courier:
-            self._courier.set_out()
 
 
 def _wait(future: Future[None], deadline: float, late: type[PublishError]) -> None:

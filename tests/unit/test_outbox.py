@@ -95,7 +95,7 @@ def test_while_redis_is_away_nobody_waits_for_it_twice(
     tries: list[int] = []
     put = publisher._queue.put_groups
     monkeypatch.setattr(publisher._sender, "_handle", lambda groups: (tries.append(1), put(groups))[1])
-    monkeypatch.setattr(publisher, "_set_out", lambda: None)
+    monkeypatch.setattr(publisher._courier, "_set_out", lambda: None)
     server.connected = False
     for _ in range(5):
         publisher.publish(payment())

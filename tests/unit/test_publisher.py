@@ -47,8 +47,8 @@ def redis(server: fakeredis.FakeServer) -> fakeredis.FakeStrictRedis:
 
 @pytest.fixture
 def publisher(redis: fakeredis.FakeStrictRedis) -> Publisher:
-    """A publisher to it."""
-    return Publisher(redis)
+    """A publisher to it; the simulation is slow, and how long anyone waits is another test's matter."""
+    return Publisher(redis, within=10)
 
 
 def _payment(amount: float = 2000, **fields: Any) -> PaymentValidated:
