@@ -1,6 +1,7 @@
 """Where events wait that Redis did not confirm: one SQLite file, safe for several processes."""
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ LIMIT = 100_000
 """Events that the file may hold; some 100 MB."""
 
 _PATIENCE = 0.2  # seconds that a writer waits for another process
+_OFTEN = 2  # milliseconds after which it asks again
 _PAGES = 125_000  # of 4 KiB: the file's size is bounded too, whatever the size of an event
 _TABLE = """
 create table if not exists waiting (
@@ -37,6 +39,7 @@ class Outbox:
         """Keep them, durably, in one transaction; for each group the error where it was not, or None."""
         try:
             with self._open() as file:
+                _begin(file)
                 return [self._add(file, group) for group in groups]
         except PublishError as error:
             return [error] * len(groups)
@@ -61,6 +64,7 @@ class Outbox:
             OutboxFailed: the file cannot be written.
         """
         with self._open() as file:
+            _begin(file)
             file.executemany("delete from waiting where number = ?", [(number,) for number in numbers])
 
     def __len__(self) -> int:
@@ -83,7 +87,7 @@ class Outbox:
     def _open(self) -> Iterator[sqlite3.Connection]:
         with _at_work, _told():
             self._make()
-            file = sqlite3.connect(self.path, timeout=_PATIENCE)
+            file = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
             try:
                 with file:
                     with suppress(sqlite3.OperationalError):  # another process is at it just now
@@ -98,6 +102,20 @@ class Outbox:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self.path.touch(mode=0o600)  # it holds customers' numbers
+
+
+def _begin(file: sqlite3.Connection) -> None:
+    """Begin to write. SQLite itself would ask ever more rarely, and a busy neighbour be there first."""
+    deadline = time.monotonic() + _PATIENCE
+    file.execute(f"pragma busy_timeout = {_OFTEN}")
+    while True:
+        try:
+            file.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 @contextmanager
