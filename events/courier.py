@@ -11,10 +11,12 @@ from events.errors import PublishError
 from events.forks import renew_in_children
 from events.job import Call
 from events.outbox import Outbox
-from events.queue import CHUNK, Queue
+from events.queue import Queue
 
 PAUSE = 1.0
 """Seconds between two tries to reach a Redis that is away."""
+
+_CHUNK = 100  # events a round trip: large ones must get through within its time limit too
 
 _log = logging.getLogger("botlive.events")
 
@@ -62,7 +64,7 @@ class Courier:
             PublishError: Redis or the outbox's file is away; what is left waits on.
         """
         delivered = 0
-        while not self._stopped and (waiting := self._outbox.oldest(CHUNK)):
+        while not self._stopped and (waiting := self._outbox.oldest(_CHUNK)):
             self._queue.put([call for _, call in waiting])
             self._outbox.remove([number for number, _ in waiting])
             delivered += len(waiting)

@@ -27,9 +27,9 @@ WITHIN = 0.25
 """Seconds that publishing takes at most, over everything: name look-up, connecting, Redis, the file."""
 _MORE = 0.002  # seconds for each further event of the same call
 
-_TO_REDIS = 0.7  # of that time, where an outbox takes over
+_TO_REDIS = 0.5  # of that time, where an outbox takes over
 _AT_ONCE = 0.4  # of that time, for a connection that is open
-_LATER = 10.0  # seconds: nobody waits for what is delivered in the background
+_LATER = 3.0  # seconds: nobody waits for what is delivered in the background
 
 
 class Publisher:
@@ -218,12 +218,18 @@ def _wait(future: Future[None], deadline: float, late: type[PublishError]) -> No
     try:
         future.result(max(0.0, deadline - time.monotonic()))
     except TimeoutError:
-        future.cancel()
-        raise late from None
+        _leave(future, late)
 
 
 async def _await(future: Future[None], deadline: float, late: type[PublishError]) -> None:
     try:
         await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline - time.monotonic()))
     except TimeoutError:
+        _leave(future, late)
+
+
+def _leave(future: Future[None], late: type[PublishError]) -> None:
+    """Wait no longer. A busy event loop may hear of the time being over before it hears of the answer."""
+    if future.cancel() or not future.done():
         raise late from None
+    future.result()
