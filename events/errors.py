@@ -36,8 +36,8 @@ class PublisherClosed(PublishError):
 
 
 class OutboxFull(PublishError):
-    """Redis did not confirm the event, and the outbox has no room for it: it is not published."""
+    """Redis did not confirm the event, and the outbox has no room for it: it may not be published."""
 
 
 class OutboxFailed(PublishError):
-    """Redis did not confirm the event, and the outbox's file cannot be written: it is not published."""
+    """Redis did not confirm the event, and the outbox's file cannot be written in time: it may not be published."""
