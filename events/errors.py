@@ -40,4 +40,4 @@ class OutboxFull(PublishError):
 
 
 class OutboxFailed(PublishError):
-    """Redis did not confirm the event, and the outbox's file cannot be written in time: it may not be published."""
+    """Redis did not confirm the event, nor did the outbox's file in time: it may not be published."""
