@@ -2,18 +2,21 @@
 
 import asyncio
 import os
+import signal
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import fakeredis
 import pytest
 
-from events import PaymentValidated, Publisher, PublishError
+from events import PaymentIssue, PaymentValidated, Publisher, PublishError
 from events.errors import OutboxFailed, OutboxFull
 from events.job import Call
 from events.outbox import Outbox
+from events.publisher import WITHIN
 
 QUEUE = "rq:queue:botlive"
 
@@ -29,6 +32,12 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The courier tries again soon."""
+    monkeypatch.setattr("events.courier.PAUSE", 0.05)
 
 
 @pytest.fixture
@@ -173,3 +182,272 @@ def test_the_loops_own_threads_are_left_alone(
 
     asyncio.run(many())
     assert len(outbox) == 10
+
+
+def kept(outbox: Outbox) -> list[str]:
+    """The ids in the file, first come first."""
+    return [call.own_id for _, call in outbox.oldest(1000)]
+
+
+def test_a_number_is_never_used_again(outbox: Outbox) -> None:
+    """A slower deliverer must not remove an event that came after those that it has delivered."""
+    outbox.add([[Call.of(payment())]])
+    numbers = [number for number, _ in outbox.oldest(5)]
+    outbox.remove(numbers)
+    later = Call.of(payment())
+    outbox.add([[later]])
+    outbox.remove(numbers)
+    assert kept(outbox) == [later.own_id]
+
+
+def test_groups_are_kept_whole_or_not_at_all(outbox: Outbox) -> None:
+    """The one that does not fit is refused; those before and after it are kept."""
+    groups = [[Call.of(payment()) for _ in range(size)] for size in (8, 3, 2)]
+    answers = outbox.add(groups)
+    assert [type(answer) for answer in answers] == [type(None), OutboxFull, type(None)]
+    assert kept(outbox) == [call.own_id for call in (*groups[0], *groups[2])]
+
+
+def test_there_is_room_again_when_some_are_delivered(outbox: Outbox) -> None:
+    """As many as were removed."""
+    outbox.add([[Call.of(payment()) for _ in range(10)]])
+    outbox.remove([number for number, _ in outbox.oldest(4)])
+    answers = outbox.add([[Call.of(payment())] for _ in range(5)])
+    assert [type(answer) for answer in answers] == [type(None)] * 4 + [OutboxFull]
+    assert len(outbox) == 10
+
+
+def _large() -> PaymentIssue:
+    return PaymentIssue(company_id="shop", user_id="1", issue_type="amount", message="x" * 60_000)
+
+
+def test_the_file_is_bounded_by_bytes_too(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large events fill it before they are many: that is said, what is kept stays, and can be delivered."""
+    monkeypatch.setattr("events.outbox._PAGES", 40)
+    large = [_large() for _ in range(5)]
+    answers = [outbox.add([[Call.of(event)]])[0] for event in large]
+    assert [type(answer) for answer in answers] == [type(None)] * 2 + [OutboxFull] * 3
+    assert outbox.path.stat().st_size <= 40 * 4096
+    assert kept(outbox) == [str(event.event_id) for event in large[:2]]
+    outbox.remove([number for number, _ in outbox.oldest(5)])
+    assert outbox.add([[Call.of(large[2])]]) == [None]
+
+
+def test_only_its_owner_may_read_the_file(outbox: Outbox) -> None:
+    """It holds customers' numbers."""
+    outbox.add([[Call.of(payment())]])
+    assert [path.stat().st_mode & 0o077 for path in outbox.path.parent.iterdir()] == [0]
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 400, b"SQLite format 3\0" + bytes(500)])
+def test_a_file_that_is_no_outbox_fails_aloud(tmp_path: Path, content: bytes) -> None:
+    """To whoever adds, and to whoever asks how much waits: 0 would be a lie."""
+    path = tmp_path / "outbox.db"
+    path.write_bytes(content)
+    assert [type(answer) for answer in Outbox(path).add([[Call.of(payment())]])] == [OutboxFailed]
+    publisher = Publisher(fakeredis.FakeStrictRedis(), outbox=Outbox(path))
+    with pytest.raises(OutboxFailed):
+        _ = publisher.waiting
+    publisher.close()
+
+
+def test_a_directory_that_takes_no_file_fails_aloud(tmp_path: Path) -> None:
+    """A path that can be no directory is OutboxFailed and no OSError."""
+    (tmp_path / "file").write_text("")
+    assert [type(error) for error in Outbox(tmp_path / "file" / "outbox.db").add([[]])] == [OutboxFailed]
+
+
+@pytest.fixture
+def locked(outbox: Outbox) -> Iterator[Outbox]:
+    """Another process has the file for itself, and does not let go."""
+    outbox.add([])
+    holder = sqlite3.connect(outbox.path, isolation_level=None)
+    holder.execute("begin exclusive")
+    yield outbox
+    holder.close()
+
+
+def test_a_locked_file_keeps_nobody_waiting(
+    server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, locked: Outbox
+) -> None:
+    """OutboxFailed within the bound, blocking or not."""
+    server.connected = False
+    with Publisher(redis, outbox=locked) as publisher:
+        for publish in (publisher.publish, lambda event: asyncio.run(publisher.apublish(event))):
+            start = time.monotonic()
+            with pytest.raises(OutboxFailed):
+                publish(payment())
+            assert time.monotonic() - start < WITHIN + 0.25
+
+
+def test_a_file_that_hangs_keeps_nobody_waiting(
+    server: fakeredis.FakeServer,
+    redis: fakeredis.FakeStrictRedis,
+    outbox: Outbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """OutboxFailed within the bound; what the file takes after all is delivered, though nobody waits."""
+    released = threading.Event()
+    add = outbox.add
+    monkeypatch.setattr(outbox, "add", lambda groups: (released.wait(10), add(groups))[1])
+    server.connected = False
+    begun, waits = payment(), payment()
+    with Publisher(redis, outbox=outbox) as publisher:
+        for event in (begun, waits):
+            start = time.monotonic()
+            with pytest.raises(OutboxFailed):
+                publisher.publish(event)
+            assert time.monotonic() - start < WITHIN + 0.25
+        server.connected = True
+        released.set()
+        until(lambda: waiting(redis) == [str(begun.event_id)])
+        until(lambda: publisher.waiting == 0)
+    assert waiting(redis) == [str(begun.event_id)]
+
+
+def test_a_busy_process_lets_others_in(outbox: Outbox) -> None:
+    """One that writes without a pause must not make another's write wait for longer than the chat may."""
+    outbox.limit = 100_000
+    outbox.add([])
+    writer = os.fork()
+    if writer == 0:
+        while True:
+            outbox.add([[Call.of(payment())]])
+    try:
+        answers = [outbox.add([[Call.of(payment())]])[0] for _ in range(40)]
+    finally:
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
+    assert answers == [None] * 40
+
+
+def test_processes_that_make_the_file_together(tmp_path: Path) -> None:
+    """Each finds it whole, whoever was first."""
+    for number in range(5):
+        outbox = Outbox(tmp_path / str(number) / "outbox.db")
+        at = time.monotonic() + 0.02
+        children = [_child(lambda: outbox.add([[Call.of(payment())]]), at) for _ in range(6)]  # noqa: B023
+        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 6
+        assert len(outbox) == 6
+
+
+def _child(add: Callable[[], Sequence[PublishError | None]], at: float) -> int:
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        while time.monotonic() < at:
+            pass
+        os._exit(0 if add() == [None] else 1)
+    return child
+
+
+def test_a_fork_while_another_thread_has_the_file_open(outbox: Outbox) -> None:
+    """The child can use the file: it has not taken over locks that nobody will ever give back."""
+    outbox.limit = 100_000
+    ended = threading.Event()
+
+    def busy() -> None:
+        while not ended.is_set():
+            outbox.add([[Call.of(payment())]])
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        for _ in range(15):
+            child = _child(lambda: outbox.add([[Call.of(payment())]]), 0)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_what_comes_while_the_courier_ends_is_delivered(
+    server: fakeredis.FakeServer,
+    redis: fakeredis.FakeStrictRedis,
+    outbox: Outbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An event kept just after its last look is not left until something else fails."""
+    looked, go_on = threading.Event(), threading.Event()
+    oldest = outbox.oldest
+
+    def look(most: int) -> list[tuple[int, Call]]:
+        found = oldest(most)
+        if not found:
+            looked.set()
+            go_on.wait(10)
+        return found
+
+    monkeypatch.setattr(outbox, "oldest", look)
+    server.connected = False
+    with Publisher(redis, outbox=outbox) as publisher:
+        first, second = payment(), payment()
+        publisher.publish(first)
+        server.connected = True
+        assert looked.wait(10)
+        publisher._away_until = time.monotonic() + 10
+        publisher.publish(second)
+        go_on.set()
+        until(lambda: waiting(redis) == [str(first.event_id), str(second.event_id)])
+
+
+def test_a_caller_who_is_cancelled_leaves_his_event_to_the_courier(
+    server: fakeredis.FakeServer,
+    redis: fakeredis.FakeStrictRedis,
+    outbox: Outbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was being kept when his task ended: it is delivered, and not left in the file."""
+    released, adding = threading.Event(), threading.Event()
+    add = outbox.add
+    monkeypatch.setattr(outbox, "add", lambda groups: (adding.set(), released.wait(10), add(groups))[2])
+    event = payment()
+    server.connected = False
+
+    async def chat(publisher: Publisher) -> None:
+        publisher._away_until = time.monotonic() + 10
+        task = asyncio.create_task(publisher.apublish(event))
+        await asyncio.sleep(0)
+        assert adding.wait(5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Publisher(redis, outbox=outbox) as publisher:
+        asyncio.run(chat(publisher))
+        server.connected = True
+        released.set()
+        until(lambda: waiting(redis) == [str(event.event_id)])
+
+
+def test_why_events_wait_is_said_once(
+    server: fakeredis.FakeServer, publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The kind of failure, for whoever must mend it, without a word of the events."""
+    server.connected = False
+    for _ in range(3):
+        publisher.publish(payment())
+    until(lambda: "events wait in the outbox: ConnectionError" in caplog.text)
+    time.sleep(0.2)
+    server.connected = True
+    until(lambda: publisher.waiting == 0)
+    assert caplog.text.count("events wait") == 1
+    assert "+2250700000000" not in caplog.text
+
+
+@pytest.mark.parametrize("unchecked", [False, True])
+def test_every_way_of_publishing_is_kept(
+    server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, publisher: Publisher, *, unchecked: bool
+) -> None:
+    """One, many, awaited, and what fits no contract."""
+    server.connected = False
+    if unchecked:
+        ids = [publisher.publish_unchecked("payment_validated", {"amount": "x"})]
+        ids.append(asyncio.run(publisher.apublish_unchecked("unheard_of", {})))
+    else:
+        ids = [publisher.publish(payment()), asyncio.run(publisher.apublish(payment()))]
+        ids += publisher.publish_many([payment(), payment()])
+    assert publisher.waiting == len(ids)
+    server.connected = True
+    until(lambda: publisher.waiting == 0)
+    assert waiting(redis) == [str(event_id) for event_id in ids]

@@ -1,0 +1,178 @@
+"""The coalescer: what waits is handed over together, and everybody hears what became of his own."""
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+
+import pytest
+
+from events import PaymentValidated, PublishError
+from events.coalescer import Coalescer, Group
+from events.errors import OutboxFull
+from events.job import Call
+
+
+class Door:
+    """A handler that lets nobody through before it is opened, and writes down who went."""
+
+    def __init__(self, answer: PublishError | None = None) -> None:
+        self.opened = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.goes: list[list[Group]] = []
+        self.answer = answer
+
+    def __call__(self, groups: Sequence[Group]) -> Sequence[PublishError | None]:
+        """Handle them."""
+        self.goes.append(list(groups))
+        self.entered.release()
+        assert self.opened.wait(10)
+        return [self.answer] * len(groups)
+
+
+def group() -> Group:
+    """Of one call."""
+    event = PaymentValidated(company_id="shop", user_id="+2250700000000", amount=1, reference="")
+    return [Call.of(event)]
+
+
+def test_what_came_during_a_go_is_the_next() -> None:
+    """However many callers there were, in their order."""
+    door = Door()
+    coalescer = Coalescer("test", door)
+    groups = [group() for _ in range(50)]
+    futures = [coalescer.submit(groups[0])]
+    assert door.entered.acquire(timeout=10)
+    futures += [coalescer.submit(each) for each in groups[1:]]
+    door.opened.set()
+    assert [future.result(10) for future in futures] == [None] * 50
+    assert door.goes == [groups[:1], groups[1:]]
+    coalescer.close()
+
+
+def test_who_waits_no_longer_is_left_out_unless_his_go_has_begun() -> None:
+    """The one under way cannot be called back, the one behind it is never handed over."""
+    door = Door()
+    coalescer = Coalescer("test", door)
+    begun, left, stays = group(), group(), group()
+    first = coalescer.submit(begun)
+    assert door.entered.acquire(timeout=10)
+    second, third = coalescer.submit(left), coalescer.submit(stays)
+    assert not first.cancel()
+    assert second.cancel()
+    door.opened.set()
+    assert third.result(10) is None
+    with pytest.raises(CancelledError):
+        second.result()
+    assert door.goes == [[begun], [stays]]
+    coalescer.close()
+
+
+def test_each_hears_of_his_own() -> None:
+    """One group's refusal is not its neighbour's."""
+
+    def handle(groups: Sequence[Group]) -> Sequence[PublishError | None]:
+        return [OutboxFull() if len(each) > 1 else None for each in groups]
+
+    coalescer = Coalescer("test", handle)
+    small, large = coalescer.submit(group()), coalescer.submit([*group(), *group()])
+    assert small.result(10) is None
+    with pytest.raises(OutboxFull):
+        large.result(10)
+    coalescer.close()
+
+
+def test_an_error_of_many_is_raised_by_each_for_himself() -> None:
+    """The same kind with the same cause, but no traceback that grows with the number of callers."""
+    shared = OutboxFull()
+    shared.__cause__ = OSError(28, "no space")
+    door = Door(shared)
+    coalescer = Coalescer("test", door)
+    futures = [coalescer.submit(group()) for _ in range(20)]
+    door.opened.set()
+    lengths = []
+    for future in futures:
+        with pytest.raises(OutboxFull) as failure:
+            future.result(10)
+        assert failure.value.__cause__ is shared.__cause__
+        lengths.append(len(traceback.extract_tb(failure.value.__traceback__)))
+    assert len(set(lengths)) == 1
+    coalescer.close()
+
+
+def test_a_handler_that_breaks_is_a_publish_error() -> None:
+    """Whatever it raised is the cause, and the next go is not affected."""
+    breaks = iter([True])
+
+    def handle(groups: Sequence[Group]) -> Sequence[PublishError | None]:
+        if next(breaks, False):
+            raise ZeroDivisionError
+        return [None] * len(groups)
+
+    coalescer = Coalescer("test", handle)
+    with pytest.raises(PublishError) as failure:
+        coalescer.submit(group()).result(10)
+    assert isinstance(failure.value.__cause__, ZeroDivisionError)
+    assert coalescer.submit(group()).result(10) is None
+    coalescer.close()
+
+
+def test_closing_lets_those_who_wait_through() -> None:
+    """What was handed in before is handed over; then the thread ends."""
+    door = Door()
+    coalescer = Coalescer("test-closing", door)
+    futures = [coalescer.submit(group())]
+    assert door.entered.acquire(timeout=10)
+    futures += [coalescer.submit(group()) for _ in range(3)]
+    coalescer.close()
+    door.opened.set()
+    assert [future.result(10) for future in futures] == [None] * 4
+    deadline = time.monotonic() + 10
+    while any(thread.name == "test-closing" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "its thread goes on"
+        time.sleep(0.01)
+
+
+def test_it_has_no_thread_before_it_has_work() -> None:
+    """And one thread then, however many come at once."""
+    door = Door()
+    coalescer = Coalescer("test-lazy", door)
+
+    def threads() -> int:
+        return sum(thread.name == "test-lazy" for thread in threading.enumerate())
+
+    assert threads() == 0
+    callers = [threading.Thread(target=coalescer.submit, args=[group()]) for _ in range(16)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert threads() == 1
+    door.opened.set()
+    coalescer.close()
+
+
+def test_a_forked_child_has_a_thread_of_its_own() -> None:
+    """It hands over its own calls, and none of those that waited in its parent."""
+    door = Door()
+    coalescer = Coalescer("test", door)
+    coalescer.submit(group())
+    assert door.entered.acquire(timeout=10)
+    parents = coalescer.submit(group())
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        door.opened = threading.Event()
+        door.opened.set()
+        door.goes.clear()
+        mine = group()
+        coalescer.submit(mine).result(5)
+        os._exit(0 if door.goes == [[mine]] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not parents.done()
+    door.opened.set()
+    assert parents.result(10) is None
+    coalescer.close()

@@ -1,0 +1,221 @@
+"""The queue as the chat sees it: what goes over the line, and for how long anyone waits for it."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import fakeredis
+import pytest
+import redis as client
+
+from events import PaymentValidated, PublishError
+from events.job import Call
+from events.queue import CHUNK, Queue
+
+
+def call() -> Call:
+    """Of a plain event."""
+    return Call.of(PaymentValidated(company_id="shop", user_id="+2250700000000", amount=1, reference=""))
+
+
+class Scripted:
+    """A server that says what it is told to, and writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.answers: list[Callable[[socket.socket], None]] = []
+        self.heard: list[bytes] = []
+        self.connections: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def queue(self, **options: float) -> Queue:
+        """A queue to it."""
+        port = self.server.getsockname()[1]
+        return Queue(client.Redis(port=port, protocol=2), "botlive", **options)
+
+    def close(self) -> None:
+        """End it."""
+        for line in (self.server, *self.connections):
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+            line.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.connections.append(self.server.accept()[0])
+                threading.Thread(target=self._serve, args=[self.connections[-1]], daemon=True).start()
+
+    def _serve(self, line: socket.socket) -> None:
+        with suppress(OSError):
+            while heard := line.recv(65_536):
+                if b"EVALSHA" not in heard:  # what a client says of itself at first
+                    line.sendall(b"+OK\r\n" * heard.count(b"*"))
+                    continue
+                self.heard.append(heard)
+                self.answers.pop(0)(line)
+
+
+def says(answer: bytes) -> Callable[[socket.socket], None]:
+    """At once."""
+    return lambda line: line.sendall(answer)
+
+
+def drips(answer: bytes, every: float) -> Callable[[socket.socket], None]:
+    """One byte after the other."""
+
+    def drip(line: socket.socket) -> None:
+        for byte in answer:
+            line.sendall(bytes([byte]))
+            time.sleep(every)
+
+    return drip
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    """One, on a port of its own."""
+    made = Scripted()
+    yield made
+    made.close()
+
+
+def test_at_once_only_over_an_open_connection(server: Scripted) -> None:
+    """Nothing is opened, so that no name is looked up in the caller's thread."""
+    assert not server.queue().put_at_once(call(), 1)
+    assert server.connections == []
+
+
+def test_one_round_trip_over_one_connection(server: Scripted) -> None:
+    """For each put, at once or not; the connection stays for the next."""
+    server.answers = [says(b":1\r\n") for _ in range(4)]
+    queue = server.queue()
+    queue.put([call()])
+    assert queue.put_at_once(call(), 1)
+    queue.put([call()])
+    assert queue.put_at_once(call(), 1)
+    assert len(server.connections) == 1
+    assert [heard.count(b"EVALSHA") for heard in server.heard] == [1] * 4
+    queue.close()
+
+
+@pytest.mark.parametrize(
+    "answer", [b":0\r\n", b"-OOM command not allowed\r\n", b"-NOSCRIPT None\r\n", b"+QUEUED\r\n"]
+)
+def test_at_once_is_yes_or_not_known(server: Scripted, answer: bytes) -> None:
+    """Whatever is not the one good answer is no, and the rest of it is nobody's: the line is given up."""
+    server.answers = [says(b":1\r\n"), says(answer), says(b":1\r\n")]
+    queue = server.queue()
+    queue.put([call()])
+    assert not queue.put_at_once(call(), 1)
+    queue.put([call()])
+    assert len(server.connections) == 2
+    queue.close()
+
+
+@pytest.mark.parametrize("answer", [b":1\r\n", b"-" * 100])
+def test_a_dripping_answer_is_bound_as_a_whole(server: Scripted, answer: bytes) -> None:
+    """The time limit does not begin anew with each byte."""
+    server.answers = [says(b":1\r\n"), drips(answer, every=0.08)]
+    queue = server.queue()
+    queue.put([call()])
+    start = time.monotonic()
+    assert not queue.put_at_once(call(), 0.1)
+    assert time.monotonic() - start < 0.2
+    queue.close()
+
+
+def test_an_answer_in_parts_is_one(server: Scripted) -> None:
+    """As long as all of it is there in time; the connection serves the next as ever."""
+    server.answers = [says(b":1\r\n"), drips(b":1\r\n", every=0.01), says(b":1\r\n")]
+    queue = server.queue()
+    queue.put([call()])
+    assert queue.put_at_once(call(), 5)
+    assert queue.put_at_once(call(), 5)
+    assert len(server.connections) == 1
+    queue.close()
+
+
+def test_a_late_answer_is_never_taken_for_the_next(server: Scripted) -> None:
+    """It would confirm an event that is not there: the connection on which it comes is given up."""
+    late = threading.Event()
+    server.answers = [says(b":1\r\n"), lambda line: (late.wait(5), line.sendall(b":1\r\n"))[1]]
+    queue = server.queue(patience=0.1)
+    queue.put([call()])
+    assert not queue.put_at_once(call(), 0.05)
+    late.set()
+    time.sleep(0.05)
+    server.answers = [says(b"-OOM command not allowed\r\n")] * 2
+    assert not queue.put_at_once(call(), 0.05)
+    with pytest.raises(PublishError):
+        queue.put([call()])
+
+
+def test_a_silent_server_is_left(server: Scripted) -> None:
+    """Though the client itself would wait without end: else a thread would be lost for good."""
+    server.answers = [says(b":1\r\n"), lambda line: None, lambda line: None]
+    queue = server.queue(patience=0.1)
+    queue.put([call()])
+    start = time.monotonic()
+    with pytest.raises(PublishError) as failure:
+        queue.put([call()])
+    assert isinstance(failure.value.__cause__, client.TimeoutError)
+    assert time.monotonic() - start < 1
+
+
+def test_a_put_opens_another_connection_where_the_idle_ones_are_stale(server: Scripted) -> None:
+    """All of them go: what closed one has closed the others."""
+    server.answers = [says(b":1\r\n")] * 2
+    queue = server.queue()
+    queue.put([call()])
+    for line in server.connections:
+        line.shutdown(socket.SHUT_RDWR)
+    queue.put([call()])
+    assert [heard.count(b"EVALSHA") for heard in server.heard] == [1, 1]
+    queue.close()
+
+
+def test_groups_share_a_round_trip(server: Scripted) -> None:
+    """Of several callers, in their order; an error is everybody's."""
+    server.answers = [says(b":1\r\n" * 6), says(b"-OOM no\r\n" * 6), says(b"-OOM no\r\n" * 6)]
+    queue = server.queue()
+    groups = [[call()], [call(), call()], [call()] * 3]
+    assert queue.put_groups(groups) == [None] * 3
+    assert len(server.heard) == 1
+    places = [server.heard[0].index(each.data.encode()) for group in groups[:2] for each in group]
+    assert places == sorted(places)
+    assert all(isinstance(error, PublishError) for error in queue.put_groups(groups))
+
+
+def test_an_answer_that_is_missing_is_a_failure(server: Scripted) -> None:
+    """Four of five confirmed is not all confirmed."""
+    server.answers = [says(b":1\r\n" * 4)] * 2
+    with pytest.raises(PublishError):
+        server.queue(patience=0.1).put([call() for _ in range(5)])
+
+
+@pytest.mark.parametrize("url", ["redis://a..b:6379", "redis://127.0.0.1:6379/?unheard_of=1"])
+def test_whatever_the_client_raises_is_a_publish_error(url: str) -> None:
+    """Host names that no resolver takes, options that no client knows: the outbox is for these too."""
+    with pytest.raises(PublishError) as failure:
+        Queue(client.Redis.from_url(url), "botlive").put([call()])
+    assert not isinstance(failure.value.__cause__, (client.RedisError, OSError))
+
+
+def test_nothing_to_put_is_no_round_trip() -> None:
+    """And it needs no Redis."""
+    unheard = Queue(client.Redis(port=1), "botlive")
+    unheard.put([])
+    assert unheard.put_groups([[], []]) == [None, None]
+
+
+def test_large_puts_are_divided() -> None:
+    """Redis stays responsive for others; all are there, in order."""
+    redis = fakeredis.FakeStrictRedis()
+    calls = [call() for _ in range(CHUNK + 1)]
+    Queue(redis, "botlive").put(calls)
+    assert [job.decode() for job in redis.lrange("rq:queue:botlive", 0, -1)] == [
+        each.own_id for each in calls
+    ]
