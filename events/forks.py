@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Lock
 from weakref import WeakMethod
 
-_LONGEST = 1.0  # seconds that a fork waits
+_LONGEST = 0.5  # seconds that a fork waits for each of the locks
 
 
 def renew_in_children(renew: Callable[[], None]) -> None:
@@ -27,17 +27,19 @@ class Undivided:
         os.register_at_fork(before=self._wait, after_in_parent=self._go_on, after_in_child=self._renew)
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        with self._turn:
+            self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
     def _wait(self) -> None:
-        self._held = self._lock.acquire(timeout=_LONGEST)
+        self._held = [lock for lock in (self._turn, self._lock) if lock.acquire(timeout=_LONGEST)]
 
     def _go_on(self) -> None:
-        if self._held:
-            self._lock.release()
+        for lock in self._held:
+            lock.release()
 
     def _renew(self) -> None:
+        self._turn = Lock()  # so that a busy thread does not take the other again and again
         self._lock = Lock()

@@ -1,5 +1,6 @@
 """Where events wait that Redis did not confirm: one SQLite file, safe for several processes."""
 
+import random
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ LIMIT = 100_000
 """Events that the file may hold; some 100 MB."""
 
 _PATIENCE = 0.2  # seconds that a writer waits for another process
-_OFTEN = 2  # milliseconds after which it asks again
+_PAUSE = 0.002  # seconds at most after which he asks again
 _PAGES = 125_000  # of 4 KiB: the file's size is bounded too, whatever the size of an event
 _TABLE = """
 create table if not exists waiting (
@@ -107,15 +108,23 @@ class Outbox:
 def _begin(file: sqlite3.Connection) -> None:
     """Begin to write. SQLite itself would ask ever more rarely, and a busy neighbour be there first."""
     deadline = time.monotonic() + _PATIENCE
-    file.execute(f"pragma busy_timeout = {_OFTEN}")
-    while True:
-        try:
-            file.execute("begin immediate")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-        else:
-            return
+    while not _has_begun(file):
+        if time.monotonic() > deadline:
+            raise sqlite3.OperationalError("database is locked")
+        time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - out of step with the neighbour, no secret
+
+
+def _has_begun(file: sqlite3.Connection) -> bool:
+    file.execute("pragma busy_timeout = 0")
+    try:
+        file.execute("begin immediate")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # which has kinds, in the higher bits
+            raise
+        return False
+    finally:
+        file.execute(f"pragma busy_timeout = {int(_PATIENCE * 1000)}")
+    return True
 
 
 @contextmanager
