@@ -146,8 +146,10 @@ def test_it_has_no_thread_before_it_has_work() -> None:
 
     assert threads() == 0
     callers = [threading.Thread(target=coalescer.submit, args=[group()]) for _ in range(16)]
-    for caller in callers:
-        caller.start()
+    with coalescer._starting:
+        for caller in callers:
+            caller.start()
+        time.sleep(0.05)
     for caller in callers:
         caller.join()
     assert threads() == 1

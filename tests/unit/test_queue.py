@@ -153,11 +153,23 @@ def test_a_late_answer_is_never_taken_for_the_next(server: Scripted) -> None:
         queue.put([call()])
 
 
+def test_at_once_is_no_where_the_connection_is_closed(server: Scripted) -> None:
+    """An end is not an answer; the next put opens another connection."""
+    server.answers = [says(b":1\r\n"), lambda line: line.shutdown(socket.SHUT_RDWR), says(b":1\r\n")]
+    queue = server.queue()
+    queue.put([call()])
+    assert not queue.put_at_once(call(), 1)
+    queue.put([call()])
+    assert len(server.connections) == 2
+    queue.close()
+
+
 def test_a_silent_server_is_left(server: Scripted) -> None:
     """Though the client itself would wait without end: else a thread would be lost for good."""
-    server.answers = [says(b":1\r\n"), lambda line: None, lambda line: None]
+    server.answers = [says(b":1\r\n"), says(b":1\r\n"), lambda line: None, lambda line: None]
     queue = server.queue(patience=0.1)
     queue.put([call()])
+    assert queue.put_at_once(call(), 1)
     start = time.monotonic()
     with pytest.raises(PublishError) as failure:
         queue.put([call()])
