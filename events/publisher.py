@@ -29,6 +29,7 @@ _MORE = 0.002  # seconds for each further event of the same call
 
 _TO_REDIS = 0.5  # of that time, where an outbox takes over
 _AT_ONCE = 0.4  # of that time, for a connection that is open
+_PATIENCE = 1.0  # seconds for the thread that sends, which goes on when its callers have left
 _LATER = 3.0  # seconds: nobody waits for what is delivered in the background
 
 
@@ -49,10 +50,12 @@ class Publisher:
         within: float = WITHIN,
     ) -> None:
         self._redis = connection
-        self._queue = Queue(connection, queue)
+        self._queue = Queue(connection, queue, patience=max(_PATIENCE, within))
         self._sender = Coalescer("botlive-publisher", self._queue.put_groups)
         self._courier = (
-            Courier(outbox, Queue(connection, queue, patience=_LATER)) if outbox is not None else None
+            Courier(outbox, Queue(connection, queue, patience=max(_LATER, within)))
+            if outbox is not None
+            else None
         )
         self._within = within
         self._away_until = 0.0

@@ -36,7 +36,7 @@ class Queue:
     have to wait. A name look-up has no time limit; a silent server is left after ``patience`` seconds.
     """
 
-    def __init__(self, connection: redis.Redis, name: str, *, patience: float = 1.0) -> None:
+    def __init__(self, connection: redis.Redis, name: str, *, patience: float) -> None:
         self._pool = connection.connection_pool
         self._keys = Keys.of(name)
         self._patience = patience

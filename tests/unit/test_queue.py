@@ -30,10 +30,10 @@ class Scripted:
         self.connections: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def queue(self, **options: float) -> Queue:
+    def queue(self, patience: float = 5) -> Queue:
         """A queue to it."""
         port = self.server.getsockname()[1]
-        return Queue(client.Redis(port=port, protocol=2), "botlive", **options)
+        return Queue(client.Redis(port=port, protocol=2), "botlive", patience=patience)
 
     def close(self) -> None:
         """End it."""
@@ -212,13 +212,13 @@ def test_an_answer_that_is_missing_is_a_failure(server: Scripted) -> None:
 def test_whatever_the_client_raises_is_a_publish_error(url: str) -> None:
     """Host names that no resolver takes, options that no client knows: the outbox is for these too."""
     with pytest.raises(PublishError) as failure:
-        Queue(client.Redis.from_url(url), "botlive").put([call()])
+        Queue(client.Redis.from_url(url), "botlive", patience=5).put([call()])
     assert not isinstance(failure.value.__cause__, (client.RedisError, OSError))
 
 
 def test_nothing_to_put_is_no_round_trip() -> None:
     """And it needs no Redis."""
-    unheard = Queue(client.Redis(port=1), "botlive")
+    unheard = Queue(client.Redis(port=1), "botlive", patience=5)
     unheard.put([])
     assert unheard.put_groups([[], []]) == [None, None]
 
@@ -227,7 +227,7 @@ def test_large_puts_are_divided() -> None:
     """Redis stays responsive for others; all are there, in order."""
     redis = fakeredis.FakeStrictRedis()
     calls = [call() for _ in range(CHUNK + 1)]
-    Queue(redis, "botlive").put(calls)
+    Queue(redis, "botlive", patience=5).put(calls)
     assert [job.decode() for job in redis.lrange("rq:queue:botlive", 0, -1)] == [
         each.own_id for each in calls
     ]
