@@ -19,7 +19,7 @@ _DATA = Path(__file__).parents[1] / "data"
 def server(monkeypatch: pytest.MonkeyPatch) -> fakeredis.FakeRedis:
     """The Redis that the command publishes to."""
     server = fakeredis.FakeRedis()
-    monkeypatch.setattr(Publisher, "from_env", classmethod(lambda cls: cls(server)))
+    monkeypatch.setattr(Publisher, "from_env", classmethod(lambda cls, **_: cls(server, within=10)))
     return server
 
 
