@@ -19,9 +19,9 @@ PREFIX = "botlive-"
 """What the names of our owners begin with."""
 
 _LEASE = "botlive:lease:"
-LEASE_TTL = 8.0
+LEASE_TTL = 6.0
 """Seconds until a worker that says nothing more counts as dead."""
-_RENEWAL = 2.0  # seconds between two signs of life
+_RENEWAL = 1.5  # seconds between two signs of life
 _LARGEST = 4_000_000  # bytes of one job's call; what is larger, uncompressed, is no event of ours
 _LOOK = 2_000  # jobs that a claim looks through for other shops' events
 _SHARE = 4  # a shop's share of a batch is this part of it while others may wait

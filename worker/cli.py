@@ -1,5 +1,6 @@
 """The console script ``botlive``. A command's module is imported only when it is the one called."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if arguments is None else arguments
     name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     try:
-        _app(name)(args=list(arguments), prog_name="botlive")
+        _loaded(name)(args=list(arguments), prog_name="botlive")
     except Exception as error:
         failure = _failure(name, error)
         if failure is None:
@@ -58,6 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stderr.write(f"{failure}\n")
         sys.exit(_exit_code(failure))
     sys.exit(0)
+
+
+def _loaded(name: str) -> "Typer":
+    """The commands. Looking for garbage in what is imported for good would be a tenth of the start."""
+    gc.disable()
+    try:
+        return _app(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _app(name: str) -> "Typer":

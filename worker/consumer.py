@@ -37,7 +37,7 @@ from worker.persister import Persister
 
 _IDLE = 2.0  # seconds that one wait for a job may last
 _SLICE = 0.25  # seconds of one wait for an answer
-_RECOVERY = 2.5  # seconds between two looks for dead workers
+_RECOVERY = 2.0  # seconds between two looks for dead workers
 _HEARTBEAT = 10.0  # seconds between two heartbeats
 _GRACE = 6.0  # seconds that a stop waits for the answers of what is under way
 _PATIENCE = 9.0  # seconds after which a stop is no longer graceful; what is in hand is recovered

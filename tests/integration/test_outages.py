@@ -228,7 +228,7 @@ def test_a_stop_waits_for_nobody(line: Line, stack: Stack, where: str) -> None:
             started = time.monotonic()
             process.wait(timeout=12)
             assert time.monotonic() - started <= 10
-    # What it could not give back is its lease's for another 8 s.
+    # What it could not give back is its lease's for another 6 s.
     until(lambda: line.work() is not None and len(line.rows([uuid]).orders) == 1_001, 20)
     assert line.failed() == {}
 
