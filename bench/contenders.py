@@ -1,130 +1,96 @@
 """The ways to persist a backlog that are measured against each other."""
 
-import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-import psycopg
-import redis
-from rq import Queue
-from rq.serializers import JSONSerializer
+from bench.processes import OURS, PEERS
 
-from events import Event, Publisher
-from worker.gateway import Gateway, element
-from worker.settings import Settings
-
-BIN = Path(sys.executable).parent
-QUEUE = "bench"
-BATCH = 500
-LONGEST = 300  # seconds for one run
+OUR_NAME = "ours"
+BARE_LOOP = "limit: the same RPC in a bare loop"
+SQL = "limit: the same SQL function by psycopg"
+STOCK = "rq Worker"
+SIMPLE = "rq SimpleWorker"
+ONE_BY_ONE = "ours, one event a call"
 
 
-class Contender(NamedTuple):
-    """One way, and how many events it is given: a slow one fewer, so that a run ends."""
+@dataclass(frozen=True)
+class Contender:
+    """One way, and about how quick it is: a slow one gets fewer events, so that runs last alike."""
 
     name: str
-    share: float
-    run: Callable[[Sequence[Event]], float]
-    """Persists the events and returns the seconds that it took, start-up left out."""
+    queue: str
+    """The module of ``bench.queues`` that loads the backlog; empty for none."""
+    command: Sequence[str]
+    pace: tuple[int, int]
+    """Events a second next to the gateway and far from it, roughly; 0 where it is not measured."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is another queue as it comes."""
+        return self.name.endswith(", default")
+
+    @property
+    def is_best(self) -> bool:
+        """Whether it is another queue at its best."""
+        return self.name.endswith(", best")
 
 
-def contenders() -> list[Contender]:
-    """Ours first; the limits last."""
+def _ours(*command: str) -> list[str]:
+    return [str(OURS / command[0]), *command[1:]]
+
+
+def _peer(*command: str) -> list[str]:
+    return [str(PEERS / command[0]), *command[1:]]
+
+
+def _stock(worker: str) -> list[str]:
+    return _ours("rq", "worker", "-S", "json", "-w", f"bench.queues.rq.{worker}", "--quiet", "bench")
+
+
+_CELERY = ("celery", "-A", "bench.queues.celery", "worker", "--loglevel=ERROR")
+_DRAMATIQ = ("dramatiq", "bench.queues.dramatiq")
+_HUEY = ("huey_consumer", "bench.queues.huey.huey", "-q")
+_SAQ = ("saq", "bench.queues.saq.settings")
+_TASKIQ = ("taskiq", "worker", "bench.queues.taskiq:broker", "--log-level", "ERROR")
+
+
+def best(threads: int) -> list[Contender]:
+    """The peers in one process with so many threads: nothing that they have serves an RPC better."""
+    number, pace = str(threads), (450, 350)
     return [
-        Contender("ours", 1.0, lambda events: _worker(events, ["botlive", "worker", "--burst"], {})),
+        Contender("celery, best", "celery", _peer(*_CELERY, "-P", "threads", "-c", number), pace),
+        Contender("dramatiq, best", "dramatiq", _peer(*_DRAMATIQ, "-p", "1", "-t", number), pace),
+        Contender("huey, best", "huey", _peer(*_HUEY, "-w", number), pace),
+        Contender("saq, best", "saq", _peer(*_SAQ), pace, {"SAQ_THREADS": number}),
         Contender(
-            "ours, one event a call",
-            0.05,
-            lambda events: _worker(events, ["botlive", "worker", "--burst"], {"BOTLIVE_BATCH": "1"}),
+            "taskiq, best",
+            "taskiq",
+            _peer(*_TASKIQ, "-w", "1", "--max-async-tasks", number, "--max-threadpool-threads", number),
+            pace,
+            {"TASKIQ_THREADS": number},
         ),
-        Contender("stock RQ SimpleWorker", 0.05, lambda events: _worker(events, _stock("SimpleWorker"), {})),
-        Contender("stock RQ Worker", 0.01, lambda events: _worker(events, _stock("Worker"), {})),
-        Contender("bare loop of the same RPC", 1.0, _bare_loop),
-        Contender("the SQL function by psycopg", 1.0, _psycopg),
     ]
 
 
-def _stock(worker_class: str) -> list[str]:
-    options = [
-        "-S",
-        "json",
-        "--burst",
-        "-w",
-        f"bench.preloaded.{worker_class}",
-        "--url",
-        os.environ["REDIS_URL"],
-    ]
-    return ["rq", "worker", *options, QUEUE]
+DEFAULTS = [
+    Contender("celery, default", "celery", _peer(*_CELERY), (450, 24)),
+    Contender("dramatiq, default", "dramatiq", _peer(*_DRAMATIQ), (450, 180)),
+    Contender("huey, default", "huey", _peer(*_HUEY), (250, 12)),
+    Contender("saq, default", "saq", _peer(*_SAQ), (350, 110)),
+    Contender("taskiq, default", "taskiq", _peer(*_TASKIQ), (350, 250)),
+]
 
+BEST_THREADS = 64
+"""Found by ``python -m bench.sweep peers`` (docs/performance.md)."""
 
-def _worker(events: Sequence[Event], command: list[str], environment: dict[str, str]) -> float:
-    connection = redis.Redis.from_url(os.environ["REDIS_URL"])
-    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
-    Publisher(connection, queue=QUEUE).publish_many(events)
-    process = subprocess.Popen(
-        [str(BIN / command[0]), *command[1:]],
-        env={**os.environ, **environment, "BOTLIVE_QUEUE": QUEUE},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _until(lambda: len(queue) < len(events))
-        started = time.perf_counter()
-        _until(lambda: not len(queue) and not connection.zcard(queue.started_job_registry.key))
-        return time.perf_counter() - started
-    finally:
-        process.wait(timeout=LONGEST)
-        assert not queue.failed_job_registry.get_job_ids(), "a contender failed events"
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST
-    while not condition():
-        assert time.monotonic() < deadline, "a contender hangs"
-        time.sleep(0.005)
-
-
-def _bare_loop(events: Sequence[Event]) -> float:
-    gateway = Gateway.connect(Settings.from_env())
-    gateway.persist([])
-    started = time.perf_counter()
-    for start in range(0, len(events), BATCH):
-        gateway.persist(events[start : start + BATCH])
-    took = time.perf_counter() - started
-    gateway.close()
-    return took
-
-
-def _psycopg(events: Sequence[Event]) -> float:
-    batches = [
-        json.dumps([element(event) for event in events[start : start + BATCH]])
-        for start in range(0, len(events), BATCH)
-    ]
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database:
-        database.execute("set role service_role")
-        started = time.perf_counter()
-        for batch in batches:
-            database.execute("select public.botlive_persist(%s::jsonb)", [batch])
-        return time.perf_counter() - started
-
-
-def persisted(events: Sequence[Event]) -> bool:
-    """Whether all of them are in the tables, each once."""
-    ids: list[Any] = [event.event_id for event in events]
-    with psycopg.connect(os.environ["DATABASE_URL"]) as database:
-        counts = [
-            database.execute(
-                f"select count(*) from {table} where {column} = any(%s)".encode(), [ids]
-            ).fetchone()
-            for table, column in (
-                ("botlive.inbox", "event_id"),
-                ("public.orders", "id"),
-                ("public.activities", "id"),
-            )
-        ]
-    return counts == [(len(ids),)] * 3
+CONTENDERS = [
+    Contender(OUR_NAME, "botlive", _ours("botlive", "worker"), (9_000, 7_000)),
+    Contender(ONE_BY_ONE, "botlive", _ours("botlive", "worker"), (300, 24), {"BOTLIVE_BATCH": "1"}),
+    Contender(STOCK, "rq", _stock("Worker"), (40, 8)),
+    Contender(SIMPLE, "rq", _stock("SimpleWorker"), (170, 11)),
+    *(peer for pair in zip(DEFAULTS, best(BEST_THREADS), strict=True) for peer in pair),
+    Contender(BARE_LOOP, "", _ours("python", "-m", "bench.limits", "rpc"), (10_000, 4_000)),
+    Contender(SQL, "", _ours("python", "-m", "bench.limits", "sql"), (10_000, 0)),
+]
+"""The limits are last; that by SQL knows no gateway, and no delay."""

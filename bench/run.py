@@ -1,88 +1,83 @@
-"""``make bench``: prints ratios and writes ``bench/results/persist.json``. Runs inside the stack."""
+"""``make bench``: measures everything, side by side, and prints ratios first, then the targets.
+
+Writes ``bench/results/*.json``, ``bench/results/table.md`` and ``docs/bench.svg``. Exits with 1 where
+a contender failed or a check of correctness did; a target that is missed is only said.
+"""
 
 import json
-import os
-import platform
-import statistics
-from importlib.metadata import version
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from bench.contenders import contenders, persisted
-from events import Event, Item, OrderCompleted
-from worker.gateway import Gateway
-from worker.settings import Settings
+from bench import chart, machine, sections
+from bench.processes import PROJECT
+from bench.report import tables
+from bench.scale import Scale, chosen
+from bench.stage import ROUND_TRIP, Stage
+from bench.targets import targets
 
-RESULTS = Path(__file__).with_name("results")
-SHOPS = 3
-QUICK = bool(os.environ.get("QUICK"))
-EVENTS = 4_000 if QUICK else 20_000
-ROUNDS = 3
+RESULTS = PROJECT / "bench" / "results"
+CHART = PROJECT / "docs" / "bench.svg"
 
 
 def main() -> None:
-    """Every contender in turn, round after round: the machine's moods are everybody's."""
-    shops = _shops()
-    speeds: dict[str, list[float]] = {}
-    for _ in track(range(ROUNDS), "persist", console=Console(stderr=True), transient=True):
-        for contender in contenders():
-            events = _orders(shops, max(30, int(EVENTS * contender.share)))
-            seconds = contender.run(events)
-            assert persisted(events), f"{contender.name} lost or doubled events"
-            speeds.setdefault(contender.name, []).append(len(events) / seconds)
-    _show(speeds)
-    _write(speeds)
+    """Measure, print, write."""
+    scale = chosen()
+    with Stage.up() as stage:
+        figures = {"about": machine.profile(stage) | {"quick": scale.is_quick}, **measure(stage, scale)}
+    _print(figures)
+    _write(figures, scale)
+    sys.exit(any(_failures(figures)))
 
 
-def _shops() -> list[str]:
-    gateway = Gateway.connect(Settings.from_env())
-    names = [f"bench-{number}" for number in range(SHOPS)]
-    for name in names:
-        gateway.call("botlive_company_add", {"text_id": name})
-    gateway.close()
-    return names
-
-
-def _orders(shops: list[str], number: int) -> list[Event]:
-    items = (Item(name="Couches bébé", quantity=2, price=6000),)
-    return [
-        OrderCompleted(
-            company_id=shops[index % len(shops)],
-            user_id="+2250700000000",
-            customer_name="Awa",
-            total_amount=12000,
-            items=items,
-            zone="Cocody",
-        )
-        for index in range(number)
-    ]
-
-
-def _show(speeds: dict[str, list[float]]) -> None:
-    medians = {name: statistics.median(rounds) for name, rounds in speeds.items()}
-    table = Table("persist: order_completed, one process", "ours is … times as fast", "events/s", "rounds")
-    for name, median in medians.items():
-        rounds = " ".join(f"{speed:,.0f}" for speed in sorted(speeds[name]))
-        table.add_row(name, f"{medians['ours'] / median:.2f}", f"{median:,.0f}", rounds)
-    Console(width=110).print(table)
-
-
-def _write(speeds: dict[str, list[float]]) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    found = {
-        "events_per_second": speeds,
-        "events": EVENTS,
-        "machine": {
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "system": platform.system(),
-        },
-        "versions": {name: version(name) for name in ("rq", "redis", "supabase", "httpx", "pydantic")},
+def measure(stage: Stage, scale: Scale) -> dict[str, Any]:
+    """The figures of all sections."""
+    return {
+        "persist": sections.persist(stage, scale, 0),
+        "persist_far": sections.persist(stage, scale, ROUND_TRIP),
+        "publish": sections.publish(stage, scale),
+        "latency": sections.latencies(stage, scale),
+        "scaling": sections.scaling(stage, scale),
+        "fairness": sections.fairness(stage, scale),
+        "growth": sections.growing(stage, scale),
     }
-    (RESULTS / "persist.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _print(figures: dict[str, Any]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    for table in tables(figures):
+        console.print(table.rich())
+    for target in targets(figures):
+        console.print(str(target))
+
+
+def _write(figures: dict[str, Any], scale: Scale) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    for name, found in figures.items():
+        _write_text(RESULTS / f"{name}.json", json.dumps(found, indent=1))
+    parts = [table.markdown() for table in tables(figures)]
+    verdicts = [f"- {target}" for target in targets(figures)]
+    _write_text(RESULTS / "table.md", "\n".join([*parts, *verdicts]))
+    if not scale.is_quick:  # what the README shows is of a full run
+        _write_text(CHART, chart.draw(figures))
+    else:
+        _write_text(RESULTS / "bench.svg", chart.draw(figures))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _failures(found: Any) -> Iterator[str]:
+    """Every reason why a line has no figure."""
+    if isinstance(found, dict):
+        if failure := found.get("failure"):
+            yield failure
+        for part in found.values():
+            yield from _failures(part)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""One contender persists a backlog: how quickly, and by whose work.
+
+The backlog is complete before the worker starts. The rate comes from the rows themselves: each carries
+the time at which its transaction began, so the events of all transactions but the first are divided by
+the time from the first to the last. Starting up counts for nobody, nothing polls at a rate that would
+disturb, and prefetching wins nothing.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import psutil  # type: ignore[import-untyped] # it has no types
+
+from bench.contenders import Contender
+from bench.processes import PATIENCE, BenchError, until
+from bench.stage import Stage
+
+_LEAST = 24  # events: two waves at least of what works at most a dozen at once
+_QUICK = 1_000  # events a second that only batches reach
+_BATCHED = 10_000  # events at least, so that there are twenty batches
+
+
+class Run(NamedTuple):
+    """What one run showed."""
+
+    events: int
+    rate: float
+    """Events a second."""
+    cores: Mapping[str, float]
+    """How many cores each part kept busy: worker, redis, gateway, postgres."""
+
+
+def size(contender: Contender, delay: int, seconds: float) -> int:
+    """Events for a run of about so long."""
+    pace = contender.pace[bool(delay)]
+    return max(_BATCHED if pace > _QUICK else _LEAST, int(pace * seconds))
+
+
+def run(stage: Stage, contender: Contender, delay: int, events: int) -> Run:
+    """Let it persist so many events.
+
+    Raises:
+        BenchError: it did not, or not correctly.
+    """
+    stage.clear()
+    backlog = stage.orders(events)
+    if contender.queue:
+        stage.publish(contender.queue, backlog, "load")
+    else:
+        stage.write(backlog)
+    with stage.running(contender.command, {**stage.at(delay), **contender.environment}) as process:
+        until(lambda: bool(stage.count()), "it persisted nothing")
+        began, before = stage.count(), busy(stage, process)
+        until(lambda: stage.count() >= events, f"it did not end within {PATIENCE:.0f} s", pause=0.1)
+        after = busy(stage, process)
+        stage.check(backlog)
+    rate = stage.pace()
+    return Run(events, rate, _cores(before, after, (events - began) / rate))
+
+
+def busy(stage: Stage, worker: psutil.Process) -> dict[str, float]:
+    """Seconds of processor time that each part has used, with its children, living or not."""
+    parts = {name: [psutil.Process(pid) for pid in pids] for name, pids in stage.servers().items()}
+    return {name: sum(map(_busy, processes)) for name, processes in {"worker": [worker], **parts}.items()}
+
+
+def _busy(process: psutil.Process) -> float:
+    try:
+        tree = [process, *process.children(recursive=True)]
+        return sum(sum(member.cpu_times()[:4]) for member in tree)  # user, system, and those of dead children
+    except psutil.NoSuchProcess as gone:
+        raise BenchError("the worker ended before its work") from gone
+
+
+def _cores(before: dict[str, float], after: dict[str, float], seconds: float) -> dict[str, float]:
+    return {name: (after[name] - before[name]) / seconds for name in before}

@@ -1,0 +1,121 @@
+"""The processes that a run starts, and waiting for what they do."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped] # it has no types
+
+PROJECT = Path(__file__).parent.parent
+OURS = Path(sys.executable).parent
+PEERS = PROJECT / ".venv-peers" / "bin"
+PATIENCE = 120.0
+"""Seconds after which a run counts as failed."""
+
+_AT_HOME = {"botlive", "rq", "raw", "inline"}  # the modules of bench.queues that need no peer
+
+
+class BenchError(Exception):
+    """A run has no figure; the message says why."""
+
+
+class Incorrect(BenchError):
+    """Rows are missing, or there are too many."""
+
+
+@contextmanager
+def running(
+    command: Sequence[str], environment: Mapping[str, str], *, stopped: bool = False
+) -> Iterator[psutil.Process]:
+    """A process and all that it starts, until the end of the block; then killed, or stopped in order."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield psutil.Process(process.pid)
+        if stopped:
+            process.terminate()
+            process.wait(timeout=15)
+    finally:
+        # At once: nothing is kept of what a run leaves, and some take ten seconds to stop in order.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=10)
+
+
+class Producer:
+    """A ``bench.producer`` at work."""
+
+    def __init__(self, queue: str, environment: Mapping[str, str]) -> None:
+        self._queue = queue
+        python = (OURS if queue in _AT_HOME else PEERS) / "python"
+        self._process = subprocess.Popen(
+            [str(python), "-m", "bench.producer", queue],
+            env=environment,
+            cwd=PROJECT,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def publish(self, file: Path, how: str) -> dict[str, Any]:
+        """Let it publish the file's events; what it says of the time.
+
+        Raises:
+            BenchError: it failed.
+        """
+        assert self._process.stdin
+        assert self._process.stdout
+        try:
+            self._process.stdin.write(json.dumps({"file": str(file), "how": how}) + "\n")
+            self._process.stdin.flush()
+            return dict(json.loads(self._process.stdout.readline()))
+        except (OSError, ValueError):
+            raise BenchError(f"the producer of {self._queue} failed") from None
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        with suppress(OSError):  # what was not read
+            self._process.communicate()
+
+
+def until(
+    condition: Callable[[], bool], complaint: str, *, pause: float = 0.02, patience: float = PATIENCE
+) -> None:
+    """Wait for it.
+
+    Raises:
+        BenchError: it did not come about in time.
+    """
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            raise BenchError(complaint)
+        time.sleep(pause)
+
+
+def free_port() -> int:
+    """Of the loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody answers there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

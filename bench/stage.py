@@ -1,0 +1,195 @@
+"""The servers of a run, cleared before each, and what is asked of them afterwards.
+
+The stack is always one of its own, never what the environment names: a run truncates tables and
+flushes Redis.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
+
+import psutil  # type: ignore[import-untyped] # it has no types
+import psycopg
+import redis
+from pydantic import SecretStr
+
+from bench import processes
+from bench.processes import OURS, PROJECT, BenchError, Incorrect, Producer, until
+from events import Event, Item, OrderCompleted, Publisher
+from localstack.stack import Stack
+from worker.gateway import Gateway
+from worker.settings import Settings
+
+QUEUE = "bench"
+SHOPS = tuple(f"4OS4yFcf2LZwxhKojbAVbKuVuSd{letter}" for letter in "abc")
+ROUND_TRIP = 80
+"""Milliseconds that the far gateway is away."""
+_ONE_EACH = {"botlive.inbox": "event_id", "public.orders": "id", "public.activities": "id"}
+
+
+class Stage:
+    """A stack, a far gateway before it, three shops, and the processes that a run starts."""
+
+    def __init__(self, stack: Stack, far_port: int, directory: Path) -> None:
+        self._stack = stack
+        self._far_url = f"http://127.0.0.1:{far_port}"
+        self._file = directory / "events.ndjson"
+        self._near = {
+            **os.environ,
+            **stack.environment,
+            "BOTLIVE_QUEUE": QUEUE,
+            "PYTHONPATH": str(PROJECT),
+            "BENCH_EVENTS": str(self._file),
+        }
+        self.redis = redis.Redis.from_url(stack.environment["REDIS_URL"])
+        self.database = psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True)
+        self._producers: dict[tuple[str, int], Producer] = {}
+
+    @classmethod
+    @contextmanager
+    def up(cls) -> Iterator[Self]:
+        """Start everything; stop it in the end."""
+        with ExitStack() as exits:
+            directory = Path(exits.enter_context(tempfile.TemporaryDirectory()))
+            stack, port = exits.enter_context(Stack()), processes.free_port()
+            stage = cls(stack, port, directory)
+            exits.callback(stage.close)
+            for shop in SHOPS:
+                stage.gateway().call("botlive_company_add", {"text_id": shop})
+            proxy = [str(OURS / "python"), "-m", "bench.proxy"]
+            exits.enter_context(stage.running([*proxy, str(port), str(stack.gateway.port), str(ROUND_TRIP)]))
+            until(lambda: processes.listens(port), "the proxy does not listen")
+            yield stage
+
+    def at(self, delay: int) -> dict[str, str]:
+        """The environment of a process that is so many milliseconds away from the gateway: 0, or 80."""
+        return {**self._near, "SUPABASE_URL": self._far_url} if delay else self._near
+
+    def gateway(self, delay: int = 0) -> Gateway:
+        """A client of the near gateway, or the far one."""
+        environment = self.at(delay)
+        url, key = environment["SUPABASE_URL"], environment["SUPABASE_KEY"]
+        return Gateway.connect(Settings(supabase_url=url, supabase_key=SecretStr(key)))
+
+    def publisher(self) -> Publisher:
+        """A publisher in this process."""
+        return Publisher(self.redis, queue=QUEUE)
+
+    def clear(self) -> None:
+        """No event anywhere: every run has tables of the same size."""
+        self.redis.execute_command("FLUSHALL", "SYNC")  # type: ignore[no-untyped-call] # frees memory at once
+        self.clear_tables()
+
+    def clear_tables(self) -> None:
+        """Fresh tables; what waits goes on waiting."""
+        self.database.execute(
+            "truncate botlive.inbox, botlive.toggles, public.orders, public.activities, public.bot_sessions"
+        )
+
+    def orders(self, number: int) -> list[Event]:
+        """So many events, of the shops in turn."""
+        return [order(SHOPS[index % len(SHOPS)]) for index in range(number)]
+
+    def flood(self, number: int, shops: Sequence[str] = SHOPS) -> None:
+        """A backlog of ours, too large to be remembered."""
+        self.publisher().publish_many(order(shops[index % len(shops)]) for index in range(number))
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Write the file BENCH_EVENTS."""
+        self._file.write_text("".join(f"{event.model_dump_json(exclude_none=True)}\n" for event in events))
+
+    def publish(self, queue: str, events: Sequence[Event], how: str, *, delay: int = 0) -> dict[str, Any]:
+        """Let a queue's producer publish; what it says of the time (``bench.producer``).
+
+        Raises:
+            BenchError: the producer failed.
+        """
+        self.write(events)
+        key = queue, delay
+        if key not in self._producers:
+            self._producers[key] = Producer(queue, self.at(delay))
+        try:
+            return self._producers[key].publish(self._file, how)
+        except BenchError:
+            self._producers.pop(key).close()
+            raise
+
+    def running(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None, *, stopped: bool = False
+    ) -> AbstractContextManager[psutil.Process]:
+        """A process near the gateway, unless its environment says otherwise (``processes.running``)."""
+        return processes.running(command, environment or self._near, stopped=stopped)
+
+    def count(self) -> int:
+        """Persisted events."""
+        return self._number("select count(*) from botlive.inbox")
+
+    def has(self, event_id: UUID) -> bool:
+        """Whether the event's order is visible."""
+        return bool(self._number("select count(*) from public.orders where id = %s", event_id))
+
+    def pace(self, first: int | None = None) -> float:
+        """Events a second, from the first transaction's begin to the last one's; of the first so many.
+
+        Raises:
+            BenchError: there was one transaction only.
+        """
+        row = self.database.execute(
+            """with few as (select persisted_at from botlive.inbox order by persisted_at limit %s),
+                    ends as (select min(persisted_at) as first, max(persisted_at) as last from few)
+               select count(*) filter (where persisted_at > first), extract(epoch from max(last) - max(first))
+               from few, ends""",
+            [first],
+        ).fetchone()
+        if not row or not row[1]:
+            raise BenchError("too few events for a rate")
+        return float(row[0] / row[1])
+
+    def waiting(self) -> int:
+        """Events that wait for our workers, those that were put off for fairness' sake too."""
+        queues = [f"rq:queue:{QUEUE}", *(f"rq:queue:{QUEUE}:{shop}" for shop in SHOPS)]
+        return sum(int(self.redis.llen(queue)) for queue in queues)
+
+    def check(self, events: Sequence[Event]) -> None:
+        """That these and no others are in the tables, each once.
+
+        Raises:
+            Incorrect: they are not.
+        """
+        ids = [event.event_id for event in events]
+        for table, column in _ONE_EACH.items():
+            found = self._number(f"select count(*) from {table}")
+            ours = self._number(f"select count(*) from {table} where {column} = any(%s)", ids)
+            if (found, ours) != (len(ids), len(ids)):
+                raise Incorrect(f"{table}: {ours} of {len(ids)} events' rows, {found - ours} others")
+
+    def servers(self) -> dict[str, list[int]]:
+        """Their main processes."""
+        stack = self._stack
+        return {"redis": stack.valkey.pids, "gateway": stack.gateway.pids, "postgres": stack.postgres.pids}
+
+    def close(self) -> None:
+        """Give everything back but the stack."""
+        for producer in self._producers.values():
+            producer.close()
+        self.database.close()
+        self.redis.close()
+
+    def _number(self, query: str, *arguments: Any) -> int:
+        row = self.database.execute(query.encode(), arguments).fetchone()
+        return int(row[0]) if row else 0
+
+
+def order(shop: str) -> OrderCompleted:
+    """The README's example."""
+    return OrderCompleted(
+        company_id=shop,
+        user_id="+2250700000000",
+        customer_name="Awa",
+        total_amount=12000,
+        items=(Item(name="Couches bébé", quantity=2, price=6000),),
+    )

@@ -1,0 +1,74 @@
+"""Short sweeps, whose figures stand in docs/performance.md: ``python -m bench.sweep batch|peers``.
+
+``batch``: BOTLIVE_BATCH of our worker. ``peers``: how many threads a peer is best with.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich.console import Console
+
+from bench import backlog
+from bench.contenders import CONTENDERS, Contender, best
+from bench.report import Table, number
+from bench.rounds import interleaved
+from bench.stage import ROUND_TRIP, Stage
+
+_BATCHES = (100, 250, 500, 1_000, 2_000)
+_THREADS = (8, 16, 32, 64, 128)
+_ROUNDS = 3
+_TWENTY = 20  # batches of the largest size in a run
+_EVENTS = 600  # of a peer: waves of the most threads
+
+
+def batches() -> list[Contender]:
+    """Our worker with each size."""
+    ours = CONTENDERS[0]
+    return [
+        replace(ours, name=f"BOTLIVE_BATCH={size}", environment={"BOTLIVE_BATCH": str(size)})
+        for size in _BATCHES
+    ]
+
+
+def peers() -> list[Contender]:
+    """Each peer with each number of threads."""
+    return [
+        replace(peer, name=f"{peer.queue}, {threads} threads")
+        for threads in _THREADS
+        for peer in best(threads)
+    ]
+
+
+def sweep(contenders: Sequence[Contender], events: int, rounds: int) -> Table:
+    """Each of them, near and far, with so many events a run."""
+    with Stage.up() as stage:
+        near, far = (_speeds(stage, contenders, delay, events, rounds) for delay in (0, ROUND_TRIP))
+    rows = [[name, number(near[name]), number(far[name])] for name in near]
+    return Table("Sweep", "Events a second.", ["", "next to the gateway", f"{ROUND_TRIP} ms away"], rows)
+
+
+def _speeds(
+    stage: Stage, contenders: Sequence[Contender], delay: int, events: int, rounds: int
+) -> dict[str, float]:
+    lines = interleaved(
+        f"sweep at {delay} ms",
+        contenders,
+        lambda contender: contender.name,
+        rounds,
+        lambda contender: backlog.run(stage, contender, delay, events),
+    )
+    return {name: line.median(lambda run: run.rate) for name, line in lines.items()}
+
+
+def main() -> None:
+    """One sweep, printed as Markdown."""
+    made = {
+        "batch": lambda: sweep(batches(), _BATCHES[-1] * _TWENTY, _ROUNDS),
+        "peers": lambda: sweep(peers(), _EVENTS, 1),
+    }
+    Console(width=150, highlight=False).print(made[sys.argv[1]]().markdown())
+
+
+if __name__ == "__main__":
+    main()
