@@ -42,7 +42,7 @@ $(LOWEST)/installed: .venv/installed
 	@VIRTUAL_ENV=$(LOWEST) $(BIN)/uv pip install --quiet -r $(LOWEST)/lowest.txt -r $(LOWEST)/tools.txt
 	@touch $@
 
-# The queues that we are measured against pin an older redis-py: they have a venv of their own.
+# The queues that we are measured against: they have a venv of their own, for their pins are theirs.
 PEERS := .venv-peers
 
 bench: setup $(PEERS)/installed ## Ratios of speed, side by side in one run (QUICK=1: smaller runs)

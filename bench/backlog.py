@@ -1,9 +1,10 @@
 """One contender persists a backlog: how quickly, and by whose work.
 
 The backlog is complete before the worker starts. The rate comes from the rows themselves: each carries
-the time at which its transaction began, so the events of all transactions but the first are divided by
-the time from the first to the last. Starting up counts for nobody, nothing polls at a rate that would
-disturb, and prefetching wins nothing.
+the time at which its transaction began. Those that begin at once, before any has ended, are left out, as
+many as the contender has under way; the events of the rest are divided by the time from the last of
+those to the last of all. Starting up counts for nobody, nothing polls at a rate that would disturb, and
+neither prefetching nor a wide first wave wins anything.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ from bench.contenders import Contender
 from bench.processes import PATIENCE, BenchError, until
 from bench.stage import Stage
 
-_LEAST = 24  # events: two waves at least of what works at most a dozen at once
+_LEAST = 16  # events
+_WAVES = 3  # of all that is under way at once
 _QUICK = 1_000  # events a second that only batches reach
 _BATCHED = 10_000  # events at least, so that there are twenty batches
 
@@ -33,7 +35,8 @@ class Run(NamedTuple):
 def size(contender: Contender, delay: int, seconds: float) -> int:
     """Events for a run of about so long."""
     pace = contender.pace[bool(delay)]
-    return max(_BATCHED if pace > _QUICK else _LEAST, int(pace * seconds))
+    least = _BATCHED if pace > _QUICK else max(_LEAST, _WAVES * contender.at_once)
+    return max(least, int(pace * seconds))
 
 
 def run(stage: Stage, contender: Contender, delay: int, events: int) -> Run:
@@ -49,13 +52,22 @@ def run(stage: Stage, contender: Contender, delay: int, events: int) -> Run:
     else:
         stage.write(backlog)
     with stage.running(contender.command, {**stage.at(delay), **contender.environment}) as process:
-        until(lambda: bool(stage.count()), "it persisted nothing")
+        until(lambda: _has(stage, process, 1), "it persisted nothing")
         began, before = stage.count(), busy(stage, process)
-        until(lambda: stage.count() >= events, f"it did not end within {PATIENCE:.0f} s", pause=0.1)
+        until(lambda: _has(stage, process, events), f"it did not end within {PATIENCE:.0f} s", pause=0.1)
         after = busy(stage, process)
         stage.check(backlog)
-    rate = stage.pace()
+    rate = stage.pace(at_once=contender.at_once)
     return Run(events, rate, _cores(before, after, (events - began) / rate))
+
+
+def _has(stage: Stage, process: psutil.Process, events: int) -> bool:
+    ended = process.status() == psutil.STATUS_ZOMBIE
+    if stage.count() >= events:
+        return True
+    if ended:
+        raise BenchError("the worker ended before its work")
+    return False
 
 
 def busy(stage: Stage, worker: psutil.Process) -> dict[str, float]:
@@ -65,11 +77,14 @@ def busy(stage: Stage, worker: psutil.Process) -> dict[str, float]:
 
 
 def _busy(process: psutil.Process) -> float:
+    return sum(map(_own, [process, *process.children(recursive=True)]))
+
+
+def _own(process: psutil.Process) -> float:
     try:
-        tree = [process, *process.children(recursive=True)]
-        return sum(sum(member.cpu_times()[:4]) for member in tree)  # user, system, and those of dead children
-    except psutil.NoSuchProcess as gone:
-        raise BenchError("the worker ended before its work") from gone
+        return float(sum(process.cpu_times()[:4]))  # user, system, and those of its dead children
+    except psutil.NoSuchProcess:  # its parent has it now
+        return 0.0
 
 
 def _cores(before: dict[str, float], after: dict[str, float], seconds: float) -> dict[str, float]:

@@ -21,6 +21,8 @@ class Contender:
     queue: str
     """The module of ``bench.queues`` that loads the backlog; empty for none."""
     command: Sequence[str]
+    at_once: int
+    """Calls that it has under way at most."""
     pace: tuple[int, int]
     """Events a second next to the gateway and far from it, roughly; 0 where it is not measured."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -57,16 +59,17 @@ _TASKIQ = ("taskiq", "worker", "bench.queues.taskiq:broker", "--log-level", "ERR
 
 def best(threads: int) -> list[Contender]:
     """The peers in one process with so many threads: nothing that they have serves an RPC better."""
-    number, pace = str(threads), (450, 350)
+    number, at_once, pace = str(threads), threads, (450, 350)
     return [
-        Contender("celery, best", "celery", _peer(*_CELERY, "-P", "threads", "-c", number), pace),
-        Contender("dramatiq, best", "dramatiq", _peer(*_DRAMATIQ, "-p", "1", "-t", number), pace),
-        Contender("huey, best", "huey", _peer(*_HUEY, "-w", number), pace),
-        Contender("saq, best", "saq", _peer(*_SAQ), pace, {"SAQ_THREADS": number}),
+        Contender("celery, best", "celery", _peer(*_CELERY, "-P", "threads", "-c", number), at_once, pace),
+        Contender("dramatiq, best", "dramatiq", _peer(*_DRAMATIQ, "-p", "1", "-t", number), at_once, pace),
+        Contender("huey, best", "huey", _peer(*_HUEY, "-w", number), at_once, pace),
+        Contender("saq, best", "saq", _peer(*_SAQ), at_once, pace, {"SAQ_THREADS": number}),
         Contender(
             "taskiq, best",
             "taskiq",
             _peer(*_TASKIQ, "-w", "1", "--max-async-tasks", number, "--max-threadpool-threads", number),
+            at_once,
             pace,
             {"TASKIQ_THREADS": number},
         ),
@@ -74,23 +77,23 @@ def best(threads: int) -> list[Contender]:
 
 
 DEFAULTS = [
-    Contender("celery, default", "celery", _peer(*_CELERY), (450, 24)),
-    Contender("dramatiq, default", "dramatiq", _peer(*_DRAMATIQ), (450, 180)),
-    Contender("huey, default", "huey", _peer(*_HUEY), (250, 12)),
-    Contender("saq, default", "saq", _peer(*_SAQ), (350, 110)),
-    Contender("taskiq, default", "taskiq", _peer(*_TASKIQ), (350, 250)),
+    Contender("celery, default", "celery", _peer(*_CELERY), 2, (450, 24)),
+    Contender("dramatiq, default", "dramatiq", _peer(*_DRAMATIQ), 16, (450, 180)),
+    Contender("huey, default", "huey", _peer(*_HUEY), 1, (250, 12)),
+    Contender("saq, default", "saq", _peer(*_SAQ), 10, (350, 110)),
+    Contender("taskiq, default", "taskiq", _peer(*_TASKIQ), 200, (350, 250)),
 ]
 
 BEST_THREADS = 64
 """Found by ``python -m bench.sweep peers`` (docs/performance.md)."""
 
 CONTENDERS = [
-    Contender(OUR_NAME, "botlive", _ours("botlive", "worker"), (9_000, 7_000)),
-    Contender(ONE_BY_ONE, "botlive", _ours("botlive", "worker"), (300, 24), {"BOTLIVE_BATCH": "1"}),
-    Contender(STOCK, "rq", _stock("Worker"), (40, 8)),
-    Contender(SIMPLE, "rq", _stock("SimpleWorker"), (170, 11)),
+    Contender(OUR_NAME, "botlive", _ours("botlive", "worker"), 2, (9_000, 7_000)),
+    Contender(ONE_BY_ONE, "botlive", _ours("botlive", "worker"), 2, (300, 24), {"BOTLIVE_BATCH": "1"}),
+    Contender(STOCK, "rq", _stock("Worker"), 1, (40, 8)),
+    Contender(SIMPLE, "rq", _stock("SimpleWorker"), 1, (170, 11)),
     *(peer for pair in zip(DEFAULTS, best(BEST_THREADS), strict=True) for peer in pair),
-    Contender(BARE_LOOP, "", _ours("python", "-m", "bench.limits", "rpc"), (10_000, 4_000)),
-    Contender(SQL, "", _ours("python", "-m", "bench.limits", "sql"), (10_000, 0)),
+    Contender(BARE_LOOP, "", _ours("python", "-m", "bench.limits", "rpc"), 1, (10_000, 4_000)),
+    Contender(SQL, "", _ours("python", "-m", "bench.limits", "sql"), 1, (10_000, 0)),
 ]
 """The limits are last; that by SQL knows no gateway, and no delay."""

@@ -10,6 +10,7 @@ from bench.processes import BenchError, until
 from bench.stage import SHOPS, Stage, order
 
 _FIRST = 10_000  # events whose draining is timed
+_DEPTH = 2  # batches that our worker has under way
 _LONG = 900.0  # seconds
 _MIB = 1024 * 1024
 
@@ -40,7 +41,7 @@ def scaled(stage: Stage, workers: int, events: int) -> float:
     with stage.running(["sh", "-c", " ".join([*WORKER, "&"] * workers) + " wait"]):
         until(lambda: stage.count() >= events, "the workers did not end", pause=0.1)
         stage.check(backlog)
-    return stage.pace()
+    return stage.pace(at_once=workers * _DEPTH)
 
 
 def fairness(stage: Stage, waiting: int, delay: int) -> float:
@@ -71,7 +72,7 @@ def draining(stage: Stage, first: int = _FIRST) -> float:
     # Stopped in order: what a killed worker holds is run one at a time when it is recovered.
     with stage.running(WORKER, stopped=True):
         until(lambda: stage.count() >= first, "it does not drain", pause=0.05)
-    return 1e6 / stage.pace(first=first)
+    return 1e6 / stage.pace(at_once=_DEPTH, first=first)
 
 
 def draining_shallow(stage: Stage) -> float:

@@ -48,7 +48,7 @@ def running(
         yield psutil.Process(process.pid)
         if stopped:
             process.terminate()
-            process.wait(timeout=15)
+            until(lambda: process.poll() is not None, "it does not stop", patience=15)
     finally:
         # At once: nothing is kept of what a run leaves, and some take ten seconds to stop in order.
         with suppress(ProcessLookupError):

@@ -6,14 +6,15 @@ a contender failed or a check of correctness did; a target that is missed is onl
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from bench import chart, machine, sections
-from bench.processes import PROJECT
+from bench.processes import PROJECT, BenchError
 from bench.report import tables
 from bench.scale import Scale, chosen
 from bench.stage import ROUND_TRIP, Stage
@@ -21,6 +22,18 @@ from bench.targets import targets
 
 RESULTS = PROJECT / "bench" / "results"
 CHART = PROJECT / "docs" / "bench.svg"
+
+
+Section = Callable[[Stage, Scale], dict[str, Any]]
+SECTIONS: dict[str, Section] = {
+    "persist": partial(sections.persist, delay=0),
+    "persist_far": partial(sections.persist, delay=ROUND_TRIP),
+    "publish": sections.publish,
+    "latency": sections.latencies,
+    "scaling": sections.scaling,
+    "fairness": sections.fairness,
+    "growth": sections.growing,
+}
 
 
 def main() -> None:
@@ -35,15 +48,14 @@ def main() -> None:
 
 def measure(stage: Stage, scale: Scale) -> dict[str, Any]:
     """The figures of all sections."""
-    return {
-        "persist": sections.persist(stage, scale, 0),
-        "persist_far": sections.persist(stage, scale, ROUND_TRIP),
-        "publish": sections.publish(stage, scale),
-        "latency": sections.latencies(stage, scale),
-        "scaling": sections.scaling(stage, scale),
-        "fairness": sections.fairness(stage, scale),
-        "growth": sections.growing(stage, scale),
-    }
+    return {name: _measured(section, stage, scale) for name, section in SECTIONS.items()}
+
+
+def _measured(section: Section, stage: Stage, scale: Scale) -> dict[str, Any]:
+    try:
+        return section(stage, scale)
+    except BenchError as error:
+        return {"failure": f"{type(error).__name__}: {error}"}
 
 
 def _print(figures: dict[str, Any]) -> None:

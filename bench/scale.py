@@ -9,9 +9,8 @@ class Scale:
     """Numbers of events, unless it says otherwise."""
 
     rounds: int = 3
-    """Of persisting next to the gateway, and of publishing."""
-    fewer: int = 3
-    """Rounds of everything else."""
+    """Of what starts a process each time, and so takes long."""
+    publish_rounds: int = 3
     seconds: float = 3.0
     """That a run of persisting lasts, about."""
     alone: int = 2_000
@@ -34,7 +33,7 @@ class Scale:
 
 
 QUICK = Scale(
-    fewer=1,
+    rounds=1,
     seconds=0.5,
     alone=400,
     together=1_000,

@@ -24,7 +24,7 @@ def persist(stage: Stage, scale: Scale, delay: int) -> Figures:
         f"persist at {delay} ms",
         contenders,
         lambda contender: contender.name,
-        scale.fewer if delay else scale.rounds,
+        scale.rounds,
         lambda contender: backlog.run(stage, contender, delay, backlog.size(contender, delay, scale.seconds)),
     )
     return {
@@ -40,18 +40,18 @@ def bare_rpc(stage: Stage, delay: int) -> float:
 
 def publish(stage: Stage, scale: Scale) -> Figures:
     """Microseconds an event, one at a time and by fifty clients at once."""
-    alone = _publish(stage, "alone", publishing.WAYS, scale.rounds, scale.alone)
+    alone = _publish(stage, "alone", publishing.WAYS, scale.publish_rounds, scale.alone)
     queues = [way for way in publishing.WAYS if way.queue != "inline"]
-    together = _publish(stage, "together", queues, scale.rounds, scale.together)
+    together = _publish(stage, "together", queues, scale.publish_rounds, scale.together)
     inline = [replace(way, share=0) for way in publishing.WAYS if way.queue == "inline"]
-    together |= _publish(stage, "together", inline, scale.fewer, scale.together)
+    together |= _publish(stage, "together", inline, scale.rounds, scale.together)
     return {"alone": alone, "together": together}
 
 
 def latencies(stage: Stage, scale: Scale) -> Figures:
     """Milliseconds: publish to row, a bare RPC, and a worker's start."""
     rows, calls = [], []
-    for _ in range(scale.fewer):
+    for _ in range(scale.rounds):
         rows.append(latency.published(stage, scale.latency))
         calls.append(latency.called(stage, scale.latency))
     starts = [latency.ready(stage) * 1e3 for _ in range(scale.starts)]
@@ -66,7 +66,7 @@ def latencies(stage: Stage, scale: Scale) -> Figures:
 def scaling(stage: Stage, scale: Scale) -> Figures:
     """Events a second of several workers."""
     lines = interleaved(
-        "scaling", _WORKERS, str, scale.fewer, lambda workers: growth.scaled(stage, workers, scale.scaling)
+        "scaling", _WORKERS, str, scale.rounds, lambda workers: growth.scaled(stage, workers, scale.scaling)
     )
     return {name: _numbers(line) for name, line in lines.items()}
 
@@ -77,7 +77,7 @@ def fairness(stage: Stage, scale: Scale) -> Figures:
         "fairness",
         [0, ROUND_TRIP],
         str,
-        scale.fewer,
+        scale.rounds,
         lambda delay: growth.fairness(stage, scale.flood, delay),
     )
     return {"waiting": scale.flood, "lines": {name: _numbers(line) for name, line in lines.items()}}
@@ -87,9 +87,9 @@ def growing(stage: Stage, scale: Scale) -> Figures:
     """What must not grow: a backlog's cost, a worker's memory; and Redis' bytes per waiting event."""
     weight = growth.redis_bytes(stage, scale.memory)
     growth.wait(stage, scale.deep)
-    deep = [growth.draining(stage) for _ in range(scale.fewer)]
+    deep = [growth.draining(stage) for _ in range(scale.rounds)]
     memory = growth.memory(stage)
-    shallow = [growth.draining_shallow(stage) for _ in range(scale.fewer)]
+    shallow = [growth.draining_shallow(stage) for _ in range(scale.rounds)]
     return {
         "redis_bytes": weight,
         "redis_events": scale.memory,

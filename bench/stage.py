@@ -132,20 +132,25 @@ class Stage:
         """Whether the event's order is visible."""
         return bool(self._number("select count(*) from public.orders where id = %s", event_id))
 
-    def pace(self, first: int | None = None) -> float:
-        """Events a second, from the first transaction's begin to the last one's; of the first so many.
+    def pace(self, *, at_once: int = 1, first: int | None = None) -> float:
+        """Events a second, of all that were persisted or of the first so many.
+
+        From the begin of one transaction to that of the last: of the one behind which all that the
+        worker does ``at_once`` was under way.
 
         Raises:
-            BenchError: there was one transaction only.
+            BenchError: there were too few transactions.
         """
         row = self.database.execute(
             """with few as (select persisted_at from botlive.inbox order by persisted_at limit %s),
-                    ends as (select min(persisted_at) as first, max(persisted_at) as last from few)
-               select count(*) filter (where persisted_at > first), extract(epoch from max(last) - max(first))
-               from few, ends""",
-            [first],
+                    calls as (select persisted_at as began, count(*) as events,
+                                     row_number() over (order by persisted_at) as place
+                              from few group by persisted_at)
+               select sum(events) filter (where place > %s),
+                      extract(epoch from max(began) - max(began) filter (where place = %s)) from calls""",
+            [first, at_once, at_once],
         ).fetchone()
-        if not row or not row[1]:
+        if not row or not row[0] or not row[1]:
             raise BenchError("too few events for a rate")
         return float(row[0] / row[1])
 

@@ -18,7 +18,7 @@ from bench.stage import ROUND_TRIP, Stage
 _BATCHES = (100, 250, 500, 1_000, 2_000)
 _THREADS = (8, 16, 32, 64, 128)
 _ROUNDS = 3
-_TWENTY = 20  # batches of the largest size in a run
+_TEN = 10  # batches of the largest size in a run
 _EVENTS = 600  # of a peer: waves of the most threads
 
 
@@ -64,7 +64,7 @@ def _speeds(
 def main() -> None:
     """One sweep, printed as Markdown."""
     made = {
-        "batch": lambda: sweep(batches(), _BATCHES[-1] * _TWENTY, _ROUNDS),
+        "batch": lambda: sweep(batches(), _BATCHES[-1] * _TEN, _ROUNDS),
         "peers": lambda: sweep(peers(), _EVENTS, 1),
     }
     Console(width=150, highlight=False).print(made[sys.argv[1]]().markdown())

@@ -37,15 +37,23 @@ class Target(NamedTuple):
 
 def targets(figures: Figures) -> Iterator[Target]:
     """All of them."""
-    yield from _persist(figures["persist"]["lines"])
-    yield from _far(figures["persist_far"]["lines"])
-    yield from _publish(figures["publish"]["alone"])
-    yield from _latency(figures["latency"])
-    yield from _fairness(figures["fairness"])
-    yield from _growth(figures["growth"])
+    sections = {
+        "persist": _persist,
+        "persist_far": _far,
+        "publish": _publish,
+        "latency": _latency,
+        "fairness": _fairness,
+        "growth": _growth,
+    }
+    for name, judge in sections.items():
+        if "failure" in figures[name]:
+            yield Target(f"all of {name}", "≥", 0, math.nan)
+        else:
+            yield from judge(figures[name])
 
 
-def _persist(lines: Figures) -> Iterator[Target]:
+def _persist(figures: Figures) -> Iterator[Target]:
+    lines = figures["lines"]
     ours = lines[OUR_NAME]["rate"]
     yield Target("persist, to stock Worker", "≥", 100, ours / lines[STOCK]["rate"])
     yield Target("persist, to SimpleWorker", "≥", 30, ours / lines[SIMPLE]["rate"])
@@ -53,7 +61,8 @@ def _persist(lines: Figures) -> Iterator[Target]:
     yield Target("persist, to the bare loop", "≥", 0.5, ours / lines[BARE_LOOP]["rate"])
 
 
-def _far(lines: Figures) -> Iterator[Target]:
+def _far(figures: Figures) -> Iterator[Target]:
+    lines = figures["lines"]
     ours = lines[OUR_NAME]["rate"]
     at = f"persist at {ROUND_TRIP} ms"
     yield Target(f"{at}, to one event at a time", "≥", 200, ours / lines[ONE_BY_ONE]["rate"])
@@ -61,7 +70,8 @@ def _far(lines: Figures) -> Iterator[Target]:
     yield Target(f"{at}, to the best peer at its best", "≥", 5, ours / _best(lines))
 
 
-def _publish(lines: Figures) -> Iterator[Target]:
+def _publish(figures: Figures) -> Iterator[Target]:
+    lines = figures["alone"]
     ours, p50 = publishing.OURS, "p50"
     raw, stock = lines[publishing.RAW][p50], lines[publishing.ENQUEUE][p50]
     yield Target("publish, to a raw MULTI (p50)", "≤", 1.5, lines[ours][p50] / raw)
