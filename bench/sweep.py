@@ -16,10 +16,10 @@ from bench.rounds import interleaved
 from bench.stage import ROUND_TRIP, Stage
 
 _BATCHES = (100, 250, 500, 1_000, 2_000)
-_THREADS = (8, 16, 32, 64, 128)
+_THREADS = (16, 64)
 _ROUNDS = 3
 _TEN = 10  # batches of the largest size in a run
-_EVENTS = 600  # of a peer: waves of the most threads
+_EVENTS = 400  # of a peer: waves of the most threads
 
 
 def batches() -> list[Contender]:
