@@ -48,7 +48,7 @@ def fairness(stage: Stage, waiting: int, delay: int) -> float:
     """Seconds until the row of another shop's event behind so many of one shop's is there."""
     stage.clear()
     stage.flood(waiting, SHOPS[:1])
-    publisher = stage.publisher()
+    publisher = stage.publisher
     with stage.running(WORKER, stage.at(delay)):
         until(lambda: bool(stage.count()), "the worker persisted nothing")
         began = time.perf_counter()

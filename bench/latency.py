@@ -15,7 +15,7 @@ _REST = 0.05  # seconds between two events: the worker is waiting again
 def published(stage: Stage, number: int) -> list[float]:
     """Seconds from ``publish`` to the visible row, each event on its own."""
     stage.clear()
-    publisher = stage.publisher()
+    publisher = stage.publisher
     with stage.running(WORKER):
         _until_visible(stage, publisher.publish(order(SHOPS[0])))
         return [_seconds(stage, publisher) for _ in range(number)]
@@ -40,7 +40,7 @@ def called(stage: Stage, number: int, delay: int = 0) -> list[float]:
 def ready(stage: Stage) -> float:
     """Seconds from the start of a worker process to the row of an event that waited for it."""
     stage.clear()
-    waiting = stage.publisher().publish(order(SHOPS[0]))
+    waiting = stage.publisher.publish(order(SHOPS[0]))
     began = time.perf_counter()
     with stage.running(WORKER):
         _until_visible(stage, waiting)

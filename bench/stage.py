@@ -47,6 +47,7 @@ class Stage:
         }
         self.redis = redis.Redis.from_url(stack.environment["REDIS_URL"])
         self.database = psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True)
+        self.publisher = Publisher(self.redis, queue=QUEUE, within=10)
         self._producers: dict[tuple[str, int], Producer] = {}
 
     @classmethod
@@ -75,13 +76,9 @@ class Stage:
         url, key = environment["SUPABASE_URL"], environment["SUPABASE_KEY"]
         return Gateway.connect(Settings(supabase_url=url, supabase_key=SecretStr(key)))
 
-    def publisher(self) -> Publisher:
-        """A publisher in this process."""
-        return Publisher(self.redis, queue=QUEUE)
-
     def clear(self) -> None:
         """No event anywhere: every run has tables of the same size."""
-        self.redis.execute_command("FLUSHALL", "SYNC")  # type: ignore[no-untyped-call] # frees memory at once
+        self.redis.execute_command("FLUSHALL", "SYNC")  # frees memory at once
         self.clear_tables()
 
     def clear_tables(self) -> None:
@@ -96,7 +93,7 @@ class Stage:
 
     def flood(self, number: int, shops: Sequence[str] = SHOPS) -> None:
         """A backlog of ours, too large to be remembered."""
-        self.publisher().publish_many(order(shops[index % len(shops)]) for index in range(number))
+        self.publisher.publish_many(order(shops[index % len(shops)]) for index in range(number))
 
     def write(self, events: Sequence[Event]) -> None:
         """Write the file BENCH_EVENTS."""
@@ -181,6 +178,7 @@ class Stage:
         """Give everything back but the stack."""
         for producer in self._producers.values():
             producer.close()
+        self.publisher.close()
         self.database.close()
         self.redis.close()
 

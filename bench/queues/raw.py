@@ -12,7 +12,7 @@ _URL = os.environ["REDIS_URL"]
 _QUEUE = os.environ["BOTLIVE_QUEUE"]
 _redis = redis.Redis.from_url(_URL)
 _aredis = redis.asyncio.Redis.from_url(_URL)
-_publisher = Publisher.from_env()
+_publisher = Publisher.from_env(within=10)
 
 
 class Prepared(NamedTuple):
