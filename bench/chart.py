@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from bench.contenders import BARE_LOOP, ONE_BY_ONE, OUR_NAME, SIMPLE, STOCK
+from bench.contenders import BARE_LOOP, ONE_BY_ONE, OUR_NAME, PEER_NAMES, SIMPLE, STOCK
 from bench.stage import ROUND_TRIP
 
 _LINES = [
     OUR_NAME,
     BARE_LOOP,
-    *(f"{peer}, best" for peer in ("celery", "dramatiq", "huey", "saq", "taskiq")),
+    *(f"{peer}, best" for peer in PEER_NAMES),
     SIMPLE,
     ONE_BY_ONE,
     STOCK,

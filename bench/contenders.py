@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.processes import OURS, PEERS
+from bench.stage import ROUND_TRIP
 
 OUR_NAME = "ours"
 BARE_LOOP = "limit: the same RPC in a bare loop"
@@ -11,6 +12,7 @@ SQL = "limit: the same SQL function by psycopg"
 STOCK = "rq Worker"
 SIMPLE = "rq SimpleWorker"
 ONE_BY_ONE = "ours, one event a call"
+PEER_NAMES = ("celery", "dramatiq", "huey", "saq", "taskiq")
 
 
 @dataclass(frozen=True)
@@ -26,16 +28,6 @@ class Contender:
     pace: tuple[int, int]
     """Events a second next to the gateway and far from it, roughly; 0 where it is not measured."""
     environment: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_default(self) -> bool:
-        """Whether it is another queue as it comes."""
-        return self.name.endswith(", default")
-
-    @property
-    def is_best(self) -> bool:
-        """Whether it is another queue at its best."""
-        return self.name.endswith(", best")
 
 
 def _ours(*command: str) -> list[str]:
@@ -84,16 +76,25 @@ DEFAULTS = [
     Contender("taskiq, default", "taskiq", _peer(*_TASKIQ), 200, (350, 250)),
 ]
 
-BEST_THREADS = 64
-"""Found by ``python -m bench.sweep peers`` (docs/performance.md)."""
+BEST_THREADS = {0: 16, ROUND_TRIP: 64}
+"""By the milliseconds to the gateway; found by ``python -m bench.sweep peers`` (docs/performance.md)."""
 
-CONTENDERS = [
-    Contender(OUR_NAME, "botlive", _ours("botlive", "worker"), 2, (9_000, 7_000)),
-    Contender(ONE_BY_ONE, "botlive", _ours("botlive", "worker"), 2, (300, 24), {"BOTLIVE_BATCH": "1"}),
-    Contender(STOCK, "rq", _stock("Worker"), 1, (40, 8)),
-    Contender(SIMPLE, "rq", _stock("SimpleWorker"), 1, (170, 11)),
-    *(peer for pair in zip(DEFAULTS, best(BEST_THREADS), strict=True) for peer in pair),
-    Contender(BARE_LOOP, "", _ours("python", "-m", "bench.limits", "rpc"), 1, (10_000, 4_000)),
-    Contender(SQL, "", _ours("python", "-m", "bench.limits", "sql"), 1, (10_000, 0)),
-]
-"""The limits are last; that by SQL knows no gateway, and no delay."""
+OURS_AS_IT_COMES = Contender(OUR_NAME, "botlive", _ours("botlive", "worker"), 2, (9_000, 7_000))
+
+
+def contenders(delay: int) -> list[Contender]:
+    """All that are measured so many milliseconds away from the gateway; the limits are last.
+
+    That by SQL knows no gateway, and no delay.
+    """
+    one_by_one = {"BOTLIVE_BATCH": "1"}
+    everyone = [
+        OURS_AS_IT_COMES,
+        Contender(ONE_BY_ONE, "botlive", _ours("botlive", "worker"), 2, (300, 24), one_by_one),
+        Contender(STOCK, "rq", _stock("Worker"), 1, (40, 8)),
+        Contender(SIMPLE, "rq", _stock("SimpleWorker"), 1, (170, 11)),
+        *(peer for pair in zip(DEFAULTS, best(BEST_THREADS[delay]), strict=True) for peer in pair),
+        Contender(BARE_LOOP, "", _ours("python", "-m", "bench.limits", "rpc"), 1, (10_000, 4_000)),
+        Contender(SQL, "", _ours("python", "-m", "bench.limits", "sql"), 1, (10_000, 0)),
+    ]
+    return [contender for contender in everyone if contender.pace[bool(delay)]]

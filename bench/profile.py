@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import backlog
-from bench.contenders import CONTENDERS
+from bench.contenders import OURS_AS_IT_COMES
 from bench.report import Table
 from bench.stage import ROUND_TRIP, Stage
 from events import Event
@@ -26,7 +26,7 @@ def redis_costs(stage: Stage) -> Table:
     marks = [_traffic(stage)]
     stage.publish("botlive", stage.orders(_EVENTS), "load")
     marks.append(_traffic(stage))
-    with stage.running(CONTENDERS[0].command):
+    with stage.running(OURS_AS_IT_COMES.command):
         while stage.waiting() or stage.redis.zcard("rq:wip:bench"):
             time.sleep(0.5)
         marks.append(_traffic(stage))
@@ -42,7 +42,7 @@ def processor(stage: Stage) -> Table:
     """Processor time by process."""
     rows = []
     for delay in (0, ROUND_TRIP):
-        run = backlog.run(stage, CONTENDERS[0], delay, _EVENTS)
+        run = backlog.run(stage, OURS_AS_IT_COMES, delay, _EVENTS)
         each = {part: cores / run.rate * 1e6 for part, cores in run.cores.items()}
         rows.append([f"{delay} ms", f"{1e6 / run.rate:,.0f}", *(f"{cost:,.0f}" for cost in each.values())])
     columns = ["µs per event", "elapsed", "worker", "Redis", "gateway", "PostgreSQL"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench import backlog, growth, latency, publishing
-from bench.contenders import CONTENDERS
+from bench.contenders import contenders
 from bench.rounds import Line, interleaved, spread
 from bench.scale import Scale
 from bench.stage import ROUND_TRIP, Stage
@@ -19,10 +19,9 @@ _PROBES = 20  # bare RPCs with which the delay is shown
 
 def persist(stage: Stage, scale: Scale, delay: int) -> Figures:
     """Events a second of every contender, so many milliseconds away from the gateway."""
-    contenders = [contender for contender in CONTENDERS if contender.pace[bool(delay)]]
     lines = interleaved(
         f"persist at {delay} ms",
-        contenders,
+        contenders(delay),
         lambda contender: contender.name,
         scale.rounds,
         lambda contender: backlog.run(stage, contender, delay, backlog.size(contender, delay, scale.seconds)),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from bench import backlog
-from bench.contenders import CONTENDERS, Contender, best
+from bench.contenders import OURS_AS_IT_COMES, Contender, best
 from bench.report import Table, number
 from bench.rounds import interleaved
 from bench.stage import ROUND_TRIP, Stage
@@ -24,9 +24,8 @@ _EVENTS = 400  # of a peer: waves of the most threads
 
 def batches() -> list[Contender]:
     """Our worker with each size."""
-    ours = CONTENDERS[0]
     return [
-        replace(ours, name=f"BOTLIVE_BATCH={size}", environment={"BOTLIVE_BATCH": str(size)})
+        replace(OURS_AS_IT_COMES, name=f"BOTLIVE_BATCH={size}", environment={"BOTLIVE_BATCH": str(size)})
         for size in _BATCHES
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from bench import publishing
-from bench.contenders import BARE_LOOP, CONTENDERS, ONE_BY_ONE, OUR_NAME, SIMPLE, STOCK
+from bench.contenders import BARE_LOOP, ONE_BY_ONE, OUR_NAME, PEER_NAMES, SIMPLE, STOCK
 from bench.stage import ROUND_TRIP
 
 Figures = dict[str, Any]
@@ -103,11 +103,11 @@ def _growth(figures: Figures) -> Iterator[Target]:
 
 def _best(lines: Figures) -> float:
     """Of all peers at their best, or at their default where that is better; nan where one failed."""
-    return _all(lines, [c.name for c in CONTENDERS if c.is_best or c.is_default], max)
+    return _all(lines, [f"{peer}, {how}" for peer in PEER_NAMES for how in ("default", "best")], max)
 
 
 def _median_default(lines: Figures) -> float:
-    return _all(lines, [c.name for c in CONTENDERS if c.is_default], statistics.median)
+    return _all(lines, [f"{peer}, default" for peer in PEER_NAMES], statistics.median)
 
 
 def _all(lines: Figures, names: list[str], of: Any) -> float:

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from bench.backlog import size
-from bench.contenders import CONTENDERS
+from bench.contenders import contenders
 from bench.processes import BenchError, free_port, running
 from bench.report import Table, dominated
 from bench.rounds import interleaved, spread
@@ -79,10 +79,11 @@ def test_domination(cores: dict[str, float], far: bool, said: str) -> None:
     assert dominated(cores, far=far).startswith(said)
 
 
-def test_first_wave_is_not_all() -> None:
+@pytest.mark.parametrize("delay", [0, 80])
+def test_first_wave_is_not_all(delay: int) -> None:
     """A run is long enough to have events left when all that a contender takes at once are left out."""
-    for contender in CONTENDERS:
-        assert size(contender, 80, 0.0) > 2 * contender.at_once
+    for contender in contenders(delay):
+        assert size(contender, delay, 0.0) > 2 * contender.at_once
 
 
 def test_markdown() -> None:
