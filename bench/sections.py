@@ -86,9 +86,9 @@ def growing(stage: Stage, scale: Scale) -> Figures:
     """What must not grow: a backlog's cost, a worker's memory; and Redis' bytes per waiting event."""
     weight = growth.redis_bytes(stage, scale.memory)
     growth.wait(stage, scale.deep)
-    deep = [growth.draining(stage) for _ in range(scale.rounds)]
+    rounds = [(growth.draining(stage), growth.draining_shallow(stage)) for _ in range(scale.rounds)]
+    deep, shallow = zip(*rounds, strict=True)
     memory = growth.memory(stage)
-    shallow = [growth.draining_shallow(stage) for _ in range(scale.rounds)]
     return {
         "redis_bytes": weight,
         "redis_events": scale.memory,

@@ -91,9 +91,10 @@ class Stage:
         """So many events, of the shops in turn."""
         return [order(SHOPS[index % len(SHOPS)]) for index in range(number)]
 
-    def flood(self, number: int, shops: Sequence[str] = SHOPS) -> None:
+    def flood(self, number: int, shops: Sequence[str] = SHOPS, *, queue: str = QUEUE) -> None:
         """A backlog of ours, too large to be remembered."""
-        self.publisher.publish_many(order(shops[index % len(shops)]) for index in range(number))
+        with Publisher(redis.Redis.from_url(self._near["REDIS_URL"]), queue=queue, within=10) as publisher:
+            publisher.publish_many(order(shops[index % len(shops)]) for index in range(number))
 
     def write(self, events: Sequence[Event]) -> None:
         """Write the file BENCH_EVENTS."""
