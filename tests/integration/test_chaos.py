@@ -1,0 +1,49 @@
+"""A short run of the chaos harness, its way to find faults, and what it has found."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from localstack.stack import Stack
+from tests.chaos.faults import act
+from tests.chaos.proxy import Proxy
+from tests.chaos.report import last_line, troubles
+from tests.chaos.run import run
+from tests.chaos.schedule import Fault, Kind, schedule
+from tests.integration.line import Line, order
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_short_run_is_green() -> None:
+    """Every kind of fault twice: nothing is lost, doubled, half-written or set aside without fault."""
+    outcome = run(seed=1, events=1_000)
+    assert troubles(outcome) == [], last_line(outcome)
+    assert outcome.landed.total() == len(schedule(1, 1_000))
+
+
+@pytest.fixture
+def proxy(stack: Stack, line: Line) -> Iterator[Proxy]:
+    """A path to the gateway that this line's workers go."""
+    made = Proxy(("127.0.0.1", stack.gateway.port))
+    line.environment["SUPABASE_URL"] = made.url
+    yield made
+    made.close()
+
+
+def test_an_answer_is_dropped_after_the_write(line: Line, proxy: Proxy) -> None:
+    """The rows are there when the answer is lost; the second call is a duplicate."""
+    company_id, uuid = line.shop()
+    seen: list[int] = []
+    rule = proxy.arm(act(Fault(Kind.DROPPED, 0.0, 1)))
+    watch = threading.Thread(
+        target=lambda: rule.landed.wait(20) and seen.append(len(line.rows([uuid]).orders))
+    )
+    watch.start()
+    line.publisher.publish(order(company_id))
+    log = line.work()
+    watch.join()
+    assert seen == [1]
+    assert '"event": "duplicate"' in log
+    assert len(line.rows([uuid]).orders) == 1
