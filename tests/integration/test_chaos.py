@@ -32,6 +32,17 @@ def proxy(stack: Stack, line: Line) -> Iterator[Proxy]:
     made.close()
 
 
+def test_a_path_that_cuts_answers_sets_nobody_aside(line: Line, proxy: Proxy) -> None:
+    """Answers cut in half for some seconds are an outage: the event waits, and goes through after it."""
+    company_id, uuid = line.shop()
+    rule = proxy.arm(act(Fault(Kind.HALVED, 4.0, 1)), 4.0)
+    line.publisher.publish(order(company_id))
+    line.work()
+    assert rule.landed.is_set()
+    assert line.failed() == {}
+    assert len(line.rows([uuid]).orders) == 1
+
+
 def test_an_answer_is_dropped_after_the_write(line: Line, proxy: Proxy) -> None:
     """The rows are there when the answer is lost; the second call is a duplicate."""
     company_id, uuid = line.shop()
