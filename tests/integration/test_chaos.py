@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.chaos.report import last_line, troubles
 from tests.chaos.run import run
 from tests.chaos.schedule import Fault, Kind, schedule
 from tests.integration.line import Line, order
+from worker.claims import PREFIX, Claims
 
 
 @pytest.mark.slow
@@ -58,3 +60,24 @@ def test_an_answer_is_dropped_after_the_write(line: Line, proxy: Proxy) -> None:
     assert seen == [1]
     assert '"event": "duplicate"' in log
     assert len(line.rows([uuid]).orders) == 1
+
+
+def test_a_large_hand_is_run_again_in_few_calls(line: Line) -> None:
+    """What a dead worker held comes back in groups, apart from others, which shrink with each death."""
+    company_id, _ = line.shop()
+    line.publisher.publish_many(order(company_id) for _ in range(100))
+    _die(line, 100)
+    line.publisher.publish_many(order(company_id) for _ in range(5))
+    _die(line, 10)
+    _die(line, 3)
+    _die(line, 1)
+    living = Claims(line.redis, line.name, PREFIX + uuid4().hex)
+    sizes = [len(living.claim(500).claims) for _ in range(16)]
+    assert sizes == [1, 1, 1, 3, 3, 3, *[10] * 8, 8, 5]
+
+
+def _die(line: Line, holding: int) -> None:
+    """A worker dies with so many in hand, and another gives them back."""
+    dead = Claims(line.redis, line.name, PREFIX + uuid4().hex)
+    assert len(dead.claim(500).claims) == holding
+    Claims(line.redis, line.name, PREFIX + "living").recover()
