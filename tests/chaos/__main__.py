@@ -6,6 +6,8 @@ import sys
 from rich.console import Console
 from rich.progress import track
 
+from tests.chaos.conductor import NotLanded
+from tests.chaos.publishers import PublisherStuck
 from tests.chaos.report import show, troubles
 from tests.chaos.run import run
 
@@ -14,7 +16,10 @@ def main() -> None:
     """One run; exit code 1 where something is not as it must be."""
     seed, events = int(os.environ.get("SEED") or 1), int(os.environ.get("EVENTS") or 10_000)
     err = Console(stderr=True)
-    outcome = run(seed, events, lambda faults: track(faults, "chaos", console=err, transient=True))
+    try:
+        outcome = run(seed, events, lambda faults: track(faults, "chaos", console=err, transient=True))
+    except (NotLanded, PublisherStuck) as error:
+        sys.exit(f"chaos: FAILED seed={seed} events={events} {error}")
     show(outcome, Console())
     sys.exit(bool(troubles(outcome)))
 

@@ -25,7 +25,7 @@ _POLL = 0.02  # seconds
 
 
 class NotLanded(AssertionError):
-    """A fault could not be made to happen."""
+    """A fault could not be made to happen: the message says in which portion, and why."""
 
 
 class Conductor:
@@ -84,7 +84,9 @@ class Conductor:
         deadline = time.monotonic() + _PATIENCE
         while not condition():
             if time.monotonic() > deadline:
-                raise NotLanded(f"portion {portion}: {trouble}")
+                ended = f"; workers that ended of themselves: {len(self._workers.exits)}"
+                raise NotLanded(f"portion {portion}: {trouble}{ended}")
+            self._workers.supervise()
             time.sleep(_POLL)
 
     # Faults of the path.
