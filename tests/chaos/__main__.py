@@ -6,7 +6,6 @@ import sys
 from rich.console import Console
 from rich.progress import track
 
-from tests.chaos.conductor import NotLanded
 from tests.chaos.publishers import PublisherStuck
 from tests.chaos.report import show, troubles
 from tests.chaos.run import run
@@ -18,7 +17,7 @@ def main() -> None:
     err = Console(stderr=True)
     try:
         outcome = run(seed, events, lambda faults: track(faults, "chaos", console=err, transient=True))
-    except (NotLanded, PublisherStuck) as error:
+    except PublisherStuck as error:
         sys.exit(f"chaos: FAILED seed={seed} events={events} {error}")
     show(outcome, Console())
     sys.exit(bool(troubles(outcome)))

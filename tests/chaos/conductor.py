@@ -18,7 +18,7 @@ from tests.chaos.stream import Plan
 from tests.chaos.workers import Workers
 
 _NUDGE = 3.0  # seconds without a call, after which the portion is published once more
-_PATIENCE = 60.0  # seconds until a fault has landed
+_PATIENCE = 40.0  # seconds until a fault has landed
 _BACKLOG = 400  # jobs that may be left when the next step begins
 _COMPANY = 2  # workers that are up when one is taken away: recovery is the work of those that live
 _POLL = 0.02  # seconds
@@ -75,6 +75,15 @@ class Conductor:
             Kind.POSTGRES: self._restart_postgres,
         }
         return ways.get(fault.kind, self._on_the_path)
+
+    def publish(self, portion: int) -> None:
+        """Publish the portion and do nothing else.
+
+        Raises:
+            PublisherStuck: a publisher is too far behind.
+        """
+        self._workers.supervise()
+        self._send(portion)
 
     def _send(self, portion: int) -> None:
         for publisher in self._publishers:

@@ -37,6 +37,10 @@ def _wrong_times(outcome: Outcome) -> Iterator[str]:
 
 
 def _wrong_run(outcome: Outcome) -> Iterator[str]:
+    if outcome.stuck:
+        yield outcome.stuck
+    if outcome.robbed > 0:
+        yield f"recovered from workers that live: {outcome.robbed}"
     if outcome.left:
         yield f"left on the queue or in hand: {outcome.left}"
     if outcome.exits:

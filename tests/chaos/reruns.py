@@ -25,6 +25,8 @@ class Reruns:
     def __init__(self, site: Site) -> None:
         self.longest = 0.0
         """Seconds from a kill until the last of a hand was taken again."""
+        self.held = 0
+        """Jobs that killed workers held, all in all."""
         self._site = site
         self._hands: list[Hand] = []
         self._stopped = threading.Event()
@@ -34,6 +36,7 @@ class Reruns:
     def add(self, owner: str, killed: float) -> int:
         """The worker of that name was killed at that instant; how many jobs it held."""
         held = {job_id for job_id, holder in self._site.holders().items() if holder == owner}
+        self.held += len(held)
         if held:
             self._hands.append(Hand(owner, killed, held))
         return len(held)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -121,11 +121,21 @@ def _short(reason: str) -> str:
 def _written_twice(logs: Iterable[Path]) -> set[str]:
     """Events of which the workers say more than once that they wrote them."""
     written: Counter[str] = Counter()
+    for said in _said("persisted", logs):
+        written.update(said.get("ACTIVITIES", ()))
+    return {event_id for event_id, times in written.items() if times > 1}
+
+
+def recovered(logs: Iterable[Path]) -> int:
+    """How many jobs the workers say they gave back for others."""
+    return sum(said["jobs"] for said in _said("recovered", logs))
+
+
+def _said(event: str, logs: Iterable[Path]) -> Iterator[dict[str, Any]]:
     for path in logs:
         for line in path.read_text(encoding="utf-8").splitlines():
-            if '"persisted"' in line and line.endswith("}"):  # a kill may cut the last line
-                written.update(json.loads(line).get("ACTIVITIES", ()))
-    return {event_id for event_id, times in written.items() if times > 1}
+            if f'"event": "{event}"' in line and line.endswith("}"):  # a kill may cut the last line
+                yield json.loads(line)
 
 
 def _texts(ids: Iterable[UUID]) -> set[str]:
