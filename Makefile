@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-all test-lowest bench lint lock clean
+.PHONY: help setup demo test test-all test-lowest bench chaos lint lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ $(PEERS)/installed: requirements/peers.txt .venv/installed
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
 	@VIRTUAL_ENV=$(PEERS) $(BIN)/uv pip sync --quiet --require-hashes requirements/peers.txt
 	@touch $@
+
+chaos: setup ## Kills, restarts and a faulty path under load (SEED=1 EVENTS=10000; under three minutes)
+	@$(BIN)/python -m tests.chaos
 
 lint: setup ## Style and types
 	$(BIN)/ruff check .

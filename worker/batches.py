@@ -48,6 +48,8 @@ class UnderWay(NamedTuple):
 
     deliveries: Sequence[Delivery]
     answer: Future[list[EventRefused | None]]
+    is_apart: bool
+    """Whether nothing else may be in hand meanwhile: a death would be blamed on that, too."""
 
     @property
     def job_ids(self) -> list[str]:
@@ -70,18 +72,19 @@ class Batches:
     @property
     def is_full(self) -> bool:
         """Whether an answer has to come before the next batch is sent."""
-        return len(self._under_way) >= (1 if self._breaker.is_careful else DEPTH)
+        is_single = self._breaker.is_careful or any(batch.is_apart for batch in self._under_way)
+        return len(self._under_way) >= (1 if is_single else DEPTH)
 
     def send(self, batch: Batch) -> None:
         """Set aside what cannot be read and send the rest."""
         deliveries = [made for claim in batch.claims if (made := self._read(claim, batch.deaths))]
-        while self._under_way and batch.kind == "alone":
+        while self._under_way and batch.kind == "apart":
             self.conclude()
         if deliveries and self._breaker.is_open:
             self._books.give_back([delivery.job_id for delivery in deliveries])
         elif deliveries:
             answer = _in_thread(lambda: self._persister.persist(deliveries))
-            self._under_way.append(UnderWay(deliveries, answer))
+            self._under_way.append(UnderWay(deliveries, answer, batch.kind == "apart"))
 
     def conclude(self, timeout: float | None = None) -> None:
         """Wait for the oldest batch's answer and do what it says.

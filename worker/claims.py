@@ -41,10 +41,10 @@ class Batch:
     """The jobs of one claim."""
 
     claims: Sequence[Claim] = ()
-    kind: Literal["batch", "alone", "stock"] = "batch"
-    """``alone``: under suspicion. ``stock``: RQ itself has to run the job at the queue's head."""
+    kind: Literal["batch", "apart", "stock"] = "batch"
+    """``apart``: under suspicion. ``stock``: RQ itself has to run the job at the queue's head."""
     deaths: int = 0
-    """How often a worker died with this one alone in hand; 0 where the last run was no such death."""
+    """How often a worker died with its one job alone in hand; 0 where the last run was no such death."""
 
 
 @dataclass
@@ -149,9 +149,10 @@ def _batch(answer: list[Any]) -> Batch:
     if kind == "stock":
         return Batch(kind="stock")
     if kind == "alone":
-        return Batch([_one(answer[1], answer[2])], "alone", int(answer[3]))
+        return Batch([_one(answer[1], answer[2])], "apart", int(answer[3]))
     pairs = zip(answer[1::2], answer[2::2], strict=True)
-    return Batch([_one(job_id, data) for job_id, data in pairs])
+    claims = [_one(job_id, data) for job_id, data in pairs]
+    return Batch(claims, "apart" if kind == "apart" else "batch")
 
 
 def _one(job_id: bytes, data: bytes) -> Claim:

@@ -7,8 +7,9 @@
 --
 -- KEYS: the queue, RQ's started registry, RQ's set of queues, the turn of the overflow queues
 -- ARGV: the owner, how many to take at most, how many of the queue to look through, a shop's share
--- Returns {kind, id, data, id, data, …}; kind is 'batch'; 'alone' for one that is under suspicion, with
--- its count of deaths behind it where the last run was one of them; 'stock' with an id that RQ itself has to run, and which stays there.
+-- Returns {kind, id, data, id, data, …}; kind is 'batch'; 'apart' for a few that are under suspicion;
+-- 'alone' for one that is, with its count of deaths behind it where the last run was one of them; 'stock'
+-- with an id that RQ itself has to run, and which stays there.
 local queue, started, queues, turn = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner, most, look, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local answer = {'batch'}
@@ -30,6 +31,12 @@ local function overflow(shop)
   return queue .. ':' .. shop
 end
 
+local function read(id)
+  return redis.call('HMGET', 'rq:job:' .. id, 'data', 'suspect', 'deaths', 'success_callback_name',
+    'failure_callback_name', 'stopped_callback_name', 'webhooks', 'repeats_left', 'group_id',
+    'rate_limit_key', 'created_at', 'died')
+end
+
 -- What only RQ's own way honours: callbacks, webhooks, repeats, groups, rate limits, dependents.
 local function is_stock(id, job)
   for field = 4, 10 do
@@ -48,13 +55,33 @@ local function put_off(shop, id)
   end
 end
 
+-- From the queue's head as many under suspicion as each of them may have company, and nobody else.
+local function take_suspects()
+  local taken, allowed, deaths = 0, most, '0'
+  while true do
+    local id = redis.call('LINDEX', queue, taken)
+    local job = id and read(id)
+    allowed = math.min(allowed, job and tonumber(job[2] or '') or 0)
+    if taken >= allowed or is_stock(id, job) then
+      break
+    end
+    take(id, job[1])
+    taken, deaths = taken + 1, job[12] and job[3] or '0'
+    redis.call('HDEL', 'rq:job:' .. id, 'died')
+  end
+  redis.call('LTRIM', queue, taken, -1)
+  if taken == 1 then
+    answer[1], answer[4] = 'alone', deaths
+  elseif taken > 1 then
+    answer[1] = 'apart'
+  end
+end
+
 local passed = 0
 local of = {}
 local fits = redis.call('LLEN', queue) <= most and redis.call('EXISTS', turn) == 0
 for _, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1)) do
-  local job = redis.call('HMGET', 'rq:job:' .. id, 'data', 'suspect', 'deaths', 'success_callback_name',
-    'failure_callback_name', 'stopped_callback_name', 'webhooks', 'repeats_left', 'group_id',
-    'rate_limit_key', 'created_at', 'died')
+  local job = read(id)
   local gone = not job[1] and not job[11] and redis.call('EXISTS', 'rq:job:' .. id) == 0
   if not gone then
     if is_stock(id, job) then
@@ -64,13 +91,6 @@ for _, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1))
       end
       break
     elseif job[2] then
-      if #answer == 1 then
-        take(id, job[1])
-        answer[1] = 'alone'
-        answer[4] = job[12] and job[3] or '0'
-        redis.call('HDEL', 'rq:job:' .. id, 'died')
-        passed = passed + 1
-      end
       break
     end
     local shop = fits and '' or of_shop(job[1])
@@ -86,7 +106,10 @@ for _, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1))
   passed = passed + 1
 end
 redis.call('LTRIM', queue, passed, -1)
-if answer[1] == 'alone' then
+if #answer == 1 then
+  take_suspects()
+end
+if answer[1] ~= 'batch' then
   return answer
 end
 

@@ -1,6 +1,7 @@
--- Gives back what dead workers held. From then on each of these jobs is run alone; a death with one job
--- alone in hand is counted against it. The count stays; that it just died is forgotten at the next run,
--- so that a person's replay of a poisonous event runs it once more.
+-- Gives back what dead workers held. From then on these jobs are run apart from others, as few together as
+-- the square root of how many there were: after another death fewer still, in the end each alone. A death
+-- with one job alone in hand is counted against it. The count stays; that it just died is forgotten at the
+-- next run, so that a person's replay of a poisonous event runs it once more.
 -- KEYS: the queue, RQ's started registry, RQ's set of queues
 -- ARGV: the prefix of our owners, the prefix of their leases
 local held, order = {}, {}
@@ -19,12 +20,14 @@ end
 local recovered = 0
 for _, owner in ipairs(order) do
   local ids = held[owner] or {}
+  local few = math.max(1, math.floor(math.sqrt(#ids)))
   for index = #ids, 1, -1 do
     local id = ids[index]
     local job = 'rq:job:' .. id
     redis.call('ZREM', KEYS[2], id .. ':' .. owner)
     if redis.call('HGET', job, 'status') == 'started' then
-      redis.call('HSET', job, 'status', 'queued', 'suspect', '1')
+      local before = tonumber(redis.call('HGET', job, 'suspect') or '') or few
+      redis.call('HSET', job, 'status', 'queued', 'suspect', math.min(before, few))
       if #ids == 1 then
         redis.call('HINCRBY', job, 'deaths', 1)
         redis.call('HSET', job, 'died', '1')

@@ -1,0 +1,27 @@
+"""``make chaos``: SEED (default 1) and EVENTS (default 10,000) say which run."""
+
+import os
+import sys
+
+from rich.console import Console
+from rich.progress import track
+
+from tests.chaos.publishers import PublisherStuck
+from tests.chaos.report import show, troubles
+from tests.chaos.run import run
+
+
+def main() -> None:
+    """One run; exit code 1 where something is not as it must be."""
+    seed, events = int(os.environ.get("SEED") or 1), int(os.environ.get("EVENTS") or 10_000)
+    err = Console(stderr=True)
+    try:
+        outcome = run(seed, events, lambda faults: track(faults, "chaos", console=err, transient=True))
+    except PublisherStuck as error:
+        sys.exit(f"chaos: FAILED seed={seed} events={events} {error}")
+    show(outcome, Console())
+    sys.exit(bool(troubles(outcome)))
+
+
+if __name__ == "__main__":
+    main()

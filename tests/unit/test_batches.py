@@ -1,0 +1,73 @@
+"""What a worker has in hand at once."""
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from events import Event, LiveToggled
+from events.job import Call
+from worker.batches import Batches
+from worker.breaker import Breaker
+from worker.claims import Batch, Claim
+from worker.errors import EventRefused
+from worker.gateway import Outcome
+from worker.persister import Persister
+
+
+class Books:
+    """Notes nothing: here it only matters what is in hand."""
+
+    def finish(self, job_ids: Sequence[str]) -> None:
+        """As ``worker.batches.Books``."""
+
+    def fail(self, job_id: str, error: EventRefused) -> None:
+        """As ``worker.batches.Books``."""
+
+    def give_back(self, job_ids: Sequence[str]) -> None:
+        """As ``worker.batches.Books``."""
+
+
+class Database:
+    """Gives no answer until it may."""
+
+    def __init__(self) -> None:
+        self.may = threading.Event()
+
+    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+        """As ``worker.gateway.Gateway``."""
+        self.may.wait(10)
+        return [Outcome("persisted")] * len(events)
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """One that answers in the end."""
+    made = Database()
+    yield made
+    made.may.set()
+
+
+def claim() -> Claim:
+    """Some event's."""
+    call = Call.of(LiveToggled(company_id="shop", enabled=True))
+    return Claim(call.own_id, call.data.encode())
+
+
+def test_while_a_batch_is_under_way_the_next_may_be_claimed(database: Database) -> None:
+    """One is in the database, another on its way; then an answer has to come."""
+    batches = Batches(Persister(database), Books(), Breaker(500))
+    batches.send(Batch([claim()]))
+    assert not batches.is_full
+    batches.send(Batch([claim()]))
+    assert batches.is_full
+
+
+def test_nothing_is_claimed_beside_what_is_under_suspicion(database: Database) -> None:
+    """A death is counted against the one event in hand: no other may be there beside it."""
+    batches = Batches(Persister(database), Books(), Breaker(500))
+    batches.send(Batch([claim()], "apart"))
+    assert batches.is_full
+    database.may.set()
+    batches.conclude()
+    assert not batches.is_full
