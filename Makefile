@@ -15,7 +15,7 @@ setup: .venv/installed
 .venv/installed: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
 	@test -x $(BIN)/uv || $(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes -r requirements/uv.txt
-	@$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt requirements/uv.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements/dev.txt requirements/uv.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -50,7 +50,7 @@ bench: setup $(PEERS)/installed ## Ratios of speed, side by side in one run (QUI
 
 $(PEERS)/installed: requirements/peers.txt .venv/installed
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
-	@VIRTUAL_ENV=$(PEERS) $(BIN)/uv pip sync --quiet --require-hashes requirements/peers.txt
+	@VIRTUAL_ENV=$(PEERS) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements/peers.txt
 	@touch $@
 
 chaos: setup ## Kills, restarts and a faulty path under load (SEED=1 EVENTS=10000; under three minutes)

@@ -7,7 +7,7 @@ own clean-up, which would count an attempt, leaves our claims alone. What tells 
 
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -21,7 +21,7 @@ PREFIX = "botlive-"
 _LEASE = "botlive:lease:"
 LEASE_TTL = 6.0
 """Seconds until a worker that says nothing more counts as dead."""
-_RENEWAL = 1.5  # seconds between two signs of life
+_RENEWAL = 1.5  # seconds between two signs of life, and between two looks for the dead
 _LARGEST = 4_000_000  # bytes of one job's call; what is larger, uncompressed, is no event of ours
 _LOOK = 2_000  # jobs that a claim looks through for other shops' events
 _SHARE = 4  # a shop's share of a batch is this part of it while others may wait
@@ -123,25 +123,28 @@ class Claims:
         recovered: int = self._recover(keys=[self._list, self._started, "rq:queues"], args=[PREFIX, _LEASE])
         return recovered
 
-    def live(self) -> None:
-        """Hold the lease until ``die``."""
-        self._renew()
-        threading.Thread(target=self._keep_alive, name="lease", daemon=True).start()
+    def live(self, told: Callable[[int], None] = lambda jobs: None) -> None:
+        """Hold the lease until ``die``, and look after the dead; ``told`` hears how many jobs they held."""
+        self._renew(told)
+        threading.Thread(target=self._keep_alive, args=[told], name="lease", daemon=True).start()
 
     def die(self) -> None:
         """Let the lease go: whatever is still held is another worker's to recover at once."""
         self._stopped.set()
         self.connection.delete(_LEASE + self.owner)
 
-    def _keep_alive(self) -> None:
+    def _keep_alive(self, told: Callable[[int], None]) -> None:
+        # A thread of its own: neither the lease nor the dead may wait for an answer of Supabase's.
         while not self._stopped.wait(_RENEWAL):
             try:
-                self._renew()
+                self._renew(told)
             except redis.RedisError:
                 continue  # the next one in time may come through; the main thread says what is wrong
 
-    def _renew(self) -> None:
+    def _renew(self, told: Callable[[int], None]) -> None:
         self.connection.set(_LEASE + self.owner, "1", px=int(LEASE_TTL * 1000))
+        if recovered := self.recover():
+            told(recovered)
 
 
 def _batch(answer: list[Any]) -> Batch:

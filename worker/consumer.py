@@ -37,7 +37,7 @@ from worker.persister import Persister
 
 _IDLE = 2.0  # seconds that one wait for a job may last
 _SLICE = 0.25  # seconds of one wait for an answer
-_RECOVERY = 2.0  # seconds between two looks for dead workers
+_UPKEEP = 2.0  # seconds between two looks at what RQ asks of its workers
 _HEARTBEAT = 10.0  # seconds between two heartbeats
 _GRACE = 6.0  # seconds that a stop waits for the answers of what is under way
 _PATIENCE = 9.0  # seconds after which a stop is no longer graceful; what is in hand is recovered
@@ -64,13 +64,13 @@ class Consumer(SimpleWorker):
         self._log = structlog.stdlib.get_logger("botlive")
         self._stopping = False
         self._told: WorkerError | None = None
-        self._last_heartbeat = self._last_recovery = float("-inf")
+        self._last_heartbeat = self._last_upkeep = float("-inf")
 
     def run(self, *, burst: bool) -> None:
         """Work until told to stop; with ``burst``, until the queue is empty."""
         for doubt in doubts(self.connection):
             self._log.warning("Redis may lose events", reason=doubt)
-        self._claims.live()
+        self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
         try:
             self.work(burst=burst, logging_level=None)
         finally:
@@ -168,15 +168,13 @@ class Consumer(SimpleWorker):
     def _keep_house(self, *, burst: bool) -> None:
         self.heartbeat()
         self._tell()
-        if time.monotonic() - self._last_recovery > _RECOVERY:
-            self._last_recovery = time.monotonic()
+        if time.monotonic() - self._last_upkeep > _UPKEEP:
+            self._last_upkeep = time.monotonic()
             if is_suspended(self.connection):
                 self._conclude_all()  # RQ's promise: what is in hand is completed first
                 self.check_for_suspension(burst)
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
-            if recovered := self._claims.recover():
-                self._log.warning("recovered", jobs=recovered)
 
     def _tell(self) -> None:
         """Shout once that events are held, and say when they are no more; keep it said while it is so."""

@@ -309,6 +309,39 @@ def test_a_flood_does_not_hold_another_shops_event_back(line: Line) -> None:
     assert min(map(len, seen[:-1])) == 500
 
 
+def test_a_job_in_two_hands_comes_back_from_neither(line: Line) -> None:
+    """One worker is done with it, the other gives it back: nothing is left that could be taken for a job."""
+    event = order(line.shop()[0])
+    line.publisher.publish(event)
+    one, other = (Claims(line.redis, line.name, PREFIX + uuid4().hex) for _ in range(2))
+    assert len(one.claim(1).claims) == 1
+    line.redis.rpush(f"rq:queue:{line.name}", str(event.event_id))
+    assert len(other.claim(1).claims) == 1
+    one.finish([str(event.event_id)], "rq:worker:one")
+    other.give_back()
+    assert line.held() == len(line.queue) == 0
+    assert not line.redis.exists(f"rq:job:{event.event_id}")
+
+
+def test_a_job_that_a_flood_put_off_still_goes_rqs_way(line: Line) -> None:
+    """It has a dependent: amid thousands of its shop's, which are put off, both are run."""
+    company_id, uuid = line.shop()
+    flood = [order(company_id) for _ in range(2_400)]
+    first, second = order(company_id), order(company_id)
+    line.publisher.publish_many(flood[:1_200])
+    for event, depends_on in ((first, None), (second, str(first.event_id))):
+        line.queue.enqueue(
+            "worker.job.persist",
+            event.model_dump(mode="json", exclude_none=True),
+            job_id=str(event.event_id),
+            depends_on=depends_on,
+        )
+    line.publisher.publish_many(flood[1_200:])
+    line.work()
+    assert line.rows([uuid]).orders.keys() == {event.event_id for event in (*flood, first, second)}
+    assert line.failed() == {}
+
+
 def test_a_callback_that_is_not_allowed_is_not_called(line: Line, tmp_path: Path) -> None:
     """Nor is a webhook sent: the job stands in the failed registry, and its callback did not run."""
     company_id, uuid = line.shop()

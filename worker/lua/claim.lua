@@ -3,7 +3,7 @@
 -- Fair among shops: of a shop that has many waiting, only a share is taken from the queue's head; the
 -- rest of it goes to an overflow queue of its own, in order and once. The batch is filled up from the
 -- overflow queues in turn. So another shop's event waits behind what is looked through, not behind a
--- flood that is worked off.
+-- flood that is worked off. What is put off is looked at only for its shop: that is what a flood costs.
 --
 -- KEYS: the queue, RQ's started registry, RQ's set of queues, the turn of the overflow queues
 -- ARGV: the owner, how many to take at most, how many of the queue to look through, a shop's share
@@ -23,18 +23,15 @@ local function take(id, data)
   room = room - 1
 end
 
-local function of_shop(data)
-  return string.match(data or '', '"company_id":"(.-)"') or ''
-end
-
-local function overflow(shop)
-  return queue .. ':' .. shop
-end
-
 local function read(id)
   return redis.call('HMGET', 'rq:job:' .. id, 'data', 'suspect', 'deaths', 'success_callback_name',
     'failure_callback_name', 'stopped_callback_name', 'webhooks', 'repeats_left', 'group_id',
     'rate_limit_key', 'created_at', 'died')
+end
+
+-- Discarded, or done by another worker: its hash is no more.
+local function is_gone(id, job)
+  return not job[1] and not job[11] and redis.call('EXISTS', 'rq:job:' .. id) == 0
 end
 
 -- What only RQ's own way honours: callbacks, webhooks, repeats, groups, rate limits, dependents.
@@ -47,11 +44,36 @@ local function is_stock(id, job)
   return redis.call('EXISTS', 'rq:job:' .. id .. ':dependents') == 1
 end
 
-local function put_off(shop, id)
-  local key = overflow(shop)
-  if redis.call('RPUSH', key, id) == 1 then
-    redis.call('SADD', queues, key)
-    redis.call('RPUSH', turn, shop)
+local function overflow(shop)
+  return queue .. ':' .. shop
+end
+
+-- Per shop: how many were seen in this look, whether it has an overflow queue, and what is to go there.
+local shops, names = {}, {}
+local function seen(id)
+  local data = redis.call('HGET', 'rq:job:' .. id, 'data')
+  local name = string.match(data or '', '"company_id":"(.-)"') or ''
+  local shop = shops[name]
+  if not shop then
+    shop = {count = 0, has_more = redis.call('EXISTS', overflow(name)) == 1, put_off = {}}
+    shops[name] = shop
+    names[#names + 1] = name
+  end
+  shop.count = shop.count + 1
+  return shop
+end
+
+local function put_off()
+  for _, name in ipairs(names) do
+    local shop = shops[name]
+    for first = 1, #shop.put_off, 1000 do
+      local last = math.min(first + 999, #shop.put_off)
+      redis.call('RPUSH', overflow(name), unpack(shop.put_off, first, last))
+    end
+    if #shop.put_off > 0 and not shop.has_more then
+      redis.call('SADD', queues, overflow(name))
+      redis.call('RPUSH', turn, name)
+    end
   end
 end
 
@@ -77,57 +99,52 @@ local function take_suspects()
   end
 end
 
-local passed = 0
-local of = {}
+local passed, stock = 0, nil
 local fits = redis.call('LLEN', queue) <= most and redis.call('EXISTS', turn) == 0
-for _, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1)) do
-  local job = read(id)
-  local gone = not job[1] and not job[11] and redis.call('EXISTS', 'rq:job:' .. id) == 0
-  if not gone then
-    if is_stock(id, job) then
-      if #answer == 1 then
-        redis.call('LTRIM', queue, passed, -1)
-        return {'stock', id}
+for index, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1)) do
+  local shop = not fits and seen(id)
+  -- The first is never put off: it may be one that came back here because it needs its own way.
+  if shop and index > 1 and (shop.has_more or shop.count > share) then
+    shop.put_off[#shop.put_off + 1] = id
+  else
+    local job = read(id)
+    if not is_gone(id, job) then
+      stock = is_stock(id, job) and id
+      if stock or job[2] or room == 0 then
+        break
       end
-      break
-    elseif job[2] then
-      break
-    end
-    local shop = fits and '' or of_shop(job[1])
-    of[shop] = (of[shop] or 0) + 1
-    if not fits and (redis.call('EXISTS', overflow(shop)) == 1 or of[shop] > share) then
-      put_off(shop, id)
-    elseif room > 0 then
       take(id, job[1])
-    else
-      break
     end
   end
   passed = passed + 1
 end
+put_off()
 redis.call('LTRIM', queue, passed, -1)
-if #answer == 1 then
+if #answer == 1 and stock then
+  return {'stock', stock}
+elseif #answer == 1 then
   take_suspects()
 end
 if answer[1] ~= 'batch' then
   return answer
 end
 
-local shops = redis.call('LLEN', turn)
-while room > 0 and shops > 0 do
-  local part = math.ceil(room / shops)
-  local shop = redis.call('LINDEX', turn, 0)
-  local key = overflow(shop)
-  for _, id in ipairs(redis.call('LPOP', key, part) or {}) do
-    local data = redis.call('HGET', 'rq:job:' .. id, 'data')
-    if data then
-      take(id, data)
+local waiting = redis.call('LLEN', turn)
+while room > 0 and waiting > 0 do
+  local name = redis.call('LINDEX', turn, 0)
+  local key = overflow(name)
+  for _, id in ipairs(redis.call('LPOP', key, math.ceil(room / waiting)) or {}) do
+    local job = read(id)
+    if job[2] or is_stock(id, job) then
+      redis.call('LPUSH', queue, id)
+    elseif not is_gone(id, job) then
+      take(id, job[1])
     end
   end
   redis.call('LPOP', turn)
-  shops = shops - 1
+  waiting = waiting - 1
   if redis.call('EXISTS', key) == 1 then
-    redis.call('RPUSH', turn, shop)
+    redis.call('RPUSH', turn, name)
   else
     redis.call('SREM', queues, key)
   end

@@ -14,7 +14,9 @@ else
 end
 for index = #ids, 1, -1 do
   local id = ids[index]
-  if redis.call('ZREM', KEYS[2], id .. ':' .. ARGV[1]) == 1 then
+  -- Another worker may have had it too, and be done with it: then there is nothing left to run.
+  if redis.call('ZREM', KEYS[2], id .. ':' .. ARGV[1]) == 1
+      and redis.call('HGET', 'rq:job:' .. id, 'status') == 'started' then
     redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
     redis.call('LPUSH', KEYS[1], id)
   end
