@@ -328,15 +328,13 @@ def test_a_job_that_a_flood_put_off_still_goes_rqs_way(line: Line) -> None:
     company_id, uuid = line.shop()
     flood = [order(company_id) for _ in range(2_400)]
     first, second = order(company_id), order(company_id)
-    line.publisher.publish_many(flood[:1_200])
-    for event, depends_on in ((first, None), (second, str(first.event_id))):
-        line.queue.enqueue(
-            "worker.job.persist",
-            event.model_dump(mode="json", exclude_none=True),
-            job_id=str(event.event_id),
-            depends_on=depends_on,
-        )
-    line.publisher.publish_many(flood[1_200:])
+    line.publisher.publish_many([*flood[:1_200], first, *flood[1_200:]])
+    line.queue.enqueue(
+        "worker.job.persist",
+        second.model_dump(mode="json", exclude_none=True),
+        job_id=str(second.event_id),
+        depends_on=str(first.event_id),
+    )
     line.work()
     assert line.rows([uuid]).orders.keys() == {event.event_id for event in (*flood, first, second)}
     assert line.failed() == {}
