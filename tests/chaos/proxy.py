@@ -81,6 +81,7 @@ class Proxy:
         self._lasting: Rule | None = None
         self._until = 0.0
         self._lone: Counter[str] = Counter()
+        self._serving: set[asyncio.Task[None] | None] = set()  # else what hangs is collected as garbage
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -113,6 +114,8 @@ class Proxy:
         await self._loop.shutdown_default_executor()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._serving.add(task)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             length = _LENGTH.search(head)
@@ -121,6 +124,7 @@ class Proxy:
         except (asyncio.IncompleteReadError, OSError):
             pass  # the worker is gone: nobody waits for an answer
         finally:
+            self._serving.discard(task)
             writer.close()
 
     async def _treat(self, call: Call) -> None:
