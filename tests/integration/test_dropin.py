@@ -66,7 +66,7 @@ def test_what_fits_no_contract_fails_in_sight_and_alone(line: Line) -> None:
     ]
     fields = sorted(reason.partition(": ")[0] for reason in reasons)
     assert fields == ["amount", "amount", "reference", "user_id"]
-    assert all(len(reason.strip().splitlines()) == 1 for reason in reasons)
+    assert all(len(reason.strip().splitlines()) == 2 for reason in reasons)  # the cause is below
     assert len(line.rows([uuid]).activities) == 1
     assert PHONE not in log + "".join(line.failed().values())
 
