@@ -70,7 +70,7 @@ def wait(stage: Stage, number: int) -> None:
 def draining(stage: Stage, queue: str = QUEUE) -> float:
     """Microseconds an event, of the first ten thousand that wait; tables are fresh."""
     stage.clear_tables()
-    # Stopped in order: what a killed worker holds is run one at a time when it is recovered.
+    # Stopped in order: what a killed worker holds is run in small groups when it is recovered.
     with stage.running(WORKER, {**stage.at(0), "BOTLIVE_QUEUE": queue}, stopped=True):
         until(lambda: stage.count() >= _FIRST, "it does not drain", pause=0.05)
     return 1e6 / stage.pace(at_once=_DEPTH, first=_FIRST)

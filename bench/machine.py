@@ -28,7 +28,7 @@ def profile(stage: Stage) -> dict[str, Any]:
             "cores": os.cpu_count(),
             "processor": _processor(),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-            "system": f"{platform.system()} {platform.release()}",
+            "system": platform.system(),
             "python": platform.python_version(),
         },
         "servers": _servers(stage),

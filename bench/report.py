@@ -28,9 +28,7 @@ class Table(NamedTuple):
 
     def rich(self) -> rich_table.Table:
         """For a terminal."""
-        made = rich_table.Table(
-            title=self.title, title_justify="left", caption=self.note, box=box.SIMPLE_HEAD
-        )
+        made = rich_table.Table(title=self.title, title_justify="left", caption=self.note, box=_BOX)
         made.caption_justify = "left"
         for index, column in enumerate(self.columns):
             made.add_column(column, justify="right" if index else "left", no_wrap=not index)

@@ -130,7 +130,7 @@ class Stage:
         """Whether the event's order is visible."""
         return bool(self._number("select count(*) from public.orders where id = %s", event_id))
 
-    def pace(self, *, at_once: int = 1, first: int | None = None) -> float:
+    def pace(self, *, at_once: int, first: int | None = None) -> float:
         """Events a second, of all that were persisted or of the first so many.
 
         From the begin of one transaction to that of the last: of the one behind which all that the

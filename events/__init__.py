@@ -14,7 +14,15 @@ from events.contracts import (
     PaymentIssue,
     PaymentValidated,
 )
-from events.errors import BotliveError, InvalidEvent, PublisherClosed, PublishError
+from events.errors import (
+    BotliveError,
+    InvalidEvent,
+    InvalidRedisUrl,
+    OutboxFailed,
+    OutboxFull,
+    PublisherClosed,
+    PublishError,
+)
 from events.parsing import parse_event
 from events.publisher import Publisher
 
@@ -23,9 +31,12 @@ __all__ = [
     "BotliveError",
     "Event",
     "InvalidEvent",
+    "InvalidRedisUrl",
     "Item",
     "LiveToggled",
     "OrderCompleted",
+    "OutboxFailed",
+    "OutboxFull",
     "PaymentIssue",
     "PaymentValidated",
     "PublishError",

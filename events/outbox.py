@@ -14,7 +14,7 @@ from events.forks import Undivided
 from events.job import Call
 
 LIMIT = 100_000
-"""Events that the file may hold; some 100 MB."""
+"""Events that the file may hold; some 100 MB of plain ones, 500 MB at most."""
 
 _PATIENCE = 0.2  # seconds that a writer waits for another process
 _PAUSE = 0.002  # seconds at most after which he asks again

@@ -148,7 +148,7 @@ def reason(job: Job) -> str:
     """The one line that says why and what to do."""
     result = job.latest_result()
     trace = (result.exc_string if result else "") or ""
-    return trace.strip().rpartition("\n")[2].partition(": ")[2]
+    return trace.partition("\n")[0].partition(": ")[2]
 
 
 if __name__ == "__main__":

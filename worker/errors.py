@@ -25,7 +25,7 @@ class TransientFault(WorkerError):
 
 
 class DeploymentFault(WorkerError):
-    """The installation admits no event, the events are fine: run `botlive doctor`."""
+    """The installation admits no event, the events are fine: run `botlive migrate`."""
 
 
 class UnclassifiedFault(WorkerError):
@@ -62,7 +62,6 @@ class UnknownCompany(EventRefused):
             f"with its UUID in companies, or `botlive company add {shop}`, then "
             "`botlive failures replay --reason UnknownCompany`"
         )
-        self.company_id = company_id
 
 
 class UnknownFunction(EventRefused):
@@ -106,7 +105,6 @@ class MissingSetting(SettingError):
 
     def __init__(self, *names: str) -> None:
         super().__init__(f"not set in the environment: {', '.join(names)}")
-        self.names = names
 
 
 class InvalidSetting(SettingError):
@@ -114,12 +112,12 @@ class InvalidSetting(SettingError):
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name}: {problem}")
-        self.name = name
 
 
 class MissingExtra(WorkerError):
-    """This part of Botlive Events needs an extra: pip install 'botlive-events[worker]'"""
+    """This part of Botlive Events needs an extra that is not installed."""
 
     def __init__(self, command: str = "botlive", extra: str = "worker") -> None:
-        super().__init__(f"{command} needs the extra [{extra}]: pip install 'botlive-events[{extra}]'")
-        self.extra = extra
+        super().__init__(
+            f"{command} needs the extra [{extra}] of botlive-events: install it as the README says"
+        )

@@ -45,12 +45,12 @@ _KEY = (
 _SCHEMA = "the database lacks a table, column or function of ours ({cause}): run `botlive migrate`"
 _CONSTRAINT = (
     "a constraint, trigger or column of the shop's tables admits no event ({cause}): "
-    "run `botlive doctor`, which names it"
+    "the database's own log names it"
 )
 _VALUE = "a value of the event does not fit its column ({cause})"
 _TAKEN = "another row already has this key ({cause})"
 _REQUEST = "Supabase cannot read the request that this event makes ({cause})"
-_UNFORESEEN = "Supabase gave an answer that is not foreseen ({cause}): run `botlive doctor`"
+_UNFORESEEN = "Supabase gave an answer that is not foreseen ({cause}): report it"
 
 
 def _rule(codes: str, error: type[WorkerError], reason: str) -> Rule:

@@ -1,4 +1,4 @@
-"""Failed jobs as people read them: a row, a table, a sum, all that is known of one."""
+"""Failed jobs as people read them: a row, a list, a sum, all that is known of one."""
 
 import json
 from collections import Counter
@@ -6,23 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from worker.failure import Detail, Failure, payload
 from worker.reasons import plain
 
-_COLUMNS = ("failed at", "id", "event type", "company", "times", "reason")
 
-
-def print_table(shown: Iterable[Failure]) -> None:
-    """For a terminal."""
-    table = Table()
-    for column in _COLUMNS:
-        table.add_column(column, overflow="fold", no_wrap=column == "id")
+def print_list(shown: Iterable[Failure]) -> None:
+    """For a terminal: the facts on a line, the reason below, however long it is."""
+    console = Console()
     for failure in shown:
-        table.add_row(*map(Text, row(failure)))
-    Console().print(table)
+        *facts, times, reason = row(failure)
+        console.print(Text(f"{'  '.join(facts)}  failed {times}x", style="bold"), soft_wrap=True)
+        console.print(Padding(Text(reason), (0, 0, 0, 2)))
 
 
 def row(failure: Failure) -> list[str]:
@@ -33,7 +30,7 @@ def row(failure: Failure) -> list[str]:
 
 
 def _when(instant: datetime | None) -> str:
-    return instant.isoformat(sep=" ", timespec="seconds") if instant else "-"
+    return instant.strftime("%Y-%m-%d %H:%M:%S UTC") if instant else "-"
 
 
 def summary(found: Sequence[Failure], shown: int) -> str:

@@ -87,8 +87,6 @@ class Settings(QueueSettings):
     """Without a slash at its end."""
     supabase_key: SecretStr
     """A secret key (``sb_secret_…``) or the legacy service-role JWT."""
-    database_url: SecretStr | None = None
-    outbox: Path | None = Field(default=None, validation_alias="BOTLIVE_OUTBOX")
     timeout: float = Field(default=10, gt=0, allow_inf_nan=False, validation_alias="BOTLIVE_TIMEOUT")
     """Seconds that one request to Supabase may take."""
     batch: int = Field(default=500, ge=1, le=5_000, validation_alias="BOTLIVE_BATCH")

@@ -52,7 +52,7 @@ class Fault:
 def schedule(seed: int, events: int) -> tuple[Fault, ...]:
     """The faults of a run, in their order, shuffled.
 
-    200 in a run of 10,000 events, one for every 100 events in a larger one; a smaller one has at least
+    At least 200 in a run of 10,000 events, one for every 100 in a larger one; a smaller one has at least
     two of each kind.
     """
     dice = random.Random(f"schedule {seed}")

@@ -89,7 +89,7 @@ def test_each_failure_is_a_row_the_newest_first(redis: fakeredis.FakeStrictRedis
         [new, "order_completed", "new", "1"],
         [old, "order_completed", "old", "5"],
     ]
-    assert rows[1][0] == "2020-09-13 12:26:40+00:00"
+    assert rows[1][0] == "2020-09-13 12:26:40 UTC"
     assert rows[1][5] == f"UnknownCompany: {long}"
     assert err == ["2 failed: EventRefused 1, UnknownCompany 1"]
 
@@ -142,7 +142,7 @@ def test_the_list_can_be_narrowed(redis: fakeredis.FakeStrictRedis, failures: Fa
     ]
 
 
-def test_a_terminal_gets_a_table(
+def test_a_terminal_gets_a_list(
     redis: fakeredis.FakeStrictRedis, failures: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With whole ids, of the newest hundred, and what looks like markup as it is."""
@@ -169,7 +169,7 @@ def test_show_tells_all_but_the_customers_data(redis: fakeredis.FakeStrictRedis,
         "id": job_id,
         "event type": "order_completed",
         "company": "kiosque",
-        "occurred at": event.occurred_at.isoformat(sep=" ", timespec="seconds"),
+        "occurred at": f"{event.occurred_at:%Y-%m-%d %H:%M:%S} UTC",
         "published at": facts["published at"],
         "failures": "2",
         "deaths of a worker": "2",

@@ -82,7 +82,7 @@ def test_retry_after_reaches_the_worker() -> None:
         (403, "42501", "botlive migrate"),
         (404, "PGRST202", "botlive migrate"),
         (404, "42P01", "botlive migrate"),
-        (400, "23514", "botlive doctor"),
+        (400, "23514", "own log names it"),
     ],
 )
 def test_a_deployment_fault_says_what_to_do(status: int, code: str | None, cure: str) -> None:

@@ -26,23 +26,21 @@ def test_the_defaults() -> None:
     settings = Settings.from_env()
     assert settings.redis_url == "redis://127.0.0.1:6379/0"
     assert (settings.queue, settings.timeout) == ("botlive", 10)
-    assert (settings.database_url, settings.outbox, settings.log_dir) == (None, None, None)
+    assert settings.log_dir is None
 
 
 def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each setting has its variable."""
-    values = ["rediss://r", "http://s", "k", "postgresql://d", "q", "/o", "2.5", "/l"]
-    order = [*_ALL[:4], "BOTLIVE_QUEUE", "BOTLIVE_OUTBOX", "BOTLIVE_TIMEOUT", "LOG_DIR"]
+    values = ["rediss://r", "http://s", "k", "q", "2.5", "/l"]
+    order = ["REDIS_URL", "SUPABASE_URL", "SUPABASE_KEY", "BOTLIVE_QUEUE", "BOTLIVE_TIMEOUT", "LOG_DIR"]
     for name, value in zip(order, values, strict=True):
         monkeypatch.setenv(name, value)
     settings = Settings.from_env()
     assert settings.redis_url == "rediss://r"
     assert settings.supabase_url == "http://s"
     assert settings.supabase_key.get_secret_value() == "k"
-    assert settings.database_url is not None
-    assert settings.database_url.get_secret_value() == "postgresql://d"
     assert (settings.queue, settings.timeout) == ("q", 2.5)
-    assert (settings.outbox, settings.log_dir) == (Path("/o"), Path("/l"))
+    assert settings.log_dir == Path("/l")
 
 
 @pytest.mark.parametrize("missing", ["SUPABASE_URL", "SUPABASE_KEY"])

@@ -162,7 +162,7 @@ def _select(registry: Failures, reason: str | None = None, company: str | None =
 
 def _choose_one(*ways: object) -> None:
     if sum(map(bool, ways)) != 1:
-        raise typer.BadParameter("say which, in one way: IDs or options", param_hint="the selection")
+        raise typer.BadParameter("name IDs, or select by options: one of the two", param_hint="the selection")
 
 
 def _refuse(absent: Iterable[str], *, also: bool = False) -> None:
@@ -182,7 +182,7 @@ def _show(found: Sequence[Failure], as_json: bool, limit: int | None) -> None:
     terminal = sys.stdout.isatty() and not as_json
     shown = found[: limit or (_ON_A_TERMINAL if terminal else len(found))]
     if terminal:
-        listing.print_table(shown)
+        listing.print_list(shown)
     for failure in () if terminal else shown:
         typer.echo(json.dumps(failure.to_dict()) if as_json else "\t".join(listing.row(failure)))
     report(listing.summary(found, len(shown)))

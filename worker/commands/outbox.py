@@ -6,8 +6,9 @@ from pathlib import Path
 import typer
 
 from events import Publisher
+from events.errors import OutboxFailed, PublishError
 from events.outbox import LIMIT, Outbox
-from worker.errors import MissingSetting
+from worker.errors import InvalidSetting, MissingSetting, TransientFault
 
 _PATIENCE = 10.0  # seconds: a person at a terminal waits longer than a chat
 
@@ -16,21 +17,37 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 @app.command()
 def status() -> None:
-    """Say how many events wait in the file BOTLIVE_OUTBOX, and how many it may hold."""
-    print(f"{len(_outbox())} of at most {LIMIT} events wait")
+    """Say how full the file BOTLIVE_OUTBOX is."""
+    print(f"{_waiting(_outbox())} of at most {LIMIT} events wait")
 
 
 @app.command()
 def drain() -> None:
     """Bring what waits there to the queue of REDIS_URL."""
-    waiting = len(_outbox())
-    with Publisher.from_env(within=_PATIENCE) as publisher:
-        publisher.drain()  # not its count: the publisher delivers in the background too
-    print(f"delivered {waiting}")
+    outbox = _outbox()
+    before = _waiting(outbox)
+    try:
+        with Publisher.from_env(within=_PATIENCE) as publisher:
+            publisher.drain()
+    except PublishError:
+        raise TransientFault(
+            f"Redis gave no answer: {_waiting(outbox)} events wait on in the outbox"
+        ) from None
+    # Not what drain counts: the publisher delivers in the background too.
+    print(f"delivered {max(0, before - _waiting(outbox))}")
 
 
 def _outbox() -> Outbox:
     name = os.environ.get("BOTLIVE_OUTBOX")
     if not name:
         raise MissingSetting("BOTLIVE_OUTBOX")
+    if not Path(name).exists():
+        raise InvalidSetting("BOTLIVE_OUTBOX", "there is no such file: the chat makes it when Redis is away")
     return Outbox(Path(name))
+
+
+def _waiting(outbox: Outbox) -> int:
+    try:
+        return len(outbox)
+    except OutboxFailed:
+        raise InvalidSetting("BOTLIVE_OUTBOX", "the file cannot be read, or is no outbox") from None

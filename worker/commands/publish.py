@@ -39,19 +39,23 @@ def publish(
 
     A bad line is reported as "line 7: amount: …" and never published; the others are.
 
-    The exit code is 1 if a line was bad, 3 if Redis did not confirm the events.
+    Where BOTLIVE_OUTBOX names a file, what Redis does not confirm is kept there.
+
+    The exit code is 1 if a line was bad, 3 if Redis (or the outbox) did not take the events.
     """
     tally = Tally()
     try:
         with _publisher() as publisher, _progress(file) as lines:
             _publish(publisher, _events(lines, tally), tally)
+            waiting = publisher.waiting
     except PublishError:
         ndjson.report(
             f"Redis did not confirm every event: {tally.published} are confirmed. "
             "Publish the same file again: what is on the queue already is persisted once"
         )
         raise typer.Exit(_NOT_CONFIRMED) from None
-    typer.echo(f"published {tally.published}, refused {tally.refused}")
+    kept = f"; {waiting} wait in the outbox" if waiting else ""
+    typer.echo(f"published {tally.published}, refused {tally.refused}{kept}")
     raise typer.Exit(1 if tally.refused else 0)
 
 
