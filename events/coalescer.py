@@ -39,7 +39,10 @@ class Coalescer:
         ticket = Ticket(group, Future())
         self._waiting.put(ticket)
         if self._thread is None:
-            self._start()
+            try:
+                self._start()
+            except RuntimeError as error:  # the process may have no more threads
+                raise PublishError from error
         return ticket.done
 
     def close(self) -> None:
@@ -55,8 +58,9 @@ class Coalescer:
         with self._starting:
             if self._thread is None:
                 # A daemon: a name look-up that hangs must not keep the chat's process from its end.
-                self._thread = Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:

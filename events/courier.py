@@ -4,7 +4,10 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Event, Thread
+
+from redis.exceptions import ResponseError
 
 from events.coalescer import Coalescer, Group
 from events.errors import PublishError
@@ -65,9 +68,9 @@ class Courier:
         """
         delivered = 0
         while not self._stopped and (waiting := self._outbox.oldest(_CHUNK)):
-            self._queue.put([call for _, call in waiting])
-            self._outbox.remove([number for number, _ in waiting])
-            delivered += len(waiting)
+            done = self._bring(waiting)
+            self._outbox.remove(done)
+            delivered += len(done)
         return delivered
 
     def stop(self) -> None:
@@ -75,6 +78,27 @@ class Courier:
         self._stopped = True
         self._called.set()
         self._keeper.close()
+
+    def _bring(self, waiting: Sequence[tuple[int, Call]]) -> list[int]:
+        """The numbers of those that are on the queue now, all or what was possible, but at least one."""
+        try:
+            self._queue.put([call for _, call in waiting])
+        except PublishError as error:
+            if not isinstance(error.__cause__, ResponseError):
+                raise  # Redis is away
+            # It may be one event's doing, whose key in Redis holds something else: the others go.
+            return self._bring_each(waiting, error)
+        return [number for number, _ in waiting]
+
+    def _bring_each(self, waiting: Sequence[tuple[int, Call]], error: PublishError) -> list[int]:
+        done: list[int] = []
+        for number, call in waiting:
+            with suppress(PublishError):
+                self._queue.put([call])
+                done.append(number)
+        if not done:
+            raise error
+        return done
 
     def _renew(self) -> None:
         self._thread: Thread | None = None
@@ -89,8 +113,13 @@ class Courier:
     def _set_out(self) -> None:
         self._called.set()
         if self._thread is None:
-            self._thread = Thread(target=self._run, name="botlive-courier", daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._run, name="botlive-courier", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                _log.error("events wait in the outbox: the process can start no more threads")
+                return
+            self._thread = thread
 
     def _run(self) -> None:
         while self._called.wait() and not self._stopped:

@@ -56,7 +56,7 @@ class Outbox:
                 "select number, event_id, data, digest, description from waiting order by number limit ?",
                 [most],
             ).fetchall()
-        return [(number, Call(UUID(event_id), *fields)) for number, event_id, *fields in rows]
+            return [(number, Call(UUID(event_id), *fields)) for number, event_id, *fields in rows]
 
     def remove(self, numbers: Sequence[int]) -> None:
         """They are on the queue.
@@ -134,5 +134,5 @@ def _told() -> Iterator[None]:
     except sqlite3.Error as error:
         full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         raise (OutboxFull if full else OutboxFailed) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError is a row that no outbox wrote
         raise OutboxFailed from error

@@ -299,19 +299,28 @@ set search_path = ''
 as $$
 declare
   shop record;
+  locked boolean := false;
   plain jsonb := jsonb_build_object('event_type', 'probe', 'digest', '', 'activity',
     '{"type": "system", "status": "info"}'::jsonb);
 begin
   -- What events write, written and taken back: a database that can be read is not yet one that takes
-  -- them. One shop with rules of its own does not speak for the others.
-  for shop in select s.company_id from botlive.shops s limit 5 loop
-    plain := plain || jsonb_build_object('company_id', shop.company_id);
-    if botlive.is_well(plain || '{"toggle": {"enabled": true, "mode": "live"}}')
-      and botlive.is_well(plain || '{"order": {}, "activity": {"type": "order", "status": "success"}}')
-    then
-      return;
-    end if;
+  -- them. One shop with rules of its own, or that somebody has locked, does not speak for the others.
+  set local lock_timeout = '500ms';
+  for shop in select s.company_id from botlive.shops s order by random() limit 5 loop
+    begin
+      plain := plain || jsonb_build_object('company_id', shop.company_id);
+      if botlive.is_well(plain || '{"toggle": {"enabled": true, "mode": "live"}}')
+        and botlive.is_well(plain || '{"order": {}, "activity": {"type": "order", "status": "success"}}')
+      then
+        return;
+      end if;
+    exception when lock_not_available then
+      locked := true;
+    end;
   end loop;
+  if locked then
+    raise exception using errcode = 'lock_not_available', message = 'the shops'' rows are locked';
+  end if;
   if found then
     raise exception using errcode = 'BL002', message = 'the shop''s tables or their triggers admit no event';
   end if;

@@ -1,20 +1,22 @@
 """Batches on their way to the database, one ahead of the other, and what becomes of their jobs."""
 
 import json
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from threading import Thread
 from typing import Any, NamedTuple, Protocol
 
 from events import Event
 from events.job import FUNCTION
+from worker.background import in_thread
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
 from worker.errors import (
     EventRefused,
     OutageOfOne,
     PoisonousEvent,
+    TransientFault,
     UndecodableJob,
     UnknownFunction,
     WorkerError,
@@ -50,24 +52,48 @@ class UnderWay(NamedTuple):
     answer: Future[list[EventRefused | None]]
     is_apart: bool
     """Whether nothing else may be in hand meanwhile: a death would be blamed on that, too."""
+    deadline: float
+    """By the monotonic clock: what has not been answered by then is taken for not done."""
 
     @property
     def job_ids(self) -> list[str]:
         """Its jobs."""
         return [delivery.job_id for delivery in self.deliveries]
 
+    def fault(self, timeout: float | None) -> BaseException | None:
+        """Why it is not persisted, or None.
+
+        Raises:
+            TimeoutError: there is no answer within ``timeout`` seconds, which may still come.
+        """
+        left = max(0.0, self.deadline - time.monotonic())
+        try:
+            return self.answer.exception(left if timeout is None else min(left, timeout))
+        except TimeoutError:
+            if time.monotonic() < self.deadline:
+                raise
+        return TransientFault(
+            "Supabase gave no whole answer in time: the events wait for it to be well again"
+        )
+
 
 class Batches:
     """Sends batches, and concludes them in their order."""
 
-    def __init__(self, persister: Persister, books: Books, breaker: Breaker) -> None:
+    def __init__(self, persister: Persister, books: Books, breaker: Breaker, *, patience: float) -> None:
         self._persister = persister
         self._books = books
         self._breaker = breaker
+        self._patience = patience
         self._under_way: deque[UnderWay] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._under_way)
+
+    @property
+    def job_ids(self) -> set[str]:
+        """All that are under way."""
+        return {job_id for batch in self._under_way for job_id in batch.job_ids}
 
     @property
     def is_full(self) -> bool:
@@ -83,8 +109,9 @@ class Batches:
         if deliveries and self._breaker.is_open:
             self._books.give_back([delivery.job_id for delivery in deliveries])
         elif deliveries:
-            answer = _in_thread(lambda: self._persister.persist(deliveries))
-            self._under_way.append(UnderWay(deliveries, answer, batch.kind == "apart"))
+            answer = in_thread(lambda: self._persister.persist(deliveries))
+            deadline = time.monotonic() + self._patience
+            self._under_way.append(UnderWay(deliveries, answer, batch.kind == "apart", deadline))
 
     def conclude(self, timeout: float | None = None) -> None:
         """Wait for the oldest batch's answer and do what it says.
@@ -92,16 +119,22 @@ class Batches:
         Raises:
             TimeoutError: it did not come within ``timeout`` seconds.
         """
-        oldest = self._under_way[0]
-        fault = oldest.answer.exception(timeout)
-        self._under_way.popleft()
+        # One that failed goes back behind those that were claimed after it: at the queue's head the older
+        # stands before the younger then. And whether these pass says nothing of what failed before them.
+        while self._under_way[0].fault(timeout) and len(self._under_way) > 1:
+            self._under_way[-1].fault(timeout)
+            self._conclude(self._under_way.pop())
+        self._conclude(self._under_way.popleft())
+
+    def _conclude(self, batch: UnderWay) -> None:
+        fault = batch.fault(0)
         if fault is None:
-            self._breaker.passed(len(oldest.deliveries))
-            self._settle(oldest, oldest.answer.result())
+            self._breaker.passed()
+            self._settle(batch, batch.answer.result())
         elif isinstance(fault, EventRefused):
-            self._refused(oldest, fault)
+            self._refused(batch, fault)
         elif isinstance(fault, WorkerError):
-            self._failed(oldest, fault)
+            self._failed(batch, fault)
         else:
             raise fault
 
@@ -131,11 +164,8 @@ class Batches:
     def _failed(self, batch: UnderWay, fault: WorkerError) -> None:
         if self._breaker.failed(len(batch.deliveries), fault):
             self._books.fail(batch.job_ids[0], OutageOfOne(cause=f"{type(fault).__name__}: {fault}"))
-            return
-        # The batch behind it first: at the queue's head the older one stands before the younger.
-        while self._under_way:
-            self.conclude()
-        self._books.give_back(batch.job_ids)
+        else:
+            self._books.give_back(batch.job_ids)
 
 
 def read(data: bytes) -> Event:
@@ -161,17 +191,3 @@ def read(data: bytes) -> Event:
 def _only(arguments: list[Any], keywords: dict[str, Any]) -> Any:
     [argument] = [*arguments, *keywords.values()]
     return argument
-
-
-def _in_thread(call: Callable[[], list[EventRefused | None]]) -> Future[list[EventRefused | None]]:
-    # A daemon, unlike an executor's: a call that hangs must not keep the process from its end.
-    future: Future[list[EventRefused | None]] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 # it is the future's to tell
-            future.set_exception(error)
-
-    Thread(target=run, name="persist", daemon=True).start()
-    return future

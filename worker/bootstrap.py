@@ -26,7 +26,10 @@ def consumer(settings: Settings, breaker: Breaker | None = None) -> "Consumer":
     EventJob.callbacks = frozenset(settings.callbacks.replace(",", " ").split())
     connection = connect_redis(settings.redis_url)
     gateway = Gateway.connect(settings)
-    return Consumer(settings.queue, connection, gateway, breaker or Breaker(settings.batch))
+    # Twice, for a call connects, sends and reads, and each of these has its own limit.
+    return Consumer(
+        settings.queue, connection, gateway, breaker or Breaker(settings.batch), patience=2 * settings.timeout
+    )
 
 
 @cache

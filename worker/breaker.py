@@ -74,11 +74,10 @@ class Breaker:
         """The call was refused for what it carried: split it, there is nothing to wait for."""
         self.limit = max(1, size // 2)
 
-    def passed(self, size: int) -> None:
+    def passed(self) -> None:
         """A call with events went through."""
         self._forget()
-        if size >= self.limit:
-            self.limit = min(self.most, self.limit * 2)
+        self.limit = min(self.most, self.limit * 2)
 
     def probe_passed(self) -> None:
         """The way is free: the same events may try again."""

@@ -7,7 +7,7 @@ own clean-up, which would count an attempt, leaves our claims alone. What tells 
 
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -24,6 +24,7 @@ LEASE_TTL = 6.0
 _RENEWAL = 1.5  # seconds between two signs of life, and between two looks for the dead
 _LARGEST = 4_000_000  # bytes of one job's call; what is larger, uncompressed, is no event of ours
 _LOOK = 2_000  # jobs that a claim looks through for other shops' events
+_NEVER = 2**53  # a score of RQ's failed registry that no clean-up reaches
 _SHARE = 4  # a shop's share of a batch is this part of it while others may wait
 
 
@@ -58,9 +59,9 @@ class Claims:
 
     def __post_init__(self) -> None:
         script = self.connection.register_script
-        self._claim, self._finish, self._give_back, self._recover = (
+        self._claim, self._finish, self._give_back, self._recover, self._lease = (
             script(files("worker").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("claim", "finish", "give_back", "recover")
+            for name in ("claim", "finish", "give_back", "recover", "lease")
         )
         self._list = f"rq:queue:{self.queue}"
         self._started = f"rq:wip:{self.queue}"
@@ -81,26 +82,49 @@ class Claims:
 
     def finish(self, job_ids: Sequence[str], worker_key: str) -> None:
         """The jobs are done, and gone."""
-        self._finish(keys=[self._started, self._failed, worker_key], args=[self.owner, *job_ids])
+        self._finish(keys=[self._started, self._failed, worker_key], args=[self.owner, *map(_raw, job_ids)])
 
     def give_back(self, job_ids: Sequence[str] = ()) -> None:
         """Put jobs back to the head of the queue, in order; by default all that this worker holds."""
-        self._give_back(keys=[self._list, self._started, "rq:queues"], args=[self.owner, *job_ids])
+        keys = [self._list, self._started, "rq:queues"]
+        self._give_back(keys=keys, args=[self.owner, *map(_raw, job_ids)])
+
+    def give_back_strays(self, known: Collection[str]) -> int:
+        """Put back what is held in this worker's name and not known to it: the answer to a claim was lost."""
+        members: Any = self.connection.zrange(self._started, "+inf", "+inf", byscore=True)
+        held = (_text(member).rpartition(":") for member in members)
+        strays = [job_id for job_id, _, owner in held if owner == self.owner and job_id not in known]
+        if strays:
+            self.give_back(strays)
+        return len(strays)
+
+    def has_more(self) -> bool:
+        """Whether anything waits, put off or not."""
+        return bool(self.connection.exists(self._list, self._turn))
 
     def has_failed(self, job_id: str) -> bool:
         """Let the job go if it stands in RQ's failed registry; else it stays in hand."""
-        if self.connection.zscore(self._failed, job_id) is None:
+        if self.connection.zscore(self._failed, _raw(job_id)) is None:
             return False
-        self.connection.zrem(self._started, f"{job_id}:{self.owner}")
+        self.connection.zrem(self._started, self._member(job_id))
         return True
 
     def is_there(self, job_id: str) -> bool:
         """Whether the job has a hash, in whatever state."""
-        return bool(self.connection.exists(f"rq:job:{job_id}"))
+        return bool(self.connection.exists(_key(job_id)))
+
+    def set_aside(self, job_id: str, report: str) -> None:
+        """Put into RQ's failed registry what RQ itself cannot read even so."""
+        failed: dict[Any, Any] = {"status": "failed", "exc_info": report}
+        with self.connection.pipeline() as pipeline:
+            pipeline.hset(_key(job_id), mapping=failed)
+            pipeline.zadd(self._failed, {_raw(job_id): _NEVER})
+            pipeline.zrem(self._started, self._member(job_id))
+            pipeline.execute()
 
     def repair(self, job_id: str) -> None:
         """Drop what RQ cannot read of a job's hash, so that it can be shown, replayed and discarded."""
-        key = f"rq:job:{job_id}"
+        key = _key(job_id)
         kept = self.connection.hmget(key, "data", "digest", "suspect", "deaths")
         names = ("data", "digest", "suspect", "deaths")
         instant = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -123,6 +147,9 @@ class Claims:
         recovered: int = self._recover(keys=[self._list, self._started, "rq:queues"], args=[PREFIX, _LEASE])
         return recovered
 
+    def _member(self, job_id: str) -> bytes:
+        return _raw(f"{job_id}:{self.owner}")
+
     def live(self, told: Callable[[int], None] = lambda jobs: None) -> None:
         """Hold the lease until ``die``, and look after the dead; ``told`` hears how many jobs they held."""
         self._renew(told)
@@ -142,7 +169,7 @@ class Claims:
                 continue  # the next one in time may come through; the main thread says what is wrong
 
     def _renew(self, told: Callable[[int], None]) -> None:
-        self.connection.set(_LEASE + self.owner, "1", px=int(LEASE_TTL * 1000))
+        self._lease(keys=[_LEASE + self.owner], args=[int(LEASE_TTL * 1000)])
         if recovered := self.recover():
             told(recovered)
 
@@ -150,7 +177,7 @@ class Claims:
 def _batch(answer: list[Any]) -> Batch:
     kind = answer[0].decode()
     if kind == "stock":
-        return Batch(kind="stock")
+        return Batch([Claim(_text(answer[1]), b"")], "stock")
     if kind == "alone":
         return Batch([_one(answer[1], answer[2])], "apart", int(answer[3]))
     pairs = zip(answer[1::2], answer[2::2], strict=True)
@@ -159,7 +186,19 @@ def _batch(answer: list[Any]) -> Batch:
 
 
 def _one(job_id: bytes, data: bytes) -> Claim:
-    return Claim(job_id.decode(), uncompressed(data))
+    return Claim(_text(job_id), uncompressed(data))
+
+
+def _text(job_id: bytes) -> str:
+    return job_id.decode(errors="surrogateescape")  # an id may be any bytes
+
+
+def _raw(job_id: str) -> bytes:
+    return job_id.encode(errors="surrogateescape")
+
+
+def _key(job_id: str) -> bytes:
+    return _raw(f"rq:job:{job_id}")
 
 
 def uncompressed(data: bytes) -> bytes:

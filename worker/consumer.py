@@ -2,7 +2,7 @@
 
 Of RQ's private names it relies on ``BaseWorker._stop_requested``, and ``worker.event_job`` on three of
 ``Job``'s. It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and
-``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and calls ``handle_job_failure``;
+``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and ``worker.ledger`` calls ``handle_job_failure``;
 ``tests/integration/test_worker.py`` fails when a release moves one of them.
 """
 
@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any, cast
@@ -26,13 +25,15 @@ from rq.serializers import JSONSerializer
 from rq.suspension import is_suspended
 from rq.worker import WorkerStatus
 
+from worker.background import in_thread
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
 from worker.durability import doubts
-from worker.errors import EventRefused, WorkerError
+from worker.errors import TransientFault, WorkerError
 from worker.event_job import EventJob
 from worker.gateway import Gateway
+from worker.ledger import Ledger
 from worker.persister import Persister
 
 _IDLE = 2.0  # seconds that one wait for a job may last
@@ -48,7 +49,9 @@ class Consumer(SimpleWorker):
 
     job_class = EventJob
 
-    def __init__(self, queue: str, connection: redis.Redis, gateway: Gateway, breaker: Breaker) -> None:
+    def __init__(
+        self, queue: str, connection: redis.Redis, gateway: Gateway, breaker: Breaker, *, patience: float = 30
+    ) -> None:
         super().__init__(
             [queue],
             name=f"{PREFIX}{uuid4().hex}",
@@ -59,7 +62,9 @@ class Consumer(SimpleWorker):
         )
         self._claims = Claims(connection, queue, self.name)
         self._breaker = breaker
-        self._batches = Batches(Persister(gateway), self, self._breaker)
+        self._books = Ledger(self, self._claims)
+        self._batches = Batches(Persister(gateway), self._books, self._breaker, patience=patience)
+        self._patience = patience
         self._gateway = gateway
         self._log = structlog.stdlib.get_logger("botlive")
         self._stopping = False
@@ -89,17 +94,17 @@ class Consumer(SimpleWorker):
                 self._conclude()
                 continue
             batch = self._claims.claim(self._breaker.limit) if self._may_claim() else Batch()
-            if batch.claims:
+            if batch.kind == "stock":
+                if job := self._stock(batch.claims[0].job_id):
+                    return job
+            elif batch.claims:
                 return cast("Job", batch), self.queues[0]
-            if batch.kind == "stock" and (job := super().dequeue_job_and_maintain_ttl(None)):
-                return job
-            if self._batches:
+            elif self._batches:
                 self._conclude()
-            elif not self._breaker.is_open and (timeout is None or time.monotonic() > idle_until):
-                return None
-            elif not self._breaker.is_open:
-                self.set_state(WorkerStatus.IDLE)
-                self._claims.wait(_IDLE)
+            elif not self._breaker.is_open and not self._claims.has_more():
+                if timeout is None or time.monotonic() > idle_until:
+                    return None
+                self._rest()
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -112,10 +117,35 @@ class Consumer(SimpleWorker):
             super().execute_job(job, queue)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """RQ's, but not for every batch."""
-        if pipeline is not None or time.monotonic() - self._last_heartbeat > _HEARTBEAT:
-            super().heartbeat(timeout, pipeline)
+        """RQ's, but not for every batch, and in no transaction of which it could be the end."""
+        if timeout is not None or time.monotonic() - self._last_heartbeat > _HEARTBEAT:
+            with suppress(redis.OutOfMemoryError):
+                super().heartbeat(timeout)
             self._last_heartbeat = time.monotonic()
+
+    def run_maintenance_tasks(self) -> None:
+        """RQ's; neither a full Redis nor a job that RQ cannot read ends the worker."""
+        try:
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
+        except redis.ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 # RQ raises anything at what it cannot read
+            self._log.warning("RQ's maintenance failed", error=type(error).__name__)
+
+    def register_birth(self) -> None:
+        """RQ's; a full Redis must not keep those away who empty it."""
+        with suppress(redis.OutOfMemoryError):
+            super().register_birth()  # type: ignore[no-untyped-call] # RQ's
+
+    def register_death(self) -> None:
+        """RQ's; the same."""
+        with suppress(redis.OutOfMemoryError):
+            super().register_death()  # type: ignore[no-untyped-call] # RQ's
+
+    def set_state(self, state: str, pipeline: Any = None) -> None:
+        """RQ's; the same."""
+        with suppress(redis.OutOfMemoryError):
+            super().set_state(state, pipeline)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Stop when what is in hand is done or given back, and in any case soon."""
@@ -126,44 +156,18 @@ class Consumer(SimpleWorker):
             giving_up.start()
             signal.signal(signum, self.request_force_stop)
 
-    # What becomes of jobs (worker.batches.Books).
-
-    def finish(self, job_ids: Sequence[str]) -> None:
-        """These are done."""
-        self._claims.finish(job_ids, self.key)
-
-    def fail(self, job_id: str, error: EventRefused) -> None:
-        """This one stands in RQ's failed registry now, with its reason."""
-        try:
-            job = self._job(job_id)
-        except NoSuchJobError:  # a person discarded it meanwhile
-            self.finish([job_id])
-            return
-        job.origin = self.queues[0].name  # whatever the hash says: that registry is where people look
-        self.handle_job_failure(job, self.queues[0], exc_string=error.report)
-        if not self._claims.has_failed(job_id):  # RQ logs that, and goes on
-            raise redis.RedisError("the failed registry did not take a job: it stays in hand")
-        self._log.warning("set aside", job_id=job_id, reason=str(error))
-
-    def give_back(self, job_ids: Sequence[str]) -> None:
-        """These wait again, as if they had never been taken."""
-        self._claims.give_back(job_ids)
-
-    def _job(self, job_id: str) -> Job:
-        try:
-            return self._fetch(job_id)
-        except redis.RedisError:
-            raise
-        except Exception:  # noqa: BLE001 # RQ raises anything, an AssertionError too, at what it cannot read
-            if not self._claims.is_there(job_id):
-                raise NoSuchJobError from None
-            self._claims.repair(job_id)
-            return self._fetch(job_id)
-
-    def _fetch(self, job_id: str) -> Job:
-        return EventJob.fetch(job_id, connection=self.connection, serializer=JSONSerializer)
-
     # Housekeeping.
+
+    def _stock(self, job_id: str) -> tuple[Job, Queue] | None:
+        """The job at the queue's head, RQ's way; None where there is none that RQ could read."""
+        try:
+            self._books.job(job_id)
+        except NoSuchJobError:
+            return None
+        except ValueError:  # an id that RQ does not admit: as a plain job it is set aside
+            self._claims.repair(job_id)
+            return None
+        return super().dequeue_job_and_maintain_ttl(None)
 
     def _keep_house(self, *, burst: bool) -> None:
         self.heartbeat()
@@ -174,7 +178,15 @@ class Consumer(SimpleWorker):
                 self._conclude_all()  # RQ's promise: what is in hand is completed first
                 self.check_for_suspension(burst)
             if self.should_run_maintenance_tasks:
-                self.run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
+                self.run_maintenance_tasks()
+            if strays := self._claims.give_back_strays(self._batches.job_ids):
+                self._log.warning("given back", jobs=strays, reason="the answer to their claim was lost")
+
+    def _rest(self) -> None:
+        """Wait for something to do; nothing is held then."""
+        self._resume()
+        self.set_state(WorkerStatus.IDLE)
+        self._claims.wait(_IDLE)
 
     def _tell(self) -> None:
         """Shout once that events are held, and say when they are no more; keep it said while it is so."""
@@ -182,12 +194,16 @@ class Consumer(SimpleWorker):
             self._told = self._breaker.fault
             self._log.error("held", reason=str(self._told))
             self.connection.hset(self.key, "held", str(self._told))
-        elif self._told and not self._breaker.is_open and not self._breaker.is_careful:
+        elif not self._breaker.is_open and not self._breaker.is_careful:
+            self._resume()
+        if self._breaker.is_open and self.get_state() != WorkerStatus.SUSPENDED:
+            self.set_state(WorkerStatus.SUSPENDED)
+
+    def _resume(self) -> None:
+        if self._told:
             self._told = None
             self._log.info("resumed")
             self.connection.hdel(self.key, "held")
-        if self._breaker.is_open and self.get_state() != WorkerStatus.SUSPENDED:
-            self.set_state(WorkerStatus.SUSPENDED)
 
     def _conclude(self) -> None:
         # Not for as long as a call may hang: a stop, a heartbeat and dead workers must not wait for it.
@@ -206,7 +222,10 @@ class Consumer(SimpleWorker):
             self._breaker.doze()
             return False
         try:
-            self._gateway.probe()
+            in_thread(self._gateway.probe).result(self._patience)
+        except TimeoutError:
+            self._breaker.probe_failed(TransientFault("Supabase does not answer in time: the events wait"))
+            return False
         except WorkerError as fault:
             self._breaker.probe_failed(fault)
             return False

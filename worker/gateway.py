@@ -106,9 +106,9 @@ class Gateway:
             if error.code in OURS:
                 raise OURS[error.code](error.message) from None
             failure = self._replies.failure(error.code, error.message)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             failure = Failure(None, None, type(error).__name__, None, transport=True)
-        except ValueError:  # the answer is no JSON, or half of one
+        except (ValueError, RecursionError):  # the answer is no JSON, or half of one, or too deep
             failure = self._replies.failure(None, None)
         # Outside the handlers: the cause may quote a row, and tracebacks would show it.
         raise classify(failure)

@@ -10,7 +10,7 @@ from events.job import Call
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
-from worker.errors import EventRefused
+from worker.errors import EventRefused, TransientFault
 from worker.gateway import Outcome
 from worker.persister import Persister
 
@@ -56,7 +56,7 @@ def claim() -> Claim:
 
 def test_while_a_batch_is_under_way_the_next_may_be_claimed(database: Database) -> None:
     """One is in the database, another on its way; then an answer has to come."""
-    batches = Batches(Persister(database), Books(), Breaker(500))
+    batches = Batches(Persister(database), Books(), Breaker(500), patience=30)
     batches.send(Batch([claim()]))
     assert not batches.is_full
     batches.send(Batch([claim()]))
@@ -65,9 +65,61 @@ def test_while_a_batch_is_under_way_the_next_may_be_claimed(database: Database) 
 
 def test_nothing_is_claimed_beside_what_is_under_suspicion(database: Database) -> None:
     """A death is counted against the one event in hand: no other may be there beside it."""
-    batches = Batches(Persister(database), Books(), Breaker(500))
+    batches = Batches(Persister(database), Books(), Breaker(500), patience=30)
     batches.send(Batch([claim()], "apart"))
     assert batches.is_full
     database.may.set()
     batches.conclude()
     assert not batches.is_full
+
+
+class Away:
+    """A database that refuses its first call for a while, and takes all others at once."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.may = threading.Event()
+
+    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+        """As ``worker.gateway.Gateway``."""
+        self.calls += 1
+        if self.calls == 1:
+            self.may.wait(10)
+            raise TransientFault
+        return [Outcome("persisted")] * len(events)
+
+
+class GivenBack(Books):
+    """Notes what waits again."""
+
+    def __init__(self) -> None:
+        self.job_ids: list[str] = []
+
+    def give_back(self, job_ids: Sequence[str]) -> None:
+        """As ``worker.batches.Books``."""
+        self.job_ids += job_ids
+
+
+def test_a_batch_that_passes_says_nothing_of_the_one_that_failed_before_it() -> None:
+    """The breaker is open afterwards: else the failed one is tried again and again, and nobody is told."""
+    away, books, breaker = Away(), GivenBack(), Breaker(500)
+    batches = Batches(Persister(away), books, breaker, patience=30)
+    first = claim()
+    batches.send(Batch([first]))
+    batches.send(Batch([claim()]))
+    away.may.set()
+    batches.conclude()
+    assert not batches
+    assert breaker.is_open
+    assert books.job_ids == [first.job_id]
+
+
+def test_an_answer_that_never_comes_is_an_outage(database: Database) -> None:
+    """After a while the events wait again, though the call still hangs."""
+    books, breaker = GivenBack(), Breaker(500)
+    batches = Batches(Persister(database), books, breaker, patience=0.05)
+    hanging = claim()
+    batches.send(Batch([hanging]))
+    batches.conclude(5)
+    assert breaker.is_open
+    assert books.job_ids == [hanging.job_id]

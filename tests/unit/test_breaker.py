@@ -82,7 +82,7 @@ def test_a_success_clears_the_suspicion() -> None:
         made.probe_passed()
         assert not made.failed(1, AWAY)
         made.probe_passed()
-        made.passed(1)
+        made.passed()
 
 
 def test_batches_grow_again() -> None:
@@ -92,7 +92,7 @@ def test_batches_grow_again() -> None:
     assert made.limit == 32
     assert made.is_careful
     for expected in (64, 64):
-        made.passed(made.limit)
+        made.passed()
         assert made.limit == expected
     assert not made.is_careful
 
@@ -107,7 +107,7 @@ def test_a_call_may_always_carry_one_event_at_least(steps: list[str]) -> None:
             case "fail":
                 made.failed(made.limit, fault)
             case "pass":
-                made.passed(made.limit)
+                made.passed()
             case "refuse":
                 made.refused(made.limit)
             case "probe_pass":

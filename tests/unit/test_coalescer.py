@@ -178,3 +178,20 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
     door.opened.set()
     assert parents.result(10) is None
     coalescer.close()
+
+
+def test_a_thread_that_cannot_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process at its limit of threads: the caller hears of it, and the next one is served."""
+    start, failures = threading.Thread.start, [RuntimeError("can't start new thread")]
+
+    def once_too_many(thread: threading.Thread) -> None:
+        if failures:
+            raise failures.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", once_too_many)
+    coalescer = Coalescer("test", lambda groups: [None] * len(groups))
+    with pytest.raises(PublishError):
+        coalescer.submit(group())
+    coalescer.submit(group()).result(5)
+    coalescer.close()

@@ -488,3 +488,17 @@ def test_a_file_that_another_process_is_just_making(outbox: Outbox) -> None:
     done.join()
     maker.close()
     assert len(outbox) == 1
+
+
+def test_an_event_that_redis_does_not_take_holds_up_no_other(
+    server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, publisher: Publisher, outbox: Outbox
+) -> None:
+    """Something else stands under its job's key: it waits on, the others are delivered."""
+    server.connected = False
+    events = [payment() for _ in range(3)]
+    publisher.publish_many(events)
+    server.connected = True
+    redis.set(f"rq:job:{events[0].event_id}", "something else")
+    until(lambda: len(outbox) == 1)
+    assert waiting(redis) == [str(event.event_id) for event in events[1:]]
+    assert [call.event_id for _, call in outbox.oldest(5)] == [events[0].event_id]

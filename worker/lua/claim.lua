@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Takes jobs off the queue into the started registry, in one step: nobody sees one in between.
 --
 -- Fair among shops: of a shop that has many waiting, only a share is taken from the queue's head; the
@@ -14,6 +15,8 @@ local queue, started, queues, turn = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner, most, look, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local answer = {'batch'}
 local room = most
+-- While something is put off half of a batch is for that: a queue that is never empty must not starve it.
+local reserve = redis.call('EXISTS', turn) == 1 and math.floor(most / 2) or 0
 
 local function take(id, data)
   redis.call('ZADD', started, '+inf', id .. ':' .. owner)
@@ -24,9 +27,14 @@ local function take(id, data)
 end
 
 local function read(id)
-  return redis.call('HMGET', 'rq:job:' .. id, 'data', 'suspect', 'deaths', 'success_callback_name',
+  local job = redis.pcall('HMGET', 'rq:job:' .. id, 'data', 'suspect', 'deaths', 'success_callback_name',
     'failure_callback_name', 'stopped_callback_name', 'webhooks', 'repeats_left', 'group_id',
     'rate_limit_key', 'created_at', 'died')
+  if job.err then -- no hash at all: it is made one without data, which is set aside in sight of people
+    redis.call('DEL', 'rq:job:' .. id)
+    return {''}
+  end
+  return job
 end
 
 -- Discarded, or done by another worker: its hash is no more.
@@ -45,14 +53,14 @@ local function is_stock(id, job)
 end
 
 local function overflow(shop)
-  return queue .. ':' .. shop
+  return queue .. ':shop:' .. shop
 end
 
 -- Per shop: how many were seen in this look, whether it has an overflow queue, and what is to go there.
 local shops, names = {}, {}
 local function seen(id)
-  local data = redis.call('HGET', 'rq:job:' .. id, 'data')
-  local name = string.match(data or '', '"company_id":"(.-)"') or ''
+  local data = redis.pcall('HGET', 'rq:job:' .. id, 'data')
+  local name = type(data) == 'string' and string.match(data, '"company_id":"(.-)"') or ''
   local shop = shops[name]
   if not shop then
     shop = {count = 0, has_more = redis.call('EXISTS', overflow(name)) == 1, put_off = {}}
@@ -79,16 +87,16 @@ end
 
 -- From the queue's head as many under suspicion as each of them may have company, and nobody else.
 local function take_suspects()
-  local taken, allowed, deaths = 0, most, '0'
+  local taken, allowed, deaths = 0, most, 0
   while true do
     local id = redis.call('LINDEX', queue, taken)
     local job = id and read(id)
-    allowed = math.min(allowed, job and tonumber(job[2] or '') or 0)
+    allowed = math.min(allowed, job and job[2] and math.max(1, tonumber(job[2]) or 1) or 0)
     if taken >= allowed or is_stock(id, job) then
       break
     end
     take(id, job[1])
-    taken, deaths = taken + 1, job[12] and job[3] or '0'
+    taken, deaths = taken + 1, job[12] and math.floor(tonumber(job[3] or '') or 0) or 0
     redis.call('HDEL', 'rq:job:' .. id, 'died')
   end
   redis.call('LTRIM', queue, taken, -1)
@@ -110,7 +118,7 @@ for index, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) -
     local job = read(id)
     if not is_gone(id, job) then
       stock = is_stock(id, job) and id
-      if stock or job[2] or room == 0 then
+      if stock or job[2] or room <= reserve then
         break
       end
       take(id, job[1])

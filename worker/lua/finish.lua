@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Acknowledges jobs: they are done, and gone. Only what the owner still holds: a worker that was taken
 -- for dead may have lost its jobs to another one.
 -- KEYS: RQ's started registry, RQ's failed registry, the worker's hash

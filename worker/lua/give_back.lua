@@ -1,10 +1,11 @@
+#!lua flags=allow-oom
 -- Puts jobs back to the head of the queue, in their order, as if they had never been taken.
 -- KEYS: the queue, RQ's started registry, RQ's set of queues
 -- ARGV: the owner, then the ids; without ids all that the owner holds
 local ids = {}
 if #ARGV == 1 then
   for _, member in ipairs(redis.call('ZRANGE', KEYS[2], '+inf', '+inf', 'BYSCORE')) do
-    local id, owner = string.match(member, '^(.-):(.*)$')
+    local id, owner = string.match(member, '^(.*):(.-)$')
     if owner == ARGV[1] then
       ids[#ids + 1] = id
     end
@@ -16,7 +17,7 @@ for index = #ids, 1, -1 do
   local id = ids[index]
   -- Another worker may have had it too, and be done with it: then there is nothing left to run.
   if redis.call('ZREM', KEYS[2], id .. ':' .. ARGV[1]) == 1
-      and redis.call('HGET', 'rq:job:' .. id, 'status') == 'started' then
+      and redis.pcall('HGET', 'rq:job:' .. id, 'status') == 'started' then
     redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
     redis.call('LPUSH', KEYS[1], id)
   end

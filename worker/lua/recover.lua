@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Gives back what dead workers held. From then on these jobs are run apart from others, as few together as
 -- the square root of how many there were: after another death fewer still, in the end each alone. A death
 -- with one job alone in hand is counted against it. The count stays; that it just died is forgotten at the
@@ -6,7 +7,7 @@
 -- ARGV: the prefix of our owners, the prefix of their leases
 local held, order = {}, {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[2], '+inf', '+inf', 'BYSCORE')) do
-  local id, owner = string.match(member, '^(.-):(.*)$')
+  local id, owner = string.match(member, '^(.*):(.-)$')
   if owner and string.sub(owner, 1, #ARGV[1]) == ARGV[1] then
     if held[owner] == nil then
       held[owner] = redis.call('EXISTS', ARGV[2] .. owner) == 0 and {} or false
@@ -25,14 +26,14 @@ for _, owner in ipairs(order) do
     local id = ids[index]
     local job = 'rq:job:' .. id
     redis.call('ZREM', KEYS[2], id .. ':' .. owner)
-    if redis.call('HGET', job, 'status') == 'started' then
-      local before = tonumber(redis.call('HGET', job, 'suspect') or '') or few
-      redis.call('HSET', job, 'status', 'queued', 'suspect', math.min(before, few))
-      if #ids == 1 then
-        redis.call('HINCRBY', job, 'deaths', 1)
-        redis.call('HSET', job, 'died', '1')
-      end
+    if redis.pcall('HGET', job, 'status') == 'started' then
       redis.call('LPUSH', KEYS[1], id)
+      local before = tonumber(redis.call('HGET', job, 'suspect') or '') or few
+      redis.call('HSET', job, 'status', 'queued', 'suspect', math.max(1, math.min(before, few)))
+      if #ids == 1 then
+        local deaths = tonumber(redis.call('HGET', job, 'deaths') or '') or 0
+        redis.call('HSET', job, 'deaths', deaths + 1, 'died', '1')
+      end
       redis.call('SADD', KEYS[3], KEYS[1])
       recovered = recovered + 1
     end

@@ -1,0 +1,178 @@
+"""What a worker goes through that nobody means to do to it: each was found by somebody who meant to."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+from rq import Retry
+
+from events import Publisher, PublishError
+from localstack.stack import Stack
+from localstack.valkey import Valkey
+from tests.integration.line import BOTLIVE_WORKER, PHONE, Line, order
+from worker.breaker import Breaker
+from worker.claims import PREFIX, Claims
+from worker.consumer import Consumer
+
+
+def claims(line: Line) -> Claims:
+    """A worker that only claims, and soon counts as dead."""
+    return Claims(line.redis, line.name, PREFIX + uuid4().hex)
+
+
+def waiting(line: Line) -> str:
+    """The key of the line's queue."""
+    return f"rq:queue:{line.name}"
+
+
+def test_a_claim_whose_answer_was_lost_comes_back(line: Line) -> None:
+    """Jobs in a living worker's name that it does not know of are given back, by itself."""
+    company_id, uuid = line.shop()
+    events = [order(company_id) for _ in range(5)]
+    line.publisher.publish_many(events)
+    worker = Consumer(line.name, line.redis, line.gateway, Breaker(500))
+    assert len(worker._claims.claim(3).claims) == 3
+    worker.run(burst=True)
+    assert len(line.rows([uuid]).orders) == 5
+    assert line.held() == 0
+
+
+DAMAGE: tuple[dict[Any, Any], ...] = (
+    {"suspect": "very", "data": "{}"},
+    {"suspect": "-1", "data": "{}"},
+    {"suspect": "1", "deaths": "many", "died": "1", "data": "{}"},
+    {"retries_left": "2", "data": "{}"},
+    {"group_id": "one", "created_at": "yesterday", "data": "{}"},
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=str)
+def test_no_damage_stops_the_queue(line: Line, damage: dict[Any, Any]) -> None:
+    """Whatever stands in a job's hash, it is set aside and the event behind it is persisted."""
+    company_id, uuid = line.shop()
+    bad, good = order(company_id), order(company_id)
+    line.publisher.publish_many([bad, good])
+    line.redis.hset(f"rq:job:{bad.event_id}", mapping=damage)
+    line.work()
+    assert line.rows([uuid]).orders.keys() == {good.event_id}
+    assert line.failed().keys() == {str(bad.event_id)}
+
+
+@pytest.mark.parametrize("job_id", [b"no hash", b"no text \xff", b"with:a:colon"])
+def test_no_id_stops_the_queue(line: Line, job_id: bytes) -> None:
+    """A job that is no hash, or whose id is no text: it is set aside in sight, and the rest goes on."""
+    company_id, uuid = line.shop()
+    key = b"rq:job:" + job_id
+    line.redis.set(key, "x") if job_id == b"no hash" else line.redis.hset(key, "data", "{}")
+    line.redis.rpush(waiting(line), job_id)
+    good = order(company_id)
+    line.publisher.publish(good)
+    line.work()
+    assert line.rows([uuid]).orders.keys() == {good.event_id}
+    assert line.redis.zrange(f"rq:failed:{line.name}", 0, -1) == [job_id]
+    assert line.held() == len(line.queue) == 0
+
+
+@pytest.mark.parametrize("job_id", [b"with:a:colon", b"plain"])
+def test_what_a_dead_worker_held_is_given_back_whatever_its_id(line: Line, job_id: bytes) -> None:
+    """Also where its count of deaths is none."""
+    line.redis.hset(b"rq:job:" + job_id, mapping={"data": "{}", "deaths": "many"})
+    line.redis.rpush(waiting(line), job_id)
+    assert len(claims(line).claim(5).claims) == 1
+    claims(line).recover()
+    assert line.redis.lrange(waiting(line), 0, -1) == [job_id]
+    assert line.redis.hget(b"rq:job:" + job_id, "deaths") == b"1"
+    line.redis.delete(waiting(line), b"rq:job:" + job_id)
+
+
+def test_a_refusal_is_not_retried(line: Line) -> None:
+    """A job of a person's with RQ's own retries is set aside at once."""
+    line.queue.enqueue("worker.job.persist", {"type": "nothing"}, retry=Retry(max=2), job_id="retried")
+    line.work()
+    assert line.failed().keys() == {"retried"}
+
+
+def test_what_was_put_off_is_not_starved(line: Line) -> None:
+    """Shops that keep the queue full leave half of each batch to those that were put off."""
+    flood = line.shop()[0]
+    line.publisher.publish_many(order(flood) for _ in range(600))
+    claiming = claims(line)
+    claiming.claim(100)
+    others = [f"other-{number}" for number in range(150)]
+    seen = 0
+    for _ in range(6):
+        line.publisher.publish_many(order(other) for other in others)
+        seen += sum(flood.encode() in claim.data for claim in claiming.claim(100).claims)
+    assert seen >= 6 * 40
+    claiming.give_back()
+
+
+def test_a_burst_ends_with_nothing_waiting(line: Line) -> None:
+    """Also where what is under suspicion was put off: it comes back to the queue's head and is run."""
+    company_id, uuid = line.shop()
+    events = [order(company_id) for _ in range(30)]
+    line.publisher.publish_many(events)
+    claiming = claims(line)
+    first = claiming.claim(8)
+    claiming.finish([claim.job_id for claim in first.claims], "rq:worker:nobody")
+    for event in events:
+        if line.redis.exists(f"rq:job:{event.event_id}"):
+            line.redis.hset(f"rq:job:{event.event_id}", "suspect", "1")
+    line.work()
+    assert len(line.rows([uuid]).orders) == 30 - len(first.claims)
+    assert len(line.queue) == line.held() == 0
+    assert not line.redis.exists(f"botlive:turn:{line.name}")
+
+
+def test_a_locked_shop_does_not_hold_the_others(line: Line, stack: Stack) -> None:
+    """The probe waits for no lock: it passes over the shop; where all are locked it says so in seconds."""
+    line.shop()
+    url = stack.environment["DATABASE_URL"]
+    with psycopg.connect(url) as somebody, psycopg.connect(url, autocommit=True) as worker:
+        somebody.execute("lock table public.activities in exclusive mode")
+        worker.execute("set statement_timeout = '9s'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            worker.execute("select public.botlive_probe()")
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[redis.Redis]:
+    """A Redis that holds little, and says so."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    server = Valkey(tmp_path / "valkey", port)
+    server.start()
+    connection = redis.Redis(port=port)
+    connection.config_set("maxmemory", "5mb")
+    yield connection
+    connection.close()
+    server.stop()
+
+
+def until_full(publisher: Publisher, company_id: str) -> int:
+    """How many events Redis took."""
+    for number in range(20_000):
+        try:
+            publisher.publish(order(company_id))
+        except PublishError:
+            return number
+    raise AssertionError("it is never full")
+
+
+@pytest.mark.slow
+def test_a_full_redis_is_emptied(line: Line, full: redis.Redis) -> None:
+    """`noeviction` refuses whoever writes; the workers that make room are let in."""
+    company_id, uuid = line.shop()
+    port = full.connection_pool.connection_kwargs["port"]
+    with Publisher(redis.Redis(port=port), queue=line.name, within=10) as publisher:
+        published = until_full(publisher, company_id)
+    line.environment["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+    done = line.run(*BOTLIVE_WORKER, "--burst")
+    assert done.returncode == 0, done.stderr
+    assert PHONE not in done.stderr
+    assert len(line.rows([uuid]).orders) == published
