@@ -167,12 +167,16 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
     child = os.fork()
     if child == 0:
         signal.alarm(10)
-        door.opened = threading.Event()
-        door.opened.set()
-        door.goes.clear()
-        mine = group()
-        coalescer.submit(mine).result(5)
-        os._exit(0 if door.goes == [[mine]] else 1)
+        code = 1
+        try:
+            door.opened = threading.Event()
+            door.opened.set()
+            door.goes.clear()
+            mine = group()
+            coalescer.submit(mine).result(5)
+            code = 0 if door.goes == [[mine]] else 2
+        finally:
+            os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not parents.done()
     door.opened.set()
