@@ -77,7 +77,7 @@ def refuse(line: Line) -> None:
     """What waits is refused, as our worker does it, without the seconds that its process takes."""
     consumer = Consumer(line.name, line.redis, line.gateway, Breaker(500))
     for claim in consumer._claims.claim(500).claims:
-        consumer.fail(claim.job_id, UnknownCompany("nobody-knows-it"))
+        consumer._books.fail(claim.job_id, UnknownCompany("nobody-knows-it"))
 
 
 def unknown(company_id: str = "nobody-knows-it") -> OrderCompleted:
