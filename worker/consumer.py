@@ -2,7 +2,8 @@
 
 Of RQ's private names it relies on ``BaseWorker._stop_requested``, and ``worker.event_job`` on three of
 ``Job``'s. It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and
-``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and ``worker.ledger`` calls ``handle_job_failure``;
+``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and guards ``run_maintenance_tasks``,
+``register_birth``, ``register_death`` and ``set_state``; ``worker.ledger`` calls ``handle_job_failure``.
 ``tests/integration/test_worker.py`` fails when a release moves one of them.
 """
 

@@ -267,8 +267,8 @@ def test_an_overflow_queue_is_shown_by_its_name(line: Line) -> None:
     Claims(line.redis, line.name, PREFIX + "one").claim(100)
     shown = browse(line, ("GET", "/0/view/queues"), ("GET", "/0/data/queues.json"))
     counts = {queue["name"]: queue["count"] for queue in json.loads(shown["/0/data/queues.json"])["queues"]}
-    assert counts[f"{line.name}:a/b?c#d %é"] == 200
-    assert f"{line.name}:a/b?c#d" in rq(line, "info", "--raw")
+    assert counts[f"{line.name}:shop:a/b?c#d %é"] == 200
+    assert f"{line.name}:shop:a/b?c#d" in rq(line, "info", "--raw")
 
 
 CALLBACKS = """

@@ -357,10 +357,12 @@ def test_a_callback_that_is_not_allowed_is_not_called(line: Line, tmp_path: Path
 
 def test_what_the_worker_needs_of_rq_is_there() -> None:
     """The names that it overrides, calls or reads, private ones too: a release that moves one fails here."""
-    for name in ("dequeue_job_and_maintain_ttl", "execute_job", "heartbeat", "request_stop"):
+    overridden = ("dequeue_job_and_maintain_ttl", "execute_job", "heartbeat", "request_stop")
+    guarded = ("run_maintenance_tasks", "register_birth", "register_death", "set_state")
+    for name in (*overridden, *guarded):
         assert callable(getattr(SimpleWorker, name))
         assert name in vars(Consumer)
-    for name in ("handle_job_failure", "check_for_suspension", "run_maintenance_tasks", "set_state", "work"):
+    for name in ("handle_job_failure", "check_for_suspension", "work"):
         assert callable(getattr(SimpleWorker, name))
     job = Job("id", connection=fakeredis.FakeStrictRedis())
     for name in ("_success_callback_name", "_failure_callback_name", "_stopped_callback_name", "webhooks"):
