@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
 from threading import Condition, Thread
@@ -56,6 +57,7 @@ class PublisherProcess:
         self._wait(lambda: self._half >= portion)
         self._process.kill()
         self._process.wait()
+        self._hang_up()
         self._listener.join()
         self._start()
         for owed in self._owed:
@@ -63,14 +65,18 @@ class PublisherProcess:
 
     def stop(self) -> None:
         """Let it end; what waits in its outbox stays there."""
-        if self._process.stdin and not self._process.stdin.closed:
-            self._process.stdin.close()
+        self._hang_up()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._listener.join()
+
+    def _hang_up(self) -> None:
+        with suppress(BrokenPipeError):  # what it was told last may not have got through
+            if self._process.stdin:
+                self._process.stdin.close()
 
     def _start(self) -> None:
         with self._log.open("ab") as log:

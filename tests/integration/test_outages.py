@@ -168,9 +168,19 @@ def test_redis_restarts(line: Line, stack: Stack, outage: Any) -> None:
     assert line.failed() == {}
 
 
+@pytest.fixture
+def own() -> Iterator[tuple[Stack, Line]]:
+    """A stack whose database may crash: other tests keep connections to theirs."""
+    with Stack() as stack:
+        line = Line(stack)
+        yield stack, line
+        line.close()
+
+
 @pytest.mark.slow
-def test_postgres_restarts(line: Line, stack: Stack) -> None:
+def test_postgres_restarts(own: tuple[Stack, Line]) -> None:
     """A crash of the database amid a batch: the same worker process persists every event once."""
+    stack, line = own
     company_id, uuid = line.shop()
     with line.worker() as process:
         line.publisher.publish_many([order(company_id) for _ in range(2_000)])
