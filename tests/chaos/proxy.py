@@ -112,6 +112,7 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
         await self._loop.shutdown_default_executor()
+        await asyncio.sleep(0.05)  # transports that were closed end in the loop's next turns
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
