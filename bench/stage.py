@@ -154,7 +154,7 @@ class Stage:
 
     def waiting(self) -> int:
         """Events that wait for our workers, those that were put off for fairness' sake too."""
-        queues = [f"rq:queue:{QUEUE}", *(f"rq:queue:{QUEUE}:{shop}" for shop in SHOPS)]
+        queues = [f"rq:queue:{QUEUE}", *(f"rq:queue:{QUEUE}:shop:{shop}" for shop in SHOPS)]
         return sum(int(self.redis.llen(queue)) for queue in queues)
 
     def check(self, events: Sequence[Event]) -> None:
