@@ -194,7 +194,8 @@ class Consumer(SimpleWorker):
         if self._breaker.is_open and not self._told:
             self._told = self._breaker.fault
             self._log.error("held", reason=str(self._told))
-            self.connection.hset(self.key, "held", str(self._told))
+            with suppress(redis.OutOfMemoryError):
+                self.connection.hset(self.key, "held", str(self._told))
         elif not self._breaker.is_open and not self._breaker.is_careful:
             self._resume()
         if self._breaker.is_open and self.get_state() != WorkerStatus.SUSPENDED:
