@@ -26,6 +26,7 @@ from rq.serializers import JSONSerializer
 from rq.suspension import is_suspended
 from rq.worker import WorkerStatus
 
+from worker.apart import Apart, Store
 from worker.background import in_thread
 from worker.batches import Batches
 from worker.breaker import Breaker
@@ -64,7 +65,10 @@ class Consumer(SimpleWorker):
         self._claims = Claims(connection, queue, self.name)
         self._breaker = breaker
         self._books = Ledger(self, self._claims)
-        self._batches = Batches(Persister(gateway), self._books, self._breaker, patience=patience)
+        self._apart = Apart(Store(connection, queue), gateway, self.name)
+        self._batches = Batches(
+            Persister(gateway, apart=True), self._books, self._apart, self._breaker, patience=patience
+        )
         self._patience = patience
         self._gateway = gateway
         self._log = structlog.stdlib.get_logger("botlive")
@@ -77,6 +81,9 @@ class Consumer(SimpleWorker):
         for doubt in doubts(self.connection):
             self._log.warning("Redis may lose events", reason=doubt)
         self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
+        self._apart.start()
+        if burst:
+            self._apart.tend()  # what is taken again must be on the queue before this looks empty
         try:
             self.work(burst=burst, logging_level=None)
         finally:
@@ -242,5 +249,6 @@ class Consumer(SimpleWorker):
                 self._batches.conclude(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             self._log.warning("given back", reason="no answer in time for the stop")
+        self._apart.stop()
         self._claims.give_back()
         self._claims.die()

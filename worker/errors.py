@@ -5,6 +5,8 @@ do, and never a value of an event.
 """
 
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from events.errors import BotliveError
 
@@ -26,6 +28,17 @@ class TransientFault(WorkerError):
 
 class DeploymentFault(WorkerError):
     """The installation admits no event, the events are fine: run `botlive migrate`."""
+
+
+class WaitsApart(WorkerError):
+    """The shop's tables take no event of this type: it waits apart until they do.
+
+    ``plain`` is what ``botlive_admits`` is asked with.
+    """
+
+    def __init__(self, message: str | None = None, *, plain: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.plain = plain
 
 
 class UnclassifiedFault(WorkerError):

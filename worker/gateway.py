@@ -6,7 +6,8 @@ One request is one transaction, and several ``table()`` calls would be several: 
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Self, cast
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Self, cast, get_args
 
 import httpx
 from postgrest.exceptions import APIError
@@ -14,7 +15,14 @@ from supabase import Client, ClientOptions
 
 from events import Event
 from handlers import rows
-from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnclassifiedFault, UnknownCompany
+from worker.errors import (
+    CommandRefused,
+    DeploymentFault,
+    EventRefused,
+    UnclassifiedFault,
+    UnknownCompany,
+    WaitsApart,
+)
 from worker.faults import Failure, classify
 from worker.settings import Settings
 
@@ -23,6 +31,9 @@ PERSIST = "botlive_persist"
 
 PROBE = "botlive_probe"
 """The SQL function that writes what events write, and takes it back."""
+
+ADMITS = "botlive_admits"
+"""The SQL function that says whether a shop's tables take events of a type."""
 
 _LONGEST_WAIT = 3600.0  # seconds
 
@@ -33,18 +44,26 @@ OURS = {"BL001": CommandRefused, "BL002": DeploymentFault}
 class Outcome(NamedTuple):
     """What became of one event."""
 
-    kind: Literal["persisted", "duplicate", "unknown_company", "refused"]
+    kind: Literal["persisted", "duplicate", "unknown_company", "refused", "apart"]
     reason: str = ""
     session_written: bool = False
+    plain: Mapping[str, Any] = MappingProxyType({})
+    """Of one that waits apart: what all events of its type and company share."""
 
-    def error(self, event: Event) -> EventRefused | None:
+    def error(self, event: Event) -> EventRefused | WaitsApart | None:
         """Why the event is not in the tables, or None where it is."""
         match self.kind:
             case "unknown_company":
                 return UnknownCompany(event.company_id)
             case "refused":
                 return EventRefused(self.reason)
+            case "apart":
+                return WaitsApart(self.reason, plain=self.plain)
         return None
+
+
+_KINDS = set(get_args(Outcome.__annotations__["kind"]))
+_FORM = "the database's answer is not of the form expected: run `botlive migrate`"
 
 
 class Gateway:
@@ -75,14 +94,28 @@ class Gateway:
         key = settings.supabase_key.get_secret_value()
         return cls(Client(settings.supabase_url, key, options), http, replies)
 
-    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+    def persist(self, events: Sequence[Event], *, apart: bool = False) -> list[Outcome]:
         """Persist a batch in one transaction; what became of each event, in their order.
+
+        With ``apart`` what a shop's tables do not take at all is among the outcomes; without it the call
+        fails.
 
         Raises:
             WorkerError: nothing is known to be persisted; calling again with the same is harmless.
         """
-        answer = self.call(PERSIST, {"events": [element(event) for event in events]})
+        answer = self.call(PERSIST, {"events": [element(event) for event in events], "apart": apart})
         return _outcomes(answer, len(events))
+
+    def admits(self, plain_events: Sequence[Mapping[str, Any]]) -> list[str | None]:
+        """For each null where its shop's tables take events of its type, or why not; maybe not for the last.
+
+        Raises:
+            WorkerError: the call failed as a whole.
+        """
+        answer = self.call(ADMITS, {"plain_events": list(plain_events)})
+        if not isinstance(answer, list) or len(answer) > len(plain_events):
+            raise UnclassifiedFault(_FORM)
+        return [None if reason is None else str(reason) for reason in answer]
 
     def probe(self) -> None:
         """Find out whether events would go through, by a call that carries none.
@@ -161,12 +194,30 @@ def element(event: Event) -> dict[str, Any]:
 def _outcomes(answer: Any, expected: int) -> list[Outcome]:
     try:
         outcomes = [
-            Outcome(said["outcome"], said.get("reason", ""), said.get("session_written", False))
+            Outcome(
+                said["outcome"],
+                said.get("reason", ""),
+                said.get("session_written", False),
+                said.get("plain", {}),
+            )
             for said in answer
         ]
     except (TypeError, KeyError, AttributeError):
         outcomes = []
     # A piece of JSON comes from supabase-py as text, whose letters are no outcomes.
-    if not isinstance(answer, list) or len(outcomes) != expected:
-        raise UnclassifiedFault("the database's answer is not of the form expected: run `botlive migrate`")
+    if not isinstance(answer, list) or len(outcomes) != expected or {one.kind for one in outcomes} - _KINDS:
+        raise UnclassifiedFault(_FORM)
     return outcomes
+
+
+def plain(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what ``element`` makes what all events of the type and company share: for ``Gateway.admits``."""
+    activity = made["activity"]
+    return {
+        "event_type": made["event_type"],
+        "company_id": made["company_id"],
+        "digest": "",
+        "activity": {"type": activity["type"], "status": activity["status"]},
+        "order": {} if made["order"] else None,
+        "toggle": {"enabled": True, "mode": "live"} if made["toggle"] else None,
+    }

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from events import Event, OrderCompleted
-from worker.errors import EventRefused
+from worker.errors import EventRefused, WaitsApart
 from worker.gateway import Outcome
 
 _LARGE = 20  # events
@@ -22,24 +22,25 @@ class Delivery(NamedTuple):
 class Persists(Protocol):
     """What the persister needs of a gateway."""
 
-    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+    def persist(self, events: Sequence[Event], *, apart: bool = False) -> list[Outcome]:
         """As ``Gateway.persist``."""
 
 
 class Persister:
     """Hands batches to the gateway."""
 
-    def __init__(self, gateway: Persists) -> None:
+    def __init__(self, gateway: Persists, *, apart: bool = False) -> None:
         self._gateway = gateway
+        self._apart = apart
         self._log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("botlive")
 
-    def persist(self, deliveries: Sequence[Delivery]) -> list[EventRefused | None]:
-        """Persist a batch in one transaction; for each delivery why it was refused, or None.
+    def persist(self, deliveries: Sequence[Delivery]) -> list[EventRefused | WaitsApart | None]:
+        """Persist a batch in one transaction; for each delivery why it is not persisted, or None.
 
         Raises:
             WorkerError: the call failed as a whole; calling again with the same is harmless.
         """
-        outcomes = self._gateway.persist([delivery.event for delivery in deliveries])
+        outcomes = self._gateway.persist([delivery.event for delivery in deliveries], apart=self._apart)
         self._say(list(zip(deliveries, outcomes, strict=True)))
         return [outcome.error(delivery.event) for delivery, outcome in zip(deliveries, outcomes, strict=True)]
 
