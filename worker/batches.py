@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
+import structlog
+
 from events import Event
 from events.job import FUNCTION
 from worker.background import in_thread
@@ -14,7 +16,9 @@ from worker.breaker import Breaker
 from worker.claims import Batch, Claim
 from worker.errors import (
     EventRefused,
+    HandlerFailed,
     OutageOfOne,
+    OwnFault,
     PoisonousEvent,
     TransientFault,
     UndecodableJob,
@@ -136,16 +140,19 @@ class Batches:
         elif isinstance(fault, WorkerError):
             self._failed(batch, fault)
         else:
-            raise fault
+            self._failed(batch, own_fault(fault))
 
     def _read(self, claim: Claim, deaths: int) -> Delivery | None:
+        if deaths >= DEATHS:
+            self._books.fail(claim.job_id, PoisonousEvent())
+            return None
         try:
-            if deaths >= DEATHS:
-                raise PoisonousEvent
-            return Delivery(claim.job_id, read(claim.data))
+            return Delivery.of(claim.job_id, read(claim.data))
         except EventRefused as error:
             self._books.fail(claim.job_id, error)
-            return None
+        except Exception as error:  # noqa: BLE001 # a bug in a contract raises anything
+            self._books.fail(claim.job_id, HandlerFailed(error))
+        return None
 
     def _settle(self, batch: UnderWay, errors: Sequence[EventRefused | None]) -> None:
         pairs = list(zip(batch.job_ids, errors, strict=True))
@@ -166,6 +173,12 @@ class Batches:
             self._books.fail(batch.job_ids[0], OutageOfOne(cause=f"{type(fault).__name__}: {fault}"))
         else:
             self._books.give_back(batch.job_ids)
+
+
+def own_fault(error: BaseException) -> OwnFault:
+    """The fault that an unforeseen exception is: said with its stack, for the breaker says its name alone."""
+    structlog.stdlib.get_logger("botlive").error("own fault", exc_info=error)
+    return OwnFault(error)
 
 
 def read(data: bytes) -> Event:

@@ -13,7 +13,7 @@ from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions
 
 from events import Event
-from handlers import rows
+from worker.elements import Element, element
 from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnclassifiedFault, UnknownCompany
 from worker.faults import Failure, classify
 from worker.settings import Settings
@@ -81,8 +81,11 @@ class Gateway:
         Raises:
             WorkerError: nothing is known to be persisted; calling again with the same is harmless.
         """
-        answer = self.call(PERSIST, {"events": [element(event) for event in events]})
-        return _outcomes(answer, len(events))
+        return self.persist_elements([element(event) for event in events])
+
+    def persist_elements(self, elements: Sequence[Element]) -> list[Outcome]:
+        """As ``persist``, of events whose elements are made already."""
+        return _outcomes(self.call(PERSIST, {"events": elements}), len(elements))
 
     def probe(self) -> None:
         """Find out whether events would go through, by a call that carries none.
@@ -141,21 +144,6 @@ class Replies(threading.local):
 def _seconds(retry_after: str | None) -> float | None:
     # RFC 9110 also allows a date; a server that asks for longer than an hour is probed all the same.
     return min(float(retry_after), _LONGEST_WAIT) if retry_after and retry_after.isdecimal() else None
-
-
-def element(event: Event) -> dict[str, Any]:
-    """The event as ``botlive_persist`` takes it."""
-    meant = rows(event)
-    return {
-        "event_id": str(event.event_id),
-        "event_type": event.type,
-        "company_id": event.company_id,
-        "occurred_at": event.occurred_at.isoformat(),
-        "digest": event.digest(),
-        "activity": meant.activity,
-        "order": meant.order,
-        "toggle": meant.toggle,
-    }
 
 
 def _outcomes(answer: Any, expected: int) -> list[Outcome]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from events import Event, LiveToggled
+from events import LiveToggled
 from events.job import Call
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
+from worker.elements import Element
 from worker.errors import EventRefused, TransientFault
 from worker.gateway import Outcome
 from worker.persister import Persister
@@ -34,10 +35,10 @@ class Database:
     def __init__(self) -> None:
         self.may = threading.Event()
 
-    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+    def persist_elements(self, elements: Sequence[Element]) -> list[Outcome]:
         """As ``worker.gateway.Gateway``."""
         self.may.wait(10)
-        return [Outcome("persisted")] * len(events)
+        return [Outcome("persisted")] * len(elements)
 
 
 @pytest.fixture
@@ -80,13 +81,13 @@ class Away:
         self.calls = 0
         self.may = threading.Event()
 
-    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+    def persist_elements(self, elements: Sequence[Element]) -> list[Outcome]:
         """As ``worker.gateway.Gateway``."""
         self.calls += 1
         if self.calls == 1:
             self.may.wait(10)
             raise TransientFault
-        return [Outcome("persisted")] * len(events)
+        return [Outcome("persisted")] * len(elements)
 
 
 class GivenBack(Books):
