@@ -214,7 +214,6 @@ DAMAGE = (
     {"data": '["worker.job.persist",null,[{"type":"payment_validated"}],{}]'},
     {"data": '["os.system",null,["true"],{}]'},
     {"data": "[" * 100_000},
-    {"data": '["worker.job.persist",null,[{"a":' + "[" * 960 + "]" * 960 + "}],{}]"},
     {"created_at": "yesterday", "data": "{}"},
     {"timeout": "soon", "data": "{}"},
     {"status": "unheard of", "data": "{}"},

@@ -11,8 +11,9 @@ from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
 from worker.elements import Element
-from worker.errors import EventRefused, TransientFault
+from worker.errors import EventRefused, TransientFault, UndecodableJob
 from worker.gateway import Outcome
+from worker.job import decode
 from worker.persister import Persister
 
 
@@ -124,3 +125,12 @@ def test_an_answer_that_never_comes_is_an_outage(database: Database) -> None:
     batches.conclude(5)
     assert breaker.is_open
     assert books.job_ids == [hanging.job_id]
+
+
+def test_what_is_nested_too_deep_to_be_written_is_no_event() -> None:
+    """Reading allows a little more than writing does: neither ends the worker."""
+    deep: list[object] = []
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(UndecodableJob):
+        decode({"type": deep})
