@@ -1,38 +1,35 @@
 """Batches on their way to the database, one ahead of the other, and what becomes of their jobs."""
 
-import json
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
-from events import Event
-from events.job import FUNCTION
+import structlog
+
 from worker.apart import Group, Kind
 from worker.background import in_thread
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
+from worker.decode import read
+from worker.elements import plain
 from worker.errors import (
     EventRefused,
+    HandlerFailed,
     OutageOfOne,
+    OwnFault,
     PoisonousEvent,
     TransientFault,
-    UndecodableJob,
-    UnknownFunction,
     WaitsApart,
     WorkerError,
 )
-from worker.gateway import element, plain
-from worker.job import decode, decode_text
 from worker.persister import Delivery, Persister
 
 DEPTH = 2
 """Batches under way at once: while one is in the database, the next is claimed and prepared."""
 DEATHS = 3
 """Unclean deaths with one event alone in hand, after which it is set aside."""
-
-_HEAD, _TAIL = f'["{FUNCTION}",null,['.encode(), b"],{}]"
 
 
 class Books(Protocol):
@@ -156,42 +153,41 @@ class Batches:
         elif isinstance(fault, WorkerError):
             self._failed(batch, fault)
         else:
-            raise fault
+            self._failed(batch, own_fault(fault))
 
     def _read(self, claim: Claim, deaths: int) -> Delivery | None:
+        if deaths >= DEATHS:
+            self._books.fail(claim.job_id, PoisonousEvent())
+            return None
         try:
-            if deaths >= DEATHS:
-                raise PoisonousEvent
-            return Delivery(claim.job_id, read(claim.data))
+            return Delivery.of(claim.job_id, read(claim.data))
         except EventRefused as error:
             self._books.fail(claim.job_id, error)
-            return None
+        except Exception as error:  # noqa: BLE001 # a bug in a contract raises anything
+            self._books.fail(claim.job_id, HandlerFailed(error))
+        return None
 
     def _without_apart(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Those whose shop's tables take them, as far as is known; the others join what waits apart."""
-        rest: list[Delivery] = []
-        waiting: defaultdict[Kind, list[str]] = defaultdict(list)
-        groups = {kind: group for kind in {*map(_kind, deliveries)} if (group := self._apart.group(kind))}
-        for delivery in deliveries:
-            if _kind(delivery) in groups:
-                waiting[_kind(delivery)].append(delivery.job_id)
-            else:
-                rest.append(delivery)
-        for kind, job_ids in waiting.items():
-            self._apart.put(job_ids, kind, groups[kind])
-        return rest
+        kinds = {*map(_kind, deliveries)}
+        groups = {kind: group for kind in kinds if (group := self._apart.group(kind))}
+        for kind, group in groups.items():
+            self._apart.put([each.job_id for each in deliveries if _kind(each) == kind], kind, group)
+        return [delivery for delivery in deliveries if _kind(delivery) not in groups]
 
     def _settle(self, batch: UnderWay, errors: Sequence[EventRefused | WaitsApart | None]) -> None:
         pairs = list(zip(batch.deliveries, errors, strict=True))
         self._books.finish([delivery.job_id for delivery, error in pairs if error is None])
-        waiting: defaultdict[Kind, list[tuple[str, WaitsApart]]] = defaultdict(list)
+        waiting: defaultdict[Kind, list[str]] = defaultdict(list)
+        groups: dict[Kind, Group] = {}
         for delivery, error in pairs:
             if isinstance(error, WaitsApart):
-                waiting[_kind(delivery)].append((delivery.job_id, error))
+                waiting[_kind(delivery)].append(delivery.job_id)
+                groups[_kind(delivery)] = Group.of(error)
             elif error:
                 self._books.fail(delivery.job_id, error)
-        for kind, jobs in waiting.items():
-            self._apart.put([job_id for job_id, _ in jobs], kind, Group.of(jobs[0][1]))
+        for kind, job_ids in waiting.items():
+            self._apart.put(job_ids, kind, groups[kind])
 
     def _refused(self, batch: UnderWay, error: EventRefused) -> None:
         if len(batch.deliveries) == 1:
@@ -208,7 +204,7 @@ class Batches:
 
     def _blame(self, delivery: Delivery, fault: WorkerError) -> None:
         """It failed alone again and again: for what it is, or because its shop takes none like it."""
-        shops_fault = self._apart.judge(_kind(delivery), plain(element(delivery.event)))
+        shops_fault = self._apart.judge(_kind(delivery), plain(delivery.element))
         if shops_fault:
             self._apart.put([delivery.job_id], _kind(delivery), Group.of(shops_fault))
         else:
@@ -219,26 +215,7 @@ def _kind(delivery: Delivery) -> Kind:
     return Kind(delivery.event.company_id, delivery.event.type)
 
 
-def read(data: bytes) -> Event:
-    """The event of a job's call.
-
-    Raises:
-        UnknownFunction: it calls another function; it is not called.
-        UndecodableJob: it is no call with one event.
-        EventRefused: the event does not fit its contract.
-    """
-    if data.startswith(_HEAD) and data.endswith(_TAIL):
-        return decode_text(data[len(_HEAD) : -len(_TAIL)])
-    try:
-        function, _, arguments, keywords = json.loads(data)
-        payload = _only(arguments, keywords)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        raise UndecodableJob from None
-    if function != FUNCTION:
-        raise UnknownFunction
-    return decode(payload)
-
-
-def _only(arguments: list[Any], keywords: dict[str, Any]) -> Any:
-    [argument] = [*arguments, *keywords.values()]
-    return argument
+def own_fault(error: BaseException) -> OwnFault:
+    """The fault that an unforeseen exception is: said with its stack, for the breaker says its name alone."""
+    structlog.stdlib.get_logger("botlive").error("own fault", exc_info=error)
+    return OwnFault(error)

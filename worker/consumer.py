@@ -2,9 +2,9 @@
 
 Of RQ's private names it relies on ``BaseWorker._stop_requested``, and ``worker.event_job`` on three of
 ``Job``'s. It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and
-``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and guards ``run_maintenance_tasks``,
-``register_birth``, ``register_death`` and ``set_state``; ``worker.ledger`` calls ``handle_job_failure``.
-``tests/integration/test_worker.py`` fails when a release moves one of them.
+``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), ``worker.guarded`` guards others, and
+``worker.ledger`` calls ``handle_job_failure``. ``tests/integration/test_worker.py`` fails when a release
+moves one of them.
 """
 
 import math
@@ -18,8 +18,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import redis
-import structlog
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -28,13 +27,14 @@ from rq.worker import WorkerStatus
 
 from worker.apart import Apart, Store
 from worker.background import in_thread
-from worker.batches import Batches
+from worker.batches import Batches, own_fault
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
 from worker.durability import doubts
-from worker.errors import TransientFault, WorkerError
+from worker.errors import TransientFault, WorkerEnded, WorkerError
 from worker.event_job import EventJob
 from worker.gateway import Gateway
+from worker.guarded import GuardedWorker
 from worker.ledger import Ledger
 from worker.persister import Persister
 
@@ -46,7 +46,7 @@ _GRACE = 6.0  # seconds that a stop waits for the answers of what is under way
 _PATIENCE = 9.0  # seconds after which a stop is no longer graceful; what is in hand is recovered
 
 
-class Consumer(SimpleWorker):
+class Consumer(GuardedWorker):
     """An RQ worker on one queue that takes many jobs at once."""
 
     job_class = EventJob
@@ -71,13 +71,16 @@ class Consumer(SimpleWorker):
         )
         self._patience = patience
         self._gateway = gateway
-        self._log = structlog.stdlib.get_logger("botlive")
         self._stopping = False
         self._told: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
 
     def run(self, *, burst: bool) -> None:
-        """Work until told to stop; with ``burst``, until the queue is empty."""
+        """Work until told to stop; with ``burst``, until the queue is empty.
+
+        Raises:
+            WorkerEnded: it ended by an exception, which the log tells.
+        """
         for doubt in doubts(self.connection):
             self._log.warning("Redis may lose events", reason=doubt)
         self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
@@ -88,6 +91,8 @@ class Consumer(SimpleWorker):
             self.work(burst=burst, logging_level=None)
         finally:
             self._leave()
+        if not (self._stopping or self._is_done):  # RQ logs an exception and returns as if all were well
+            raise WorkerEnded
 
     # What RQ calls.
 
@@ -111,6 +116,7 @@ class Consumer(SimpleWorker):
                 self._conclude()
             elif not self._breaker.is_open and not self._claims.has_more():
                 if timeout is None or time.monotonic() > idle_until:
+                    self._is_done = True
                     return None
                 self._rest()
         return None
@@ -130,30 +136,6 @@ class Consumer(SimpleWorker):
             with suppress(redis.OutOfMemoryError):
                 super().heartbeat(timeout)
             self._last_heartbeat = time.monotonic()
-
-    def run_maintenance_tasks(self) -> None:
-        """RQ's; neither a full Redis nor a job that RQ cannot read ends the worker."""
-        try:
-            super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
-        except redis.ConnectionError:
-            raise
-        except Exception as error:  # noqa: BLE001 # RQ raises anything at what it cannot read
-            self._log.warning("RQ's maintenance failed", error=type(error).__name__)
-
-    def register_birth(self) -> None:
-        """RQ's; a full Redis must not keep those away who empty it."""
-        with suppress(redis.OutOfMemoryError):
-            super().register_birth()  # type: ignore[no-untyped-call] # RQ's
-
-    def register_death(self) -> None:
-        """RQ's; the same."""
-        with suppress(redis.OutOfMemoryError):
-            super().register_death()  # type: ignore[no-untyped-call] # RQ's
-
-    def set_state(self, state: str, pipeline: Any = None) -> None:
-        """RQ's; the same."""
-        with suppress(redis.OutOfMemoryError):
-            super().set_state(state, pipeline)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Stop when what is in hand is done or given back, and in any case soon."""
@@ -235,8 +217,8 @@ class Consumer(SimpleWorker):
         except TimeoutError:
             self._breaker.probe_failed(TransientFault("Supabase does not answer in time: the events wait"))
             return False
-        except WorkerError as fault:
-            self._breaker.probe_failed(fault)
+        except Exception as error:  # noqa: BLE001 # whatever it is, events that it stops must wait
+            self._breaker.probe_failed(error if isinstance(error, WorkerError) else own_fault(error))
             return False
         self._breaker.probe_passed()
         return True

@@ -14,7 +14,7 @@ from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions
 
 from events import Event
-from handlers import rows
+from worker.elements import Element, element
 from worker.errors import (
     CommandRefused,
     DeploymentFault,
@@ -103,8 +103,11 @@ class Gateway:
         Raises:
             WorkerError: nothing is known to be persisted; calling again with the same is harmless.
         """
-        answer = self.call(PERSIST, {"events": [element(event) for event in events], "apart": apart})
-        return _outcomes(answer, len(events))
+        return self.persist_elements([element(event) for event in events], apart=apart)
+
+    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+        """As ``persist``, of events whose elements are made already."""
+        return _outcomes(self.call(PERSIST, {"events": elements, "apart": apart}), len(elements))
 
     def admits(self, plain_events: Sequence[Mapping[str, Any]]) -> list[str | None]:
         """For each null where its shop's tables take events of its type, or why not; maybe not for the last.
@@ -176,21 +179,6 @@ def _seconds(retry_after: str | None) -> float | None:
     return min(float(retry_after), _LONGEST_WAIT) if retry_after and retry_after.isdecimal() else None
 
 
-def element(event: Event) -> dict[str, Any]:
-    """The event as ``botlive_persist`` takes it."""
-    meant = rows(event)
-    return {
-        "event_id": str(event.event_id),
-        "event_type": event.type,
-        "company_id": event.company_id,
-        "occurred_at": event.occurred_at.isoformat(),
-        "digest": event.digest(),
-        "activity": meant.activity,
-        "order": meant.order,
-        "toggle": meant.toggle,
-    }
-
-
 def _outcomes(answer: Any, expected: int) -> list[Outcome]:
     try:
         outcomes = [
@@ -208,16 +196,3 @@ def _outcomes(answer: Any, expected: int) -> list[Outcome]:
     if not isinstance(answer, list) or len(outcomes) != expected or {one.kind for one in outcomes} - _KINDS:
         raise UnclassifiedFault(_FORM)
     return outcomes
-
-
-def plain(made: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what ``element`` makes what all events of the type and company share: for ``Gateway.admits``."""
-    activity = made["activity"]
-    return {
-        "event_type": made["event_type"],
-        "company_id": made["company_id"],
-        "digest": "",
-        "activity": {"type": activity["type"], "status": activity["status"]},
-        "order": {} if made["order"] else None,
-        "toggle": {"enabled": True, "mode": "live"} if made["toggle"] else None,
-    }

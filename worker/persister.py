@@ -1,11 +1,12 @@
 """Persists deliveries and says in the log what was written where."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import structlog
 
 from events import Event, OrderCompleted
+from worker.elements import Element, element
 from worker.errors import EventRefused, WaitsApart
 from worker.gateway import Outcome
 
@@ -17,13 +18,24 @@ class Delivery(NamedTuple):
 
     job_id: str
     event: Event
+    element: Element
+    """What ``botlive_persist`` gets of it."""
+
+    @classmethod
+    def of(cls, job_id: str, event: Event) -> Self:
+        """The event with its element.
+
+        Raises:
+            HandlerFailed: no element can be made of it.
+        """
+        return cls(job_id, event, element(event))
 
 
 class Persists(Protocol):
     """What the persister needs of a gateway."""
 
-    def persist(self, events: Sequence[Event], *, apart: bool = False) -> list[Outcome]:
-        """As ``Gateway.persist``."""
+    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+        """As ``Gateway.persist_elements``."""
 
 
 class Persister:
@@ -40,7 +52,8 @@ class Persister:
         Raises:
             WorkerError: the call failed as a whole; calling again with the same is harmless.
         """
-        outcomes = self._gateway.persist([delivery.event for delivery in deliveries], apart=self._apart)
+        elements = [delivery.element for delivery in deliveries]
+        outcomes = self._gateway.persist_elements(elements, apart=self._apart)
         self._say(list(zip(deliveries, outcomes, strict=True)))
         return [outcome.error(delivery.event) for delivery, outcome in zip(deliveries, outcomes, strict=True)]
 

@@ -82,13 +82,16 @@ class Project:
         return {blocks: [one.words for one in found if one.blocks is blocks] for blocks in (True, False)}
 
 
+def connect(url: str) -> Database:
+    """As the project's owner."""
+    return psycopg.connect(url, autocommit=True, row_factory=dict_row)
+
+
 @contextmanager
 def acting(database: Database, user: UUID | None) -> Iterator[None]:
     """As a signed-in user, or as nobody; rolled back."""
     role = "authenticated" if user else "anon"
-    claims = {"role": role, "guest": "Guest"} | (
-        {"sub": str(user), "email": f"{user}@shop"} if user else {}
-    )
+    claims = {"role": role, "guest": "Guest"} | ({"sub": str(user), "email": f"{user}@shop"} if user else {})
     with database.transaction(force_rollback=True):
         database.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])
         database.execute(f"set local role {role}".encode())
@@ -99,7 +102,9 @@ def a_day(shop: str) -> list[Event]:
     """Every type of event, and a session that ends."""
     return [
         PaymentValidated(company_id=shop, user_id=PHONE, amount=2000, reference="WAVE-123"),
-        PaymentIssue(company_id=shop, user_id=PHONE, issue_type="payment_insufficient", message="1500 FCFA reçu"),
+        PaymentIssue(
+            company_id=shop, user_id=PHONE, issue_type="payment_insufficient", message="1500 FCFA reçu"
+        ),
         order(shop, total_amount=12000, conversation_id=uuid4()),
         LiveToggled(company_id=shop, enabled=True),
         LiveToggled(company_id=shop, enabled=False),
@@ -109,7 +114,10 @@ def a_day(shop: str) -> list[Event]:
 @pytest.fixture
 def project(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Project]:
     """The member, before our migrations."""
-    with empty_database(stack) as url, psycopg.connect(url, autocommit=True, row_factory=dict_row) as database:
+    with (
+        empty_database(stack) as url,
+        psycopg.connect(url, autocommit=True, row_factory=dict_row) as database,
+    ):
         database.execute(base())
         database.execute(request.param.sql.encode())
         yield Project(request.param, url, database)

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from events import Event, LiveToggled
+from events import LiveToggled
 from events.job import Call
 from worker.apart import Group, Kind
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
-from worker.errors import EventRefused, TransientFault, WaitsApart
+from worker.elements import Element
+from worker.errors import EventRefused, TransientFault, UndecodableJob, WaitsApart
 from worker.gateway import Outcome
+from worker.job import decode
 from worker.persister import Persister
 
 
@@ -49,10 +51,10 @@ class Database:
     def __init__(self) -> None:
         self.may = threading.Event()
 
-    def persist(self, events: Sequence[Event], *, apart: bool = False) -> list[Outcome]:
+    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
         """As ``worker.gateway.Gateway``."""
         self.may.wait(10)
-        return [Outcome("persisted")] * len(events)
+        return [Outcome("persisted")] * len(elements)
 
 
 @pytest.fixture
@@ -95,13 +97,13 @@ class Away:
         self.calls = 0
         self.may = threading.Event()
 
-    def persist(self, events: Sequence[Event], *, apart: bool = False) -> list[Outcome]:
+    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
         """As ``worker.gateway.Gateway``."""
         self.calls += 1
         if self.calls == 1:
             self.may.wait(10)
             raise TransientFault
-        return [Outcome("persisted")] * len(events)
+        return [Outcome("persisted")] * len(elements)
 
 
 class GivenBack(Books):
@@ -138,3 +140,12 @@ def test_an_answer_that_never_comes_is_an_outage(database: Database) -> None:
     batches.conclude(5)
     assert breaker.is_open
     assert books.job_ids == [hanging.job_id]
+
+
+def test_what_is_nested_too_deep_to_be_written_is_no_event() -> None:
+    """Reading allows a little more than writing does: neither ends the worker."""
+    deep: list[object] = []
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(UndecodableJob):
+        decode({"type": deep})
