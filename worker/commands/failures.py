@@ -38,6 +38,7 @@ _EPILOG = """
 Without a subcommand they are listed, the newest first: when it failed, id, event type, company, how often it
 failed, and the reason; separated by tabs where that is no terminal. --json gives id, reason, error,
 event_type, company_id, failed_at (UTC) and failures (how often); null is what is not known.
+What waits apart, because its shop's tables take no event of its type, is told on stderr.
 """
 _DISCARDED = ("at", "id", "event_type", "company_id", "error", "reason", "why")
 
@@ -54,7 +55,10 @@ def failures(
     if context.invoked_subcommand is None:
         with _registry() as registry:
             found = sorted(_select(registry, reason, company), key=_age, reverse=True)
+            apart = [listing.apart(*each) for each in registry.apart(company)]
         _show(found, as_json, limit)
+        for line in apart:
+            report(line)
     elif reason or company or as_json or limit:
         raise typer.BadParameter("they go behind the subcommand", param_hint="the options")
 
