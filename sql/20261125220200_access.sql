@@ -83,8 +83,8 @@ as $$
         when 'd' then 'delete' else 'all' end,
       (select string_agg(case r when 0 then 'public' else quote_ident(pg_catalog.pg_get_userbyid(r)) end, ', ')
        from unnest(policy.polroles) r))
-    || coalesce(format(' using (%s)', pg_catalog.pg_get_expr(policy.polqual, policy.polrelid)), '')
-    || coalesce(format(' with check (%s)', pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid)), '')
+    || coalesce(' using (' || pg_catalog.pg_get_expr(policy.polqual, policy.polrelid) || ')', '')
+    || coalesce(' with check (' || pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid) || ')', '')
     || ';'
 $$;
 
