@@ -31,7 +31,7 @@ as $$
     ('activities', 'created_at', 'timestamptz', '["2026-11-23T09:00:00+00:00"]'),
     ('bot_sessions', 'id', 'uuid', '["6f1f64f1-33f5-4d61-8a4c-0a2ac2a3c4ab"]'),
     ('bot_sessions', 'company_id', 'uuid', '["6f1f64f1-33f5-4d61-8a4c-0a2ac2a3c4ab"]'),
-    ('bot_sessions', 'mode', 'text', '["live", "rag"]'),
+    ('bot_sessions', 'mode', 'text', '["live"]'),
     ('bot_sessions', 'started_at', 'timestamptz', '["2026-11-23T09:00:00+00:00"]'),
     ('bot_sessions', 'ended_at', 'timestamptz', '["2026-11-23T09:00:00+00:00"]'),
     ('bot_sessions', 'created_at', 'timestamptz', '["2026-11-23T09:00:00+00:00"]')

@@ -17,10 +17,12 @@ do $$
 begin
   if to_regtype('botlive.arrival') is null then
     create type botlive.arrival as (
-      ord bigint, event_id uuid, event_type text, company_id text, occurred_at timestamptz,
+      ord bigint, event_id uuid, event_type text, company_id text, occurred_at timestamptz, instant text,
       digest text, activity jsonb, ordered jsonb, toggle jsonb, company uuid
     );
     comment on type botlive.arrival is 'An event of a batch, and its company where it has one.';
+    comment on column botlive.arrival.instant is
+      'occurred_at as the worker wrote it, in UTC: a column may be a timestamp without a zone.';
   end if;
 end
 $$;
@@ -50,18 +52,18 @@ stable
 set search_path = ''
 as $$
   with parsed as (
-    select e.ord, e.event_id, e.event_type, e.company_id, e.occurred_at, e.digest,
-           e.activity, nullif(e."order", 'null') as ordered, nullif(e.toggle, 'null') as toggle
+    select e.ord, e.event_id, e.event_type, e.company_id, e.occurred_at::timestamptz, e.occurred_at as instant,
+           e.digest, e.activity, nullif(e."order", 'null') as ordered, nullif(e.toggle, 'null') as toggle
     from rows from (jsonb_to_recordset(events) as (
-      event_id uuid, event_type text, company_id text, occurred_at timestamptz,
+      event_id uuid, event_type text, company_id text, occurred_at text,
       digest text, activity jsonb, "order" jsonb, toggle jsonb
     )) with ordinality as e (event_id, event_type, company_id, occurred_at, digest, activity, "order", toggle, ord)
   ), shops as (
     select s.company_id, s.uuid
     from botlive.shops((select array_agg(distinct p.company_id) from parsed p)) s
   )
-  select array_agg((p.ord, p.event_id, p.event_type, p.company_id, p.occurred_at, p.digest, p.activity,
-    p.ordered, p.toggle, s.uuid)::botlive.arrival order by p.ord)
+  select array_agg((p.ord, p.event_id, p.event_type, p.company_id, p.occurred_at, p.instant, p.digest,
+    p.activity, p.ordered, p.toggle, s.uuid)::botlive.arrival order by p.ord)
   from parsed p left join shops s on s.company_id = p.company_id
 $$;
 
@@ -98,11 +100,11 @@ begin
                              items, metadata, created_at, updated_at)
   select r.id, r.company_id, r.conversation_id, r.customer_name, r.total_amount, r.status,
          r.items, r.metadata, r.created_at, r.updated_at
-  from jsonb_populate_recordset(null::public.orders, (
-    select jsonb_agg(f.ordered || jsonb_build_object('id', f.event_id, 'company_id', f.company,
-      'status', 'pending', 'created_at', botlive.utc_text(f.occurred_at),
-      'updated_at', botlive.utc_text(f.occurred_at)) order by f.event_id)
-    from unnest(fresh) f where f.ordered is not null)) r
+  from unnest(fresh) f,
+    jsonb_populate_record(null::public.orders, f.ordered || jsonb_build_object(
+      'id', f.event_id, 'company_id', f.company, 'status', 'pending',
+      'created_at', f.instant, 'updated_at', f.instant)) r
+  where f.ordered is not null
   on conflict (id) do nothing;
   get diagnostics inserted = row_count;
   return inserted;
@@ -122,16 +124,13 @@ begin
                                  metadata, customer_name, created_at)
   select r.id, r.company_id, r.conversation_id, r.type, r.title, r.description, r.status,
          r.metadata, r.customer_name, r.created_at
-  from jsonb_populate_recordset(null::public.activities, (
-    select jsonb_agg(case when t.event_id is null then w.made
-      else w.made || jsonb_build_object('description', botlive.session_text(t),
-        'metadata', w.made -> 'metadata' || jsonb_build_object('session_id', t.session_id)) end
-      order by w.event_id)
-    from (
-      select f.event_id, f.activity || jsonb_build_object('id', f.event_id, 'company_id', f.company,
-        'created_at', botlive.utc_text(f.occurred_at)) as made
-      from unnest(fresh) f
-    ) w left join botlive.toggles t on t.event_id = w.event_id)) r
+  from unnest(fresh) f
+  left join botlive.toggles t on f.toggle is not null and t.event_id = f.event_id,
+    jsonb_populate_record(null::public.activities, f.activity || jsonb_build_object(
+      'id', f.event_id, 'company_id', f.company, 'created_at', f.instant) ||
+      case when t.event_id is null then '{}' else jsonb_build_object(
+        'description', botlive.session_text(t),
+        'metadata', f.activity -> 'metadata' || jsonb_build_object('session_id', t.session_id)) end) r
   on conflict (id) do nothing;
   get diagnostics inserted = row_count;
   return inserted;
@@ -209,9 +208,9 @@ begin
     where f.toggle is not null
     on conflict (event_id) do nothing
   )
-  select array_agg(e.ord), array_agg(e) into fresh_ords, fresh
-  from unnest(arrived) e
-  where e.ord in (select f.ord from first_of_its_id f join claimed c using (event_id));
+  select array_agg(f.ord) into fresh_ords from first_of_its_id f join claimed c using (event_id);
+  fresh := case when cardinality(fresh_ords) = cardinality(arrived) then arrived
+    else (select array_agg(e) from unnest(arrived) e where e.ord = any (fresh_ords)) end;
 
   if fresh is not null then
     for shop in
@@ -319,14 +318,15 @@ set search_path = ''
 as $$
 declare
   said jsonb := jsonb_build_object('conversation_id', conversation);
-  about jsonb := '{"customer_name": "Botlive", "metadata": {}, "title": "Botlive", "description": "Botlive"}';
+  -- Short: a longer one that does not fit is an event's own fault.
+  about jsonb := '{"customer_name": "Awa", "metadata": {}, "title": "Vente", "description": "Vente"}';
   plain jsonb := event || jsonb_build_object('event_id', gen_random_uuid(), 'occurred_at', now(),
     'activity', about || (event -> 'activity') || said);
   answer jsonb;
 begin
   if jsonb_typeof(event -> 'order') = 'object' then
-    plain := plain || jsonb_build_object('order', said || '{"customer_name": "Botlive", "metadata": {},
-      "total_amount": 1000, "items": [{"name": "Botlive", "quantity": 1, "price": 1000}]}');
+    plain := plain || jsonb_build_object('order', said || '{"customer_name": "Awa", "metadata": {},
+      "total_amount": 1000, "items": [{"name": "Pagne", "quantity": 1, "price": 1000}]}');
   end if;
   answer := botlive.attempt(jsonb_build_array(plain));
   if answer ? 'outcomes' then

@@ -240,6 +240,65 @@ def test_what_no_event_can_satisfy_is_no_events_fault(database_url: str, rule: s
             assert database.execute(f"select from {table}".encode()).fetchall() == []
 
 
+@pytest.mark.parametrize(
+    ("change", "made"),
+    [
+        ("alter table public.orders alter customer_name type varchar(5)", {"customer_name": "Aminata"}),
+        ("alter table public.orders alter total_amount type integer using 1", {"total_amount": 0.5}),
+        ("alter table public.orders alter total_amount type smallint using 1", {"total_amount": 99_000}),
+        ("alter table public.orders alter total_amount type numeric(8,2)", {"total_amount": 10**9}),
+        ("alter table public.activities alter title type varchar(20)", {"customer_name": "A" * 20}),
+    ],
+)
+def test_a_value_that_does_not_fit_the_projects_column_is_refused(
+    database_url: str, change: str, made: dict[str, Any]
+) -> None:
+    """It is that event's refusal; its neighbours go through, and no value is quoted."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        database.execute(change.encode())
+        said = persist(database, order("shop"), order("shop", **made), order("shop"), apart=True)
+    assert [one["outcome"] for one in said] == ["persisted", "refused", "persisted"]
+    assert re.fullmatch(r"a value does not fit its column \(22...\)", said[1]["reason"])
+
+
+def test_a_mode_that_the_projects_enum_lacks_is_refused(database_url: str) -> None:
+    """The shop takes other toggles, so this one's value is at fault."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        database.execute(
+            """create type public.bot_mode as enum ('live');
+               alter table public.bot_sessions drop constraint bot_sessions_mode_check;
+               alter table public.bot_sessions alter mode type public.bot_mode using mode::public.bot_mode"""
+        )
+        toggles = [
+            LiveToggled(company_id="shop", enabled=True, mode="rag"),
+            LiveToggled(company_id="shop", enabled=True),
+        ]
+        said = persist(database, *toggles, apart=True)
+    assert [one["outcome"] for one in said] == ["refused", "persisted"]
+
+
+def test_a_session_that_goes_on_sees_tables_that_were_made_anew(database_url: str) -> None:
+    """PostgREST keeps its connections: what they remember of a dropped table must not fail the events."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        on, off = (LiveToggled(company_id="shop", enabled=enabled) for enabled in (True, False))
+        persist(database, order("shop"), on)
+        with connect(database_url) as other:
+            other.execute(
+                "drop table public.orders, public.activities, public.bot_sessions cascade;"
+                "create table public.orders (id uuid primary key, company_id uuid, customer_name varchar(99),"
+                " total_amount integer, status text, items json)"
+            )
+            migrate(database_url)
+        said = persist(database, order("shop"), off, apart=True)
+    assert [one["outcome"] for one in said] == ["persisted", "persisted"]
+
+
 def test_companies_with_columns_of_their_own_can_be_added(database_url: str) -> None:
     """Columns that are not null and have no default get a neutral value of their type."""
     migrate(database_url)

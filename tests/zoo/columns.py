@@ -167,6 +167,13 @@ COLUMNS = (
         blocked="orders.total_amount cannot take an event: found numeric: a column that computes its own value",
     ),
     Member(
+        "companies-made-anew",
+        "",
+        later="""drop table public.companies cascade;
+        create table public.companies (id uuid primary key default gen_random_uuid(), name text, city text not null,
+          owner_id uuid)""",
+    ),
+    Member(
         "made-anew",
         "",
         later="""drop table public.activities cascade; drop table public.bot_sessions cascade;
