@@ -46,6 +46,18 @@ POLICIES = (
         asks=(Ask("owner", _NOTES), Ask("other", _NOTES, 0)),
     ),
     Member(
+        "policies-without-row-level-security",
+        _OWNERS.replace("alter table public.orders enable row level security;", ""),
+        named=("grant insert on table public.orders to anon;",),
+        unnamed=("grant insert on table public.orders to authenticated;",),
+        asks=(
+            Ask("owner", _WRITE_BACK),
+            Ask("owner", _OWN_ID),
+            Ask("owner", "delete from public.orders where id = %(order)s"),
+            Ask("other", _READ, 0),
+        ),
+    ),
+    Member(
         "public-shops",
         """alter table public.companies enable row level security;
         create policy "active shops are public" on public.companies for select to anon, authenticated
