@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import redis
 
 from events.job import Keys
+from worker.edits import Edits
 from worker.failure import FIELDS, Detail, Failure, read
 from worker.masking import mask_text
 from worker.reasons import plain
@@ -40,6 +41,8 @@ class Failures:
         self._redis = connection
         self._keys = Keys.of(queue)
         self._discarded = f"botlive:discarded:{queue}"
+        self.edits = Edits(connection, queue)
+        """Corrections of what stands in it."""
         self._replay, self._discard = (
             connection.register_script(files("worker").joinpath("lua", name).read_text(encoding="utf-8"))
             for name in ("replay.lua", "discard.lua")
