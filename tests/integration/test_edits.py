@@ -155,6 +155,21 @@ def test_an_edit_that_was_overtaken_is_refused(line: Line) -> None:
     assert listed(line).keys() == {job_id}
 
 
+def test_an_edit_that_a_replay_overtook_is_refused(line: Line) -> None:
+    """It waits already, as it was: it is not put on the queue twice, nor changed under a worker's hand."""
+    company_id, _ = line.shop()
+    job_id = pay(line, company_id)
+    line.work()
+    edits = Edits(line.redis, line.name)
+    seen = edits._data(job_id)
+    failures(line, "replay", job_id)
+    edits._data = lambda _: seen  # type: ignore[method-assign]
+    with pytest.raises(EditRefused, match="is not in the failed registry"):
+        edits.edit(job_id, [Change("amount", 5)])
+    assert line.queue.get_job_ids() == [job_id]
+    assert line.redis.hget(f"rq:job:{job_id}", "data") == seen
+
+
 def test_the_original_delivered_again_undoes_no_edit(line: Line) -> None:
     """While it waits, and where it failed once more for another reason: the corrected one is what counts."""
     company_id = f"flow-{uuid4()}"
