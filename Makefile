@@ -53,7 +53,7 @@ $(PEERS)/installed: requirements/peers.txt .venv/installed
 	@VIRTUAL_ENV=$(PEERS) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements/peers.txt
 	@touch $@
 
-chaos: setup ## Kills, restarts and a faulty path under load (SEED=1 EVENTS=10000; under three minutes)
+chaos: setup ## Kills, restarts and a faulty path under load (SEED=1 EVENTS=10000; under three minutes; Error 1: wrong, Error 3: a fault did not come about)
 	@$(BIN)/python -m tests.chaos
 
 lint: setup ## Style and types

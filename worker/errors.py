@@ -135,6 +135,10 @@ class OutageOfOne(EventRefused):
     """It fails alone, again and again, while all else goes well: report the cause, then replay it."""
 
 
+class EditRefused(WorkerError):
+    """The event is not edited."""
+
+
 class CommandRefused(WorkerError):
     """The database does not do what the command asks."""
 

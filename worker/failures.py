@@ -12,6 +12,7 @@ import redis
 
 from events.job import Keys
 from worker.apart import Group, Kind, Store
+from worker.edits import Edits
 from worker.failure import FIELDS, Detail, Failure, read
 from worker.masking import mask_text
 from worker.reasons import plain
@@ -42,6 +43,8 @@ class Failures:
         self._keys = Keys.of(queue)
         self._discarded = f"botlive:discarded:{queue}"
         self._apart = Store(connection, queue)
+        self.edits = Edits(connection, queue)
+        """Corrections of what stands in it."""
         self._replay, self._discard = (
             connection.register_script(files("worker").joinpath("lua", name).read_text(encoding="utf-8"))
             for name in ("replay.lua", "discard.lua")

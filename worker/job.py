@@ -48,7 +48,10 @@ def decode_text(text: str | bytes) -> Event:
     try:
         event = parse_event(text)
     except InvalidEvent as error:
-        reason = f"the event does not fit its contract: {error}"
+        reason = (
+            f"the event does not fit its contract: {error}; "
+            "correct it with `botlive failures edit ID --set FIELD=VALUE`, or discard it"
+        )
     else:
         if event.model_fields_set >= _IDENTITY:
             return event
