@@ -6,17 +6,20 @@ One request is one transaction, and several ``table()`` calls would be several: 
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Any, Literal, NamedTuple, NotRequired, Self, cast
 
 import httpx
 from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions
+from typing_extensions import TypedDict
 
 from events import Event
+from worker.answers import misshapen, shaped
 from worker.elements import Element, element
-from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnclassifiedFault, UnknownCompany
+from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnknownCompany
 from worker.faults import Failure, classify
 from worker.settings import Settings
+from worker.transport import cause
 
 PERSIST = "botlive_persist"
 """The SQL function that persists a batch."""
@@ -30,10 +33,21 @@ OURS = {"BL001": CommandRefused, "BL002": DeploymentFault}
 """The SQLSTATEs whose messages are ours: they quote no value."""
 
 
+Kind = Literal["persisted", "duplicate", "unknown_company", "refused"]
+
+
+class Said(TypedDict):
+    """How ``botlive_persist`` says what became of one event."""
+
+    outcome: Kind
+    reason: NotRequired[str]
+    session_written: NotRequired[bool]
+
+
 class Outcome(NamedTuple):
     """What became of one event."""
 
-    kind: Literal["persisted", "duplicate", "unknown_company", "refused"]
+    kind: Kind
     reason: str = ""
     session_written: bool = False
 
@@ -110,7 +124,7 @@ class Gateway:
                 raise OURS[error.code](error.message) from None
             failure = self._replies.failure(error.code, error.message)
         except httpx.RequestError as error:
-            failure = Failure(None, None, type(error).__name__, None, transport=True)
+            failure = Failure(None, None, "", None, transport=True, trouble=cause(error))
         except (ValueError, RecursionError):  # the answer is no JSON, or half of one, or too deep
             failure = self._replies.failure(None, None)
         # Outside the handlers: the cause may quote a row, and tracebacks would show it.
@@ -147,14 +161,11 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _outcomes(answer: Any, expected: int) -> list[Outcome]:
-    try:
-        outcomes = [
-            Outcome(said["outcome"], said.get("reason", ""), said.get("session_written", False))
-            for said in answer
-        ]
-    except (TypeError, KeyError, AttributeError):
-        outcomes = []
-    # A piece of JSON comes from supabase-py as text, whose letters are no outcomes.
-    if not isinstance(answer, list) or len(outcomes) != expected:
-        raise UnclassifiedFault("the database's answer is not of the form expected: run `botlive migrate`")
+    outcomes = [_outcome(said) for said in shaped(answer, list[Said])]
+    if len(outcomes) != expected:
+        raise misshapen(answer)
     return outcomes
+
+
+def _outcome(said: Said) -> Outcome:
+    return Outcome(said["outcome"], said.get("reason", ""), said.get("session_written", False))
