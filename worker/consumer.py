@@ -71,7 +71,7 @@ class Consumer(GuardedWorker):
         )
         self._patience = patience
         self._gateway = gateway
-        self._stopping = False
+        self._stopping = self._has_asked = False
         self._told: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
 
@@ -114,11 +114,12 @@ class Consumer(GuardedWorker):
                 return cast("Job", batch), self.queues[0]
             elif self._batches:
                 self._conclude()
-            elif not self._breaker.is_open and not self._claims.has_more():
+            elif not self._claims.has_more():
                 if timeout is None or time.monotonic() > idle_until:
                     self._is_done = True
                     return None
-                self._rest()
+                if not self._breaker.is_open:
+                    self._rest()
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -206,22 +207,32 @@ class Consumer(GuardedWorker):
             self._conclude()
 
     def _may_claim(self) -> bool:
-        """Whether the way to Supabase is free; finds it out when a probe is due."""
-        if not self._breaker.is_open:
+        """Whether the way to Supabase is free; finds it out at the start, and when a probe is due."""
+        if self._has_asked and not self._breaker.is_open:
             return True
         if self._breaker.wait > 0:
             self._breaker.doze()
             return False
+        self._has_asked = True
+        if fault := self._asked():
+            self._breaker.probe_failed(fault)
+            self._tell()
+            return False
+        if self._breaker.is_open:
+            self._breaker.probe_passed()
+        return True
+
+    def _asked(self) -> WorkerError | None:
+        """What stands in the way, by a call that carries no event."""
         try:
             in_thread(self._gateway.probe).result(self._patience)
         except TimeoutError:
-            self._breaker.probe_failed(TransientFault("Supabase does not answer in time: the events wait"))
-            return False
+            return TransientFault("Supabase does not answer in time: the events wait")
+        except WorkerError as fault:
+            return fault
         except Exception as error:  # noqa: BLE001 # whatever it is, events that it stops must wait
-            self._breaker.probe_failed(error if isinstance(error, WorkerError) else own_fault(error))
-            return False
-        self._breaker.probe_passed()
-        return True
+            return own_fault(error)
+        return None
 
     def _leave(self) -> None:
         """Conclude what is under way, give back what is not known to be done, and let the lease go."""

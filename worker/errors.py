@@ -8,6 +8,7 @@ import shlex
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from events.errors import BotliveError
@@ -38,7 +39,9 @@ class WaitsApart(WorkerError):
     ``plain`` is what ``botlive_admits`` is asked with.
     """
 
-    def __init__(self, message: str | None = None, *, plain: Mapping[str, Any]) -> None:
+    def __init__(
+        self, message: str | None = None, *, plain: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         super().__init__(message)
         self.plain = plain
 

@@ -7,24 +7,20 @@ One request is one transaction, and several ``table()`` calls would be several: 
 import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Self, cast, get_args
+from typing import Any, Literal, NamedTuple, NotRequired, Self, cast
 
 import httpx
 from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions
+from typing_extensions import TypedDict
 
 from events import Event
+from worker.answers import misshapen, shaped
 from worker.elements import Element, element
-from worker.errors import (
-    CommandRefused,
-    DeploymentFault,
-    EventRefused,
-    UnclassifiedFault,
-    UnknownCompany,
-    WaitsApart,
-)
+from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnknownCompany, WaitsApart
 from worker.faults import Failure, classify
 from worker.settings import Settings
+from worker.transport import cause
 
 PERSIST = "botlive_persist"
 """The SQL function that persists a batch."""
@@ -41,10 +37,22 @@ OURS = {"BL001": CommandRefused, "BL002": DeploymentFault}
 """The SQLSTATEs whose messages are ours: they quote no value."""
 
 
+Kind = Literal["persisted", "duplicate", "unknown_company", "refused", "apart"]
+
+
+class Said(TypedDict):
+    """How ``botlive_persist`` says what became of one event."""
+
+    outcome: Kind
+    reason: NotRequired[str]
+    plain: NotRequired[dict[str, Any]]
+    session_written: NotRequired[bool]
+
+
 class Outcome(NamedTuple):
     """What became of one event."""
 
-    kind: Literal["persisted", "duplicate", "unknown_company", "refused", "apart"]
+    kind: Kind
     reason: str = ""
     session_written: bool = False
     plain: Mapping[str, Any] = MappingProxyType({})
@@ -60,10 +68,6 @@ class Outcome(NamedTuple):
             case "apart":
                 return WaitsApart(self.reason, plain=self.plain)
         return None
-
-
-_KINDS = set(get_args(Outcome.__annotations__["kind"]))
-_FORM = "the database's answer is not of the form expected: run `botlive migrate`"
 
 
 class Gateway:
@@ -115,10 +119,12 @@ class Gateway:
         Raises:
             WorkerError: the call failed as a whole.
         """
-        answer = self.call(ADMITS, {"plain_events": list(plain_events)})
-        if not isinstance(answer, list) or len(answer) > len(plain_events):
-            raise UnclassifiedFault(_FORM)
-        return [None if reason is None else str(reason) for reason in answer]
+        asked = list(plain_events)
+        answer = self.call(ADMITS, {"plain_events": asked})
+        reasons = shaped(answer, list[str | None])
+        if len(reasons) > len(asked):
+            raise misshapen(answer)
+        return reasons
 
     def probe(self) -> None:
         """Find out whether events would go through, by a call that carries none.
@@ -143,7 +149,7 @@ class Gateway:
                 raise OURS[error.code](error.message) from None
             failure = self._replies.failure(error.code, error.message)
         except httpx.RequestError as error:
-            failure = Failure(None, None, type(error).__name__, None, transport=True)
+            failure = Failure(None, None, "", None, transport=True, trouble=cause(error))
         except (ValueError, RecursionError):  # the answer is no JSON, or half of one, or too deep
             failure = self._replies.failure(None, None)
         # Outside the handlers: the cause may quote a row, and tracebacks would show it.
@@ -180,19 +186,13 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _outcomes(answer: Any, expected: int) -> list[Outcome]:
-    try:
-        outcomes = [
-            Outcome(
-                said["outcome"],
-                said.get("reason", ""),
-                said.get("session_written", False),
-                said.get("plain", {}),
-            )
-            for said in answer
-        ]
-    except (TypeError, KeyError, AttributeError):
-        outcomes = []
-    # A piece of JSON comes from supabase-py as text, whose letters are no outcomes.
-    if not isinstance(answer, list) or len(outcomes) != expected or {one.kind for one in outcomes} - _KINDS:
-        raise UnclassifiedFault(_FORM)
+    outcomes = [_outcome(said) for said in shaped(answer, list[Said])]
+    if len(outcomes) != expected:
+        raise misshapen(answer)
     return outcomes
+
+
+def _outcome(said: Said) -> Outcome:
+    return Outcome(
+        said["outcome"], said.get("reason", ""), said.get("session_written", False), said.get("plain", {})
+    )

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from events import InvalidEvent
 from events.job import Call, Keys
 from worker import ndjson
+from worker.answers import shaped
 from worker.errors import TransientFault
 from worker.failure import reason
 from worker.gateway import Gateway
@@ -109,7 +110,7 @@ def _conclude(chunk: list[Line], desk: "Desk", gateway: Gateway, tally: Counter[
     # Redis first: what leaves the queue meanwhile is in the inbox by the time that this is asked.
     found = desk.find([line.call for line in chunk])
     ids = [line.call.own_id for line in chunk]
-    persisted = gateway.call(PERSISTED, {"event_ids": ids})
+    persisted = shaped(gateway.call(PERSISTED, {"event_ids": ids}), dict[str, str])
     for line, event_id, job in zip(chunk, ids, found, strict=True):
         outcome, reason = _outcome(line, persisted.get(event_id), job)
         tally[outcome] += 1
