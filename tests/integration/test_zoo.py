@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -20,6 +21,7 @@ from worker.gateway import element
 from worker.migrations import check, migrate
 
 Database = psycopg.Connection[dict[str, Any]]
+_CLAIMS = b"""select set_config('request.jwt.claims', '{"role": "service_role"}', true)"""
 SHOPS = ("boutique-awa", "mode-fatou")
 
 
@@ -71,6 +73,7 @@ class Project:
         """The outcomes, by the function that the worker calls."""
         with self.database.transaction():
             self.database.execute("set local role service_role")
+            self.database.execute(_CLAIMS)  # as the API sets them
             batch = Jsonb([element(event) for event in events])
             row = self.database.execute("select public.botlive_persist(%s, true) as said", [batch]).fetchone()
         assert row
@@ -111,16 +114,32 @@ def a_day(shop: str) -> list[Event]:
     ]
 
 
+# As the role `postgres` of a hosted project: it owns the tables and may become the API's roles, and is
+# neither a superuser nor the owner of the schema auth.
+OWNER = b"""
+do $$ begin
+  if to_regrole('projects_owner') is null then
+    create role projects_owner login createdb createrole bypassrls password 'projects_owner';
+    grant anon, authenticated, service_role to projects_owner;
+  end if;
+  execute format('alter database %I owner to projects_owner', current_database());
+end $$;
+grant usage on schema auth to projects_owner;
+grant all on all tables in schema auth to projects_owner;
+"""
+
+
 @pytest.fixture
 def project(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Project]:
     """The member, before our migrations."""
-    with (
-        empty_database(stack) as url,
-        psycopg.connect(url, autocommit=True, row_factory=dict_row) as database,
-    ):
-        database.execute(base())
-        database.execute(request.param.sql.encode())
-        yield Project(request.param, url, database)
+    with empty_database(stack) as server_url:
+        with connect(server_url) as server:
+            server.execute(OWNER)
+        url = make_conninfo(server_url, user="projects_owner", password="projects_owner")  # noqa: S106 # local
+        with connect(url) as database:
+            database.execute(base())
+            database.execute(request.param.sql.encode())
+            yield Project(request.param, url, database)
 
 
 @pytest.mark.slow
