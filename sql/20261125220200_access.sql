@@ -59,24 +59,25 @@ $$;
 comment on function botlive.lets_strangers_in is
   'Whether a policy''s condition is true of one of the rows, for an unknown user.';
 
-create or replace function botlive.opens_by(policy pg_catalog.pg_policy, role_name text)
-returns setof text
+create or replace function botlive.opens_by(
+  policy pg_catalog.pg_policy, role_name text, with_changed_rows boolean default false)
+returns table (condition text, is_new boolean)
 language sql
 stable
 set search_path = ''
 as $$
   -- What must be true for a policy to give somebody a row, or to let him write a new one. Restrictive policies
-  -- limit it. Who changes a row must reach it first, so that what the new row must be opens nothing by itself.
+  -- limit it. Who changes a row must reach it first: what the changed row must be lets in nobody by itself.
   select concat_ws(' and ', c.condition, (
     select string_agg(format('(%s)', case when c.is_new
         then pg_catalog.pg_get_expr(coalesce(x.polwithcheck, x.polqual), x.polrelid)
         else coalesce(pg_catalog.pg_get_expr(x.polqual, x.polrelid), 'true') end), ' and ')
     from pg_catalog.pg_policy x
     where x.polrelid = policy.polrelid and not x.polpermissive and x.polcmd in ('*', policy.polcmd)
-      and (x.polroles @> array[0::oid] or x.polroles @> array[role_name::regrole::oid])))
+      and (x.polroles @> array[0::oid] or x.polroles @> array[role_name::regrole::oid]))), c.is_new
   from (values
     (pg_catalog.pg_get_expr(policy.polqual, policy.polrelid), false),
-    (case when policy.polcmd in ('a', '*') then pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid) end, true)
+    (case when policy.polcmd in ('a', '*') or with_changed_rows then pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid) end, true)
   ) as c (condition, is_new)
   where c.condition is not null and policy.polpermissive
     and (policy.polroles @> array[0::oid] or policy.polroles @> array[role_name::regrole::oid])
@@ -122,23 +123,35 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  policy pg_catalog.pg_policy;
+  open_one record;
 begin
-  for policy in
-    select p.*
+  for open_one in
+    select p.polname, p.polcmd, botlive.policy_sql(p) as former, x.for_new_rows_only,
+      pg_catalog.pg_get_expr(p.polqual, p.polrelid) as condition,
+      pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as former_check
     from pg_catalog.pg_policy p
-    where p.polrelid = relation and exists (
-      select from (values ('anon'), ('authenticated')) as r (role_name), botlive.opens_by(p, r.role_name) condition
-      where botlive.lets_strangers_in(relation, condition, r.role_name, jsonb_build_array(botlive.strange_row(relation))))
+    cross join lateral (
+      select bool_and(o.is_new) as for_new_rows_only
+      from (values ('anon'), ('authenticated')) as r (role_name), botlive.opens_by(p, r.role_name) o
+      where botlive.lets_strangers_in(relation, o.condition, r.role_name,
+        jsonb_build_array(botlive.strange_row(relation)))
+    ) x
+    where p.polrelid = relation and x.for_new_rows_only is not null
   loop
-    perform botlive.note_taken(relation, 'policy', policy.polname, 'it was true for everyone',
-      botlive.policy_sql(policy));
-    execute format('drop policy %I on %s', policy.polname, relation);
+    if open_one.polcmd = '*' and open_one.for_new_rows_only then
+      -- Everyone could add rows; to own rows it gives what it gave.
+      perform botlive.note_taken(relation, 'policy', open_one.polname, 'everyone could add rows by it',
+        format('alter policy %I on %s with check (%s);', open_one.polname, relation, open_one.former_check));
+      execute format('alter policy %I on %s with check (%s)', open_one.polname, relation, open_one.condition);
+    else
+      perform botlive.note_taken(relation, 'policy', open_one.polname, 'it was true for everyone', open_one.former);
+      execute format('drop policy %I on %s', open_one.polname, relation);
+    end if;
   end loop;
 end
 $$;
 comment on function botlive.replace_open_policies is
-  'Drops the policies that are true for everyone; every other policy stays.';
+  'Drops the policies that are true for everyone, or takes that part of them; every other policy stays.';
 
 create or replace function botlive.uses(relation regclass, grantee text, privilege text)
 returns boolean

@@ -369,12 +369,18 @@ begin
         and a.atttypid not in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype));
     return query
       select known.name::text, p.polname::text, string_agg(r.name, ' and ' order by r.name),
-        format('drop policy %I on %s;', p.polname, known.name)
-      from pg_catalog.pg_policy p, (values ('anon'), ('authenticated')) as r (name)
-      where p.polrelid = known.name and p.polname not like 'botlive^_owner^_%' escape '^' and exists (
-        select from botlive.opens_by(p, r.name) condition
-        where botlive.lets_strangers_in(known.name, condition, r.name, others, '{"email": "somebody@example.org"}'))
-      group by p.polname;
+        case when x.changed_rows_only then format('alter policy %I on %s with check (%s);', p.polname, known.name,
+            pg_catalog.regexp_replace(pg_catalog.pg_get_expr(p.polqual, p.polrelid), '[[:space:]]*\n[[:space:]]*', ' ', 'g'))
+          else format('drop policy %I on %s;', p.polname, known.name) end
+      from pg_catalog.pg_policy p, (values ('anon'), ('authenticated')) as r (name),
+        lateral (
+          select bool_and(o.is_new) and p.polqual is not null as changed_rows_only
+          from botlive.opens_by(p, r.name, true) o
+          where botlive.lets_strangers_in(known.name, o.condition, r.name, others, '{"email": "somebody@example.org"}')
+        ) x
+      where p.polrelid = known.name and p.polname not like 'botlive^_owner^_%' escape '^'
+        and x.changed_rows_only is not null
+      group by p.polname, p.polqual, p.polrelid, x.changed_rows_only;
   end loop;
 end
 $$;

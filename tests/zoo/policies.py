@@ -159,8 +159,20 @@ POLICIES = (
         create policy "owners change" on public.orders for update to authenticated
           using (company_id in (select c.id from public.companies c where c.owner_id = auth.uid())) with check (true);
         create policy "owners see" on public.companies for select to authenticated using (owner_id = auth.uid())""",
+        named=('alter policy "owners change" on public.orders with check ((company_id IN',),
         unnamed=("replaced policy",),
         asks=(Ask("owner", _FACTS), Ask("other", _FACTS, 0)),
+    ),
+    Member(
+        "own-rows-and-new-ones-for-everyone",
+        _OWNERS + """alter policy "owners keep their orders" on public.orders with check (true)""",
+        named=('alter policy "owners keep their orders" on public.orders with check (true);',),
+        asks=(
+            Ask("owner", _OWN_ID),
+            Ask("owner", _FACTS),
+            Ask("owner", "delete from public.orders where id = %(order)s"),
+            Ask("other", _OWN_ID, "42501"),
+        ),
     ),
     Member(
         "open-but-restricted",
