@@ -18,6 +18,7 @@ from tests.integration.conftest import empty_database
 from tests.integration.line import PHONE, order
 from tests.zoo import ZOO, Ask, Member, base
 from worker.gateway import element
+from worker.errors import MigrationFailed
 from worker.migrations import check, migrate
 
 Database = psycopg.Connection[dict[str, Any]]
@@ -198,3 +199,65 @@ def _is_whole(database: Database, events: list[Event], outcomes: list[str]) -> N
         "select count(*) as n from botlive.inbox where event_id = any(%s)", [[one.event_id for one in events]]
     ).fetchone()
     assert kept == {"n": outcomes.count("persisted")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("project", [Member("plain", "")], ids=str, indirect=True)
+def test_tables_of_another_owner_are_named_with_the_cure(project: Project, stack: Stack) -> None:
+    """The role that migrates may not change them: one message for all, and its cure works."""
+    owner = "projects_owner"
+    tables = ("public.orders", "public.activities")
+    server_url = make_conninfo(stack.postgres.url, dbname=project.database.info.dbname)
+    with connect(server_url) as server:
+        for table in tables:
+            server.execute(f"alter table {table} owner to postgres".encode())
+        with pytest.raises(MigrationFailed, match="as their owner run: ") as refused:
+            project.migrate()
+        for table in tables:
+            assert f"alter table {table} owner to {owner};" in str(refused.value)
+        server.execute(str(refused.value).partition("run: ")[2].removesuffix("(42501)").encode())
+    project.migrate()
+    assert project.findings()[True] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "project",
+    [Member("owned-companies", "alter table public.companies alter column owner_id set not null")],
+    ids=str,
+    indirect=True,
+)
+def test_companies_that_need_an_owner_are_no_fault(project: Project) -> None:
+    """They are rehearsed with somebody; where nobody has signed up yet it is a note, and says what to do."""
+    project.migrate()
+    assert project.findings() | {False: []} == {True: [], False: []}
+    project.database.execute("delete from auth.users")
+    findings = project.findings()
+    assert findings[True] == []
+    assert any("no new shop can be made" in words and "company link" in words for words in findings[False])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "project",
+    [
+        Member(
+            "no-ends",
+            """create function public.theirs() returns trigger language plpgsql as
+              $$ begin raise exception 'it never ends'; end $$;
+            create trigger theirs before update on public.bot_sessions
+              for each row execute function public.theirs()""",
+        )
+    ],
+    ids=str,
+    indirect=True,
+)
+def test_a_shop_whose_sessions_cannot_end_lets_toggles_wait(project: Project) -> None:
+    """The rehearsal begins and ends a session: also where one is open, an end that fails is the shop's fault."""
+    project.migrate()
+    project.settle()
+    assert any("live_toggled: a new shop can take no such event" in words for words in project.findings()[True])
+    begin, end = (LiveToggled(company_id=SHOPS[0], enabled=enabled) for enabled in (True, False))
+    assert project.persist(begin) == ["persisted"]
+    assert project.persist(end) == ["apart"]
+    assert project.persist(*a_day(SHOPS[0])[:3]) == ["persisted"] * 3
