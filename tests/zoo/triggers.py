@@ -131,6 +131,12 @@ TRIGGERS = (
           for each statement execute function public.theirs()""",
     ),
     Member(
+        "one-pending-order-a-customer",
+        """create unique index one_pending on public.orders (company_id, customer_name) where status = 'pending';
+        create unique index one_line on public.activities (company_id, title, description, created_at)""",
+        later="insert into public.orders (company_id, customer_name) values (%(shop)s, 'Vente')",
+    ),
+    Member(
         "one-open-session",
         "create unique index one_open on public.bot_sessions (company_id) where ended_at is null",
     ),
