@@ -74,11 +74,10 @@ HANDSHAKES = {
     "CERTIFICATE_REQUIRED": _OWN_CERTIFICATE,
     "BAD_CERTIFICATE": _OWN_CERTIFICATE,
 }
-CLOSED = Cause(
-    "the connection to Redis was closed", "see that it runs, and that rediss:// is used where it wants TLS"
-)
-FAILS = Cause("the connection to Redis fails", "see that it runs, and that REDIS_URL names it")
-LATE = Cause("Redis gave no answer in time", "see that it runs, and that REDIS_URL names it")
+_SEE = "see that it runs, and that REDIS_URL names its port, with rediss:// where that is for TLS"
+FAILS = Cause("the connection to Redis fails", _SEE)
+LATE = Cause("Redis gave no answer in time", _SEE)
+CLOSED = Cause("the connection to Redis was closed", _SEE)
 _PLACE = Cause("there is no way to the host of Redis", "check the network and REDIS_URL")
 _FILE = Cause(
     "a file that REDIS_URL names cannot be opened", "check its path and rights: a socket or a certificate"
@@ -130,7 +129,7 @@ KINDS = (
         "No master found for",
     ),
     Kind(
-        Cause("Redis asks for a password", "put it into REDIS_URL (redis://:PASSWORD@…)", lasts=True),
+        Cause("Redis asks for a password", "put it into REDIS_URL, before the host", lasts=True),
         "NOAUTH|Authentication required|must be called with the client already authenticated",
     ),
     Kind(
@@ -177,7 +176,11 @@ KINDS = (
     ),
     Kind(
         Cause("Redis is changing its role", "wait for the failover"),
-        "UNBLOCKED|REDIRECT|NOREPLICAS|FAILOVER",
+        "UNBLOCKED|REDIRECT|FAILOVER",
+    ),
+    Kind(
+        Cause("Redis has too few replicas to write", "bring them back, or lower min-replicas-to-write"),
+        "NOREPLICAS",
     ),
     Kind(
         Cause("Redis is busy with a script or a module", "wait for it, or end it (SCRIPT KILL)"),

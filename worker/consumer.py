@@ -30,12 +30,12 @@ from worker.background import in_thread
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
-from worker.durability import doubts
 from worker.errors import TransientFault, WorkerError
 from worker.event_job import EventJob
 from worker.gateway import Gateway
 from worker.ledger import Ledger
 from worker.persister import Persister
+from worker.way import entering, way_of
 
 _IDLE = 2.0  # seconds that one wait for a job may last
 _SLICE = 0.25  # seconds of one wait for an answer
@@ -74,9 +74,8 @@ class Consumer(SimpleWorker):
 
     def run(self, *, burst: bool) -> None:
         """Work until told to stop; with ``burst``, until the queue is empty."""
-        for doubt in doubts(self.connection):
-            self._log.warning("Redis may lose events", reason=doubt)
-        self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
+        with entering(self.connection):
+            self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
         try:
             self.work(burst=burst, logging_level=None)
         finally:
@@ -127,7 +126,8 @@ class Consumer(SimpleWorker):
     def run_maintenance_tasks(self) -> None:
         """RQ's; neither a full Redis nor a job that RQ cannot read ends the worker."""
         try:
-            super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
+            with way_of(self.connection).optional():
+                super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
         except redis.ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 # RQ raises anything at what it cannot read
