@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from events.errors import InvalidRedisUrl
 
@@ -32,6 +32,22 @@ KEEPALIVE: dict[str, Any] = {
     },
 }
 """Options of a TCP connection."""
+
+
+class _AskedAnew:
+    """Asks the Sentinels each time: redis-py itself would connect again to where the server was."""
+
+    def _connect(self: Any) -> Any:
+        self.host, self.port = self.connection_pool.get_master_address()
+        return super()._connect()  # type: ignore[misc] # of what it is mixed in with
+
+
+class _Managed(_AskedAnew, SentinelManagedConnection):
+    """Plain."""
+
+
+class _ManagedTls(_AskedAnew, SentinelManagedSSLConnection):
+    """With TLS."""
 
 
 def client(url: str, **options: Any) -> redis.Redis:
@@ -83,7 +99,9 @@ def _behind_sentinels(parts: SplitResult, options: dict[str, Any]) -> redis.Redi
         "retry": Retry(NoBackoff(), 0),
     }
     sentinel = Sentinel([_place(host) for host in hosts.split(",")], sentinel_kwargs=asked)
-    made: redis.Redis = sentinel.master_for(unquote(service), ssl=tls, **found)
+    made: redis.Redis = sentinel.master_for(
+        unquote(service), connection_class=_ManagedTls if tls else _Managed, **found
+    )
     return made
 
 
