@@ -122,6 +122,7 @@ def _failure(name: str, error: Exception) -> Exception | None:
 
 
 def _exit_code(failure: Exception) -> int:
+    from events.errors import InvalidRedisUrl
     from worker.errors import MissingExtra, SettingError
 
-    return 2 if isinstance(failure, MissingExtra | SettingError) else 1
+    return 2 if isinstance(failure, MissingExtra | SettingError | InvalidRedisUrl) else 1

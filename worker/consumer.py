@@ -30,13 +30,13 @@ from worker.background import in_thread
 from worker.batches import Batches, own_fault
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
-from worker.durability import doubts
 from worker.errors import TransientFault, WorkerEnded, WorkerError
 from worker.event_job import EventJob
 from worker.gateway import Gateway
 from worker.guarded import GuardedWorker
 from worker.ledger import Ledger
 from worker.persister import Persister
+from worker.way import entering
 
 _IDLE = 2.0  # seconds that one wait for a job may last
 _SLICE = 0.25  # seconds of one wait for an answer
@@ -79,12 +79,12 @@ class Consumer(GuardedWorker):
         """Work until told to stop; with ``burst``, until the queue is empty.
 
         Raises:
+            RedisUnusable: Redis does not let it in, or is none that it can use.
             WorkerEnded: it ended by an exception, which the log tells.
         """
-        for doubt in doubts(self.connection):
-            self._log.warning("Redis may lose events", reason=doubt)
-        self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
-        self._apart.start()
+        with entering(self.connection):
+            self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
+            self._apart.start()
         if burst:
             self._apart.tend()  # what is taken again must be on the queue before this looks empty
         try:

@@ -6,20 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-import redis
 import structlog
 import typer
-from redis.exceptions import RedisError
 
 from worker import listing
 from worker.correction import Change
-from worker.errors import InvalidSetting, TransientFault
+from worker.errors import InvalidSetting
 from worker.failure import Failure
 from worker.failures import Failures
 from worker.logs import configure
 from worker.ndjson import report
 from worker.reasons import plain
 from worker.settings import QueueSettings
+from worker.terminal import redis_at
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -183,11 +182,8 @@ def _registry(*, logging: bool = False) -> Iterator[Failures]:
     settings = QueueSettings.from_env()
     if logging:
         _configure(settings)
-    try:
-        with redis.Redis.from_url(settings.redis_url, socket_timeout=30) as connection:
-            yield Failures(connection, settings.queue)
-    except (RedisError, OSError):  # the cause may quote a password
-        raise TransientFault("Redis gave no answer: run it again when it is back") from None
+    with redis_at(settings.redis_url) as connection:
+        yield Failures(connection, settings.queue)
 
 
 def _configure(settings: QueueSettings) -> None:

@@ -8,7 +8,8 @@ import typer
 from events import Publisher
 from events.errors import OutboxFailed, PublishError
 from events.outbox import LIMIT, Outbox
-from worker.errors import InvalidSetting, MissingSetting, TransientFault
+from worker.errors import InvalidSetting, MissingSetting
+from worker.terminal import fault
 
 _PATIENCE = 10.0  # seconds: a person at a terminal waits longer than a chat
 
@@ -29,10 +30,8 @@ def drain() -> None:
     try:
         with Publisher.from_env(within=_PATIENCE) as publisher:
             publisher.drain()
-    except PublishError:
-        raise TransientFault(
-            f"Redis gave no answer: {_waiting(outbox)} events wait on in the outbox"
-        ) from None
+    except PublishError as error:
+        raise fault(error, f"{_waiting(outbox)} events wait on in the outbox") from None
     # Not what drain counts: the publisher delivers in the background too.
     print(f"delivered {max(0, before - _waiting(outbox))}")
 
