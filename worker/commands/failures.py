@@ -114,7 +114,7 @@ def edit(
         raise typer.BadParameter("say what is to be changed", param_hint="--set, --unset")
     with _registry(logging=True) as registry:
         event = registry.edits.edit(job_id, changes)
-    fields = [plain(change.path) for change in changes]
+    fields = [change.shown for change in changes]
     log: Any = structlog.stdlib.get_logger("botlive")
     log.info("edited", event_id=str(event.event_id), event_type=event.type, job_id=job_id, fields=fields)
     typer.echo(f"edited and replayed {plain(job_id)}: {', '.join(fields)}")
