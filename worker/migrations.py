@@ -40,11 +40,10 @@ select checksum, exists (
 )
 from botlive.migrations applied where version = %s
 """
-# The time of now() is that of the transaction's begin, before it was its turn.
 _RECORD = b"""
-insert into botlive.migrations (version, name, checksum, applied_at) values (%s, %s, %s, clock_timestamp())
-on conflict (version) do update
-set name = excluded.name, checksum = excluded.checksum, applied_at = excluded.applied_at
+insert into botlive.migrations (version, name, checksum) values (%s, %s, %s)
+on conflict (version)
+do update set name = excluded.name, checksum = excluded.checksum, applied_at = now()
 """
 _TRAFFIC = ("40P01", "55P03")  # deadlock_detected, lock_not_available
 _PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)  # seconds before the next try
