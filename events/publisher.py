@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import islice
-from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
@@ -80,7 +79,7 @@ class Publisher:
         except ValueError:  # redis-py's own message may quote the password
             raise InvalidRedisUrl from None
         file = os.environ.get("BOTLIVE_OUTBOX")
-        outbox = Outbox(Path(file)) if file else None
+        outbox = Outbox.named(file) if file else None
         return cls(
             connection, queue=os.environ.get("BOTLIVE_QUEUE") or job.QUEUE, outbox=outbox, within=within
         )

@@ -12,7 +12,7 @@ import typer
 from redis.exceptions import RedisError
 
 from worker import listing
-from worker.errors import InvalidSetting, TransientFault
+from worker.errors import TransientFault
 from worker.failure import Failure
 from worker.failures import Failures
 from worker.logs import configure
@@ -72,9 +72,9 @@ def show(
     if not found:
         _refuse([job_id])
     for name, value in listing.facts(found[0]):
-        typer.echo(f"{name}: {value}")
+        print(f"{name}: {value}")
     if with_payload:
-        typer.echo(listing.pretty(found[0].call))
+        print(listing.pretty(found[0].call))
 
 
 @app.command()
@@ -95,7 +95,7 @@ def replay(
     with _registry() as registry:
         selected = (failure.job_id for failure in _select(registry, reason, company))
         outcome = registry.replay(ids or (registry.ids() if everything else list(selected)))
-    typer.echo(f"replayed {len(outcome.done)}")
+    print(f"replayed {len(outcome.done)}")
     for job_id in outcome.gone:
         report(f"{plain(job_id)}: its job is no more in Redis: `botlive failures discard` it")
     _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
@@ -120,7 +120,7 @@ def discard(
         wanted = [detail.failure for detail in registry.find(ids)] if ids else _select(registry, reason)
         done = registry.discard(list(wanted), why)
     _log(done, why)
-    typer.echo(f"discarded {len(done)}")
+    print(f"discarded {len(done)}")
     _refuse(set(ids or ()) - {failure.job_id for failure in done})
 
 
@@ -131,26 +131,19 @@ def discarded(as_json: AsJson = False) -> None:
         entries = list(registry.discarded())
     for entry in entries:
         told = {name: entry.get(name) or None for name in _DISCARDED}
-        typer.echo(json.dumps(told) if as_json else "\t".join(value or "-" for value in told.values()))
+        print(json.dumps(told) if as_json else "\t".join(value or "-" for value in told.values()))
 
 
 @contextmanager
 def _registry(*, logging: bool = False) -> Iterator[Failures]:
     settings = QueueSettings.from_env()
     if logging:
-        _configure(settings)
+        configure(settings.log_dir)
     try:
         with redis.Redis.from_url(settings.redis_url, socket_timeout=30) as connection:
             yield Failures(connection, settings.queue)
     except (RedisError, OSError):  # the cause may quote a password
         raise TransientFault("Redis gave no answer: run it again when it is back") from None
-
-
-def _configure(settings: QueueSettings) -> None:
-    try:
-        configure(settings.log_dir)
-    except OSError:
-        raise InvalidSetting("LOG_DIR", "cannot be made or written to") from None
 
 
 def _select(registry: Failures, reason: str | None = None, company: str | None = None) -> Iterator[Failure]:
@@ -184,7 +177,7 @@ def _show(found: Sequence[Failure], as_json: bool, limit: int | None) -> None:
     if terminal:
         listing.print_list(shown)
     for failure in () if terminal else shown:
-        typer.echo(json.dumps(failure.to_dict()) if as_json else "\t".join(listing.row(failure)))
+        print(json.dumps(failure.to_dict()) if as_json else "\t".join(listing.row(failure)))
     report(listing.summary(found, len(shown)))
 
 

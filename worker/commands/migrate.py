@@ -1,7 +1,5 @@
 """``botlive migrate``"""
 
-import typer
-
 from worker.migrations import migrate as apply
 from worker.settings import DatabaseSettings
 
@@ -9,4 +7,4 @@ from worker.settings import DatabaseSettings
 def migrate() -> None:
     """Bring the database DATABASE_URL to this version, and say what was done."""
     for line in apply(DatabaseSettings.from_env().database_url.get_secret_value()):
-        typer.echo(line)
+        print(line)
