@@ -87,4 +87,5 @@ class LogFile(WatchedFileHandler):
 
 
 def _words(trouble: OSError) -> str:
-    return f"{trouble.strerror or type(trouble).__name__}: the lines go to stderr alone until the file can be written"
+    why = trouble.strerror or type(trouble).__name__
+    return f"{why}: the lines go to stderr alone until the file can be written"
