@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import islice
-from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
@@ -78,7 +77,7 @@ class Publisher:
             retry=Retry(NoBackoff(), 0),  # redis-py's own would take seconds
         )
         file = os.environ.get("BOTLIVE_OUTBOX")
-        outbox = Outbox(Path(file)) if file else None
+        outbox = Outbox.named(file) if file else None
         return cls(
             connection, queue=os.environ.get("BOTLIVE_QUEUE") or job.QUEUE, outbox=outbox, within=within
         )

@@ -2,7 +2,7 @@
 
 Of RQ's private names it relies on ``BaseWorker._stop_requested``, and ``worker.event_job`` on three of
 ``Job``'s. It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and
-``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), ``worker.guarded`` guards others, and
+``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), ``worker.guard`` guards others, and
 ``worker.ledger`` calls ``handle_job_failure``. ``tests/integration/test_worker.py`` fails when a release
 moves one of them.
 """
@@ -33,7 +33,7 @@ from worker.claims import PREFIX, Batch, Claims
 from worker.errors import TransientFault, WorkerEnded, WorkerError
 from worker.event_job import EventJob
 from worker.gateway import Gateway
-from worker.guarded import GuardedWorker
+from worker.guard import GuardedWorker
 from worker.ledger import Ledger
 from worker.persister import Persister
 from worker.way import entering

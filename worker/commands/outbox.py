@@ -1,7 +1,6 @@
 """``botlive outbox``: what waits in a chat's outbox, also if that process never returns."""
 
 import os
-from pathlib import Path
 
 import typer
 
@@ -40,9 +39,10 @@ def _outbox() -> Outbox:
     name = os.environ.get("BOTLIVE_OUTBOX")
     if not name:
         raise MissingSetting("BOTLIVE_OUTBOX")
-    if not Path(name).exists():
+    outbox = Outbox.named(name)
+    if not outbox.path.exists():
         raise InvalidSetting("BOTLIVE_OUTBOX", "there is no such file: the chat makes it when Redis is away")
-    return Outbox(Path(name))
+    return outbox
 
 
 def _waiting(outbox: Outbox) -> int:

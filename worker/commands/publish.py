@@ -56,7 +56,7 @@ def publish(
         )
         raise typer.Exit(_NOT_CONFIRMED) from None
     kept = f"; {waiting} wait in the outbox" if waiting else ""
-    typer.echo(f"published {tally.published}, refused {tally.refused}{kept}")
+    print(f"published {tally.published}, refused {tally.refused}{kept}")
     raise typer.Exit(1 if tally.refused else 0)
 
 

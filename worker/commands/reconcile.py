@@ -79,7 +79,7 @@ def reconcile(
                 _conclude(chunk, desk, gateway, tally)
     finally:
         gateway.close()
-    typer.echo(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
+    print(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
     # A file without events is no proof of anything.
     raise typer.Exit(0 if 0 < tally.total() == tally["persisted"] else 1)
 
@@ -112,7 +112,7 @@ def _conclude(chunk: list[Line], desk: "Desk", gateway: Gateway, tally: Counter[
         outcome, reason = _outcome(line, persisted.get(event_id), job)
         tally[outcome] += 1
         if outcome != "persisted":
-            typer.echo(f"line {line.number}: {event_id} {outcome}{reason}")
+            print(f"line {line.number}: {event_id} {outcome}{reason}")
 
 
 def _outcome(line: Line, persisted: str | None, found: Found) -> tuple[str, str]:
