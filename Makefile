@@ -30,7 +30,7 @@ test-all: setup ## The long ones too (under fifteen minutes)
 
 # The chat's part, with pydantic and redis as old as we say that they may be, and today's test tools.
 LOWEST := .venv-lowest
-LOWEST_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py,clock contracts dropin handlers parsing publisher texts))
+LOWEST_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py,clock contracts dropin handlers key parsing publisher texts))
 
 test-lowest: $(LOWEST)/installed ## What the chat installs, at the lowest versions
 	$(LOWEST)/bin/python -m pytest --noconftest --hypothesis-profile=ci -p no:cacheprovider $(LOWEST_TESTS)
@@ -53,7 +53,7 @@ $(PEERS)/installed: requirements/peers.txt .venv/installed
 	@VIRTUAL_ENV=$(PEERS) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements/peers.txt
 	@touch $@
 
-chaos: setup ## Kills, restarts and a faulty path under load (SEED=1 EVENTS=10000; under three minutes)
+chaos: setup ## Kills, restarts and a faulty path under load (SEED=1 EVENTS=10000; under three minutes; Error 1: wrong, Error 3: a fault did not come about)
 	@$(BIN)/python -m tests.chaos
 
 lint: setup ## Style and types

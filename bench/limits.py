@@ -13,7 +13,8 @@ from pathlib import Path
 import psycopg
 
 from events import Event, parse_event
-from worker.gateway import Gateway, element
+from worker.elements import element
+from worker.gateway import Gateway
 from worker.settings import Settings
 
 

@@ -13,8 +13,8 @@ from bench.report import Table
 from bench.stage import ROUND_TRIP, Stage
 from events import Event
 from events.job import Call
-from worker.batches import read
-from worker.gateway import element
+from worker.decode import read
+from worker.elements import element
 
 _EVENTS = 20_000
 _BATCH = 500

@@ -12,7 +12,8 @@ import httpx
 from supabase import AsyncClient, AsyncClientOptions
 
 from events import parse_event
-from worker.gateway import PERSIST, Gateway, element
+from worker.elements import element
+from worker.gateway import PERSIST, Gateway
 from worker.settings import Settings
 
 # httpx makes one for each client, 20 ms; one for all is what its documentation advises.

@@ -74,7 +74,7 @@ def _toggling(given: Publisher | None) -> Callable[..., Any]:
 
     async def toggle_live_mode(wanted: Toggle) -> Enabled | Disabled:
         """Answers at once; the session's row begins or ends by the worker."""
-        event = LiveToggled(company_id=wanted.company_id, enabled=wanted.enable)
+        event = LiveToggled(company_id=wanted.company_id, enabled=wanted.enable, key=wanted.key)
         await publisher().apublish(event)
         return Enabled(session_id=event.event_id) if wanted.enable else Disabled()
 

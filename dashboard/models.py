@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from dashboard.shapes import ActiveOrder, Activity
 from events.contracts import Contract
-from events.fields import Identifier
+from events.fields import Identifier, Key
 
 _SHOP = "4OS4yFcf2LZwxhKojbAVbKuVuSdb"
 _SESSION = "01976f2e-5b7a-7c3d-9e21-3f6a8c0d1b42"
@@ -41,6 +41,7 @@ class Toggle(Contract):
 
     company_id: Identifier = Field(description="The shop's id in Botlive")
     enable: StrictBool = Field(description="On or off")
+    key: Key | None = Field(None, description="The caller's own id of this switch: sent twice, it is one")
 
 
 class Enabled(BaseModel):

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dashboard.shapes import ActiveOrder, Activity, active_order, activity
 from events.fields import Identifier
+from worker.answers import misshapen
 from worker.errors import EventRefused, InvalidSetting, TransientFault, UnclassifiedFault, WorkerError
 from worker.faults import Failure, classify
 from worker.masking import mask_text
@@ -85,7 +86,7 @@ class Reader:
                 return None
             case {"session": dict() as session}:
                 return session
-        raise _misshapen()
+        raise misshapen(answer)
 
     async def aclose(self) -> None:
         """Give the connections back."""
@@ -101,7 +102,7 @@ class Reader:
         answer = await self._ask(function, company_id, **arguments)
         rows = [] if answer is None else answer
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise _misshapen()
+            raise misshapen(answer)
         return rows
 
     async def _ask(self, function: str, company_id: str, **arguments: Any) -> Any:
@@ -154,10 +155,6 @@ def _fault(response: httpx.Response, document: Any) -> WorkerError:
 
 def _seconds(retry_after: str) -> float | None:
     return min(float(retry_after), _LONGEST_PAUSE) if retry_after.isdecimal() else None
-
-
-def _misshapen() -> UnclassifiedFault:
-    return UnclassifiedFault("the database's answer is not of the form expected: run `botlive migrate`")
 
 
 def _positive(limit: int) -> int:

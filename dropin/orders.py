@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from dropin.guard import guarded
-from dropin.sender import send
+from dropin.sender import Key, send
 from events import Item, OrderCompleted
 
 Order = dict[str, Any]
@@ -23,10 +23,13 @@ async def create_order(  # noqa: PLR0913 - the event's fields
     zone: str | None = None,
     phone: str | None = None,
     conversation_id: UUID | str | None = None,
-) -> Order:
+    key: Key | None = None,
+) -> Order | None:
     """An order is complete; amounts in FCFA.
 
-    The answer is the order as it will be written, with the ``id`` that it will have.
+    The answer is the order as it will be written, with the ``id`` that it will have: the same one for the
+    same ``key``. None: it fits no contract, the log names the field, and it stands in RQ's failed registry.
+    An order that Redis did not confirm, which the log says too, has its answer: it may arrive all the same.
     """
     fields = {
         "company_id": company_id,
@@ -38,7 +41,9 @@ async def create_order(  # noqa: PLR0913 - the event's fields
         "zone": zone,
         "phone": phone,
     }
-    sent = await send(OrderCompleted, fields)
+    sent = await send(OrderCompleted, {**fields, "key": key})
+    if not sent.fits:
+        return None
     return {**fields, "id": sent.event_id, "status": "pending"}
 
 

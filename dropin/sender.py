@@ -12,16 +12,26 @@ from dropin.fitting import fit
 from dropin.journal import logger, tell
 from events import Event, Publisher, PublishError
 from events.clock import new_id
+from events.identity import id_of_payload
 
 Fields = Mapping[str, Any]
+Key = str | int | UUID
+"""The chat's own name of what happened, such as a WhatsApp message's id."""
 
 
 class Sent(NamedTuple):
     """What became of one event."""
 
     event_id: str
+    fits: bool
+    """Whether it fits its contract; if not it is refused, in sight of people."""
     published: bool
-    """Whether it is on the queue."""
+    """Whether it is on the queue, or in the outbox."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it is on its way to the tables."""
+        return self.fits and self.published
 
 
 class Misfit(NamedTuple):
@@ -53,20 +63,30 @@ os.register_at_fork(after_in_child=_from_env.cache_clear)
 async def send(contract: type[Event], fields: Fields) -> Sent:
     """Publish the event that the fields make, or as it is what makes none."""
     event = _event(contract, fields)
-    return Sent(str(event.event_id), await _published(event))
+    return Sent(str(event.event_id), not isinstance(event, Misfit), await _published(event))
 
 
 def _event(contract: type[Event], fields: Fields) -> Event | Misfit:
+    kind = contract.model_fields["type"].default
     identity = new_id()
     fitted = fields
     try:
-        fitted = fit(fields)
+        fitted = fit(_named(fields))
+        identity = id_of_payload(kind, fitted) or identity
         return contract.model_validate({"event_id": identity, **fitted})
     except Exception as error:  # noqa: BLE001 - a value's own methods may raise anything
-        kind = contract.model_fields["type"].default
         problem = _problem(error)
         logger.warning("event %s (%s) does not fit: %s; a worker will refuse it", identity, kind, problem)
         return Misfit(identity, kind, fitted)
+
+
+def _named(fields: Fields) -> Fields:
+    """With the key as text: a number is as good as its digits, and an empty text is no key."""
+    key = fields.get("key")
+    if isinstance(key, int | UUID) and not isinstance(key, bool):
+        key = str(key)
+    rest = {name: value for name, value in fields.items() if name != "key"}
+    return rest if key is None or key == "" else {**rest, "key": key}
 
 
 def _problem(error: Exception) -> str:

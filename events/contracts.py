@@ -2,13 +2,23 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from events import clock
-from events.fields import Amount, Identifier, Instant, Name, Text, Uuid, Version
+from events.fields import Amount, Identifier, Instant, Key, Name, Text, Uuid, Version
+from events.identity import keyed_id
 
 
 class Contract(BaseModel):
@@ -21,7 +31,7 @@ class Event(Contract):
     """What every event carries."""
 
     event_id: Uuid = Field(default_factory=clock.new_id)
-    """The idempotency key; time-ordered where the publisher makes it (UUID version 7)."""
+    """The idempotency key; time-ordered (UUID version 7), or made from ``key`` where there is one."""
     type: str
     version: Version = 1
     company_id: Identifier
@@ -31,6 +41,23 @@ class Event(Contract):
     conversation_id: Uuid | None = None
     amended: tuple[Name, ...] | None = None
     """The fields whose text had to be cut or stripped to fit (``dropin``); stands in ``metadata``."""
+    key: Key | None = None
+    """The caller's own name of what happened (a message's id): the same thing twice is one event.
+
+    When it occurred is then no part of its content: whichever of the two comes first is persisted.
+    """
+
+    @model_validator(mode="after")
+    def _is_known_by_its_key(self) -> Self:
+        if self.key is None:
+            return self
+        identity = keyed_id(self.company_id, self.type, self.key)
+        if "event_id" not in self.model_fields_set:
+            self.__dict__["event_id"] = identity  # frozen for everybody else
+            self.model_fields_set.add("event_id")
+        elif self.event_id != identity:
+            raise PydanticCustomError("event_id_of_key", "event_id is not the one that its key makes")
+        return self
 
     def content(self) -> dict[str, Any]:
         """Its fields as JSON values, absent optionals left out."""
@@ -42,7 +69,10 @@ class Event(Contract):
 
     def digest(self) -> str:
         """A fingerprint of the content (SHA-256, hex): equal for equal events, however written."""
-        canonical = json.dumps(self.content(), sort_keys=True, separators=(",", ":"))
+        content = self.content()
+        if self.key is not None:
+            del content["occurred_at"]
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

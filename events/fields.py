@@ -110,6 +110,11 @@ Text = Annotated[str, Field(strict=True, max_length=LONGEST_TEXT), AfterValidato
 Name = Annotated[str, Field(strict=True, max_length=LONGEST_NAME), AfterValidator(_without_zero_byte)]
 """A short text: a name, a reference, a place, a phone number."""
 
+Key = Annotated[
+    str, Field(strict=True, min_length=1, max_length=LONGEST_NAME), AfterValidator(_without_zero_byte)
+]
+"""The caller's own name of what happened, such as a message's id."""
+
 Identifier = Annotated[
     str, Field(strict=True, min_length=1, max_length=128), AfterValidator(_without_zero_byte)
 ]

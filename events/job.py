@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from events import clock
 from events.contracts import AnyEvent, Event
 from events.fields import LONGEST_TEXT
+from events.identity import id_of_payload
 
 FUNCTION = "worker.job.persist"
 """The one function that a job of ours may call."""
@@ -82,20 +83,26 @@ class Call:
     @classmethod
     def of(cls, event: Event) -> "Call":
         """The call that persists the event."""
-        return cls._of(event.event_id, event.model_dump_json(exclude_none=True), event.type)
+        content = event.digest() if event.key is not None else None
+        return cls._of(event.event_id, event.model_dump_json(exclude_none=True), event.type, content)
 
     @classmethod
-    def unchecked(cls, event_id: UUID, event_type: str, payload: Mapping[str, Any]) -> "Call":
+    def unchecked(cls, event_id: UUID | None, event_type: str, payload: Mapping[str, Any]) -> "Call":
         """The call with which a worker will refuse a payload that fits no contract, and say why."""
+        plain = _Plain().of(payload)
+        made = id_of_payload(event_type, plain)
+        event_id = event_id or made or clock.new_id()
         identity = {"event_id": str(event_id), "type": event_type, "version": 1}
-        argument = {"occurred_at": str(clock.now()), **_Plain().of(payload), **identity}
+        argument = {"occurred_at": str(clock.now()), **plain, **identity}
         description = event_type if event_type in TYPES else "event"
-        return cls._of(event_id, json.dumps(argument), description)
+        content = _sha256(json.dumps({**argument, "occurred_at": None})) if event_id == made else None
+        return cls._of(event_id, json.dumps(argument), description, content)
 
     @classmethod
-    def _of(cls, event_id: UUID, argument: str, description: str) -> "Call":
+    def _of(cls, event_id: UUID, argument: str, description: str, content: str | None) -> "Call":
+        """With its content's digest where that is not the digest of all that is written of it."""
         data = f'["{FUNCTION}",null,[{argument}],{{}}]'
-        return cls(event_id, data, sha256(data.encode()).hexdigest()[:16], description)
+        return cls(event_id, data, (content or _sha256(data))[:16], description)
 
     @property
     def own_id(self) -> str:
@@ -106,6 +113,10 @@ class Call:
     def contested_id(self) -> str:
         """The job's id where another event waits under the same id: both must reach the worker."""
         return f"{self.event_id}-{self.digest}"
+
+
+def _sha256(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 class _Plain:

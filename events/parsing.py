@@ -21,6 +21,7 @@ _PLAIN = {  # problems for which pydantic's own words would quote a piece of the
     "datetime_from_date_parsing": "must be a date and time with a zone (ISO 8601)",
     "datetime_parsing": "must be a date and time with a zone (ISO 8601)",
 }
+_OWN = {"event_id_of_key": ("event_id", "is not the one that its key makes: leave it out")}
 _OURS = re.compile(r"[a-z_]{1,40}", re.IGNORECASE)
 
 
@@ -39,6 +40,8 @@ def parse_event(text: str | bytes) -> Event:
 def _invalid(detail: ErrorDetails) -> InvalidEvent:
     if not detail["loc"] and detail["type"] in _WHOLE:
         return InvalidEvent(*_WHOLE[detail["type"]])
+    if detail["type"] in _OWN:
+        return InvalidEvent(*_OWN[detail["type"]])
     problem = _PLAIN.get(detail["type"]) or detail["msg"].replace("Input should", "should")
     return InvalidEvent(_path(detail["loc"][1:]), problem[:1].lower() + problem[1:])
 

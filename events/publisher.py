@@ -14,7 +14,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from events import address, clock, job
+from events import address, job
 from events.coalescer import Coalescer
 from events.contracts import Event
 from events.courier import PAUSE, Courier
@@ -122,15 +122,16 @@ class Publisher:
     def publish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
-        """Put on the queue what fits no contract, and return the id (by default a fresh one) of its job.
+        """Put on the queue what fits no contract, and return the id of its job.
 
-        A worker refuses it with the name of the field: it stands in RQ's failed registry, where people
-        see it, and is not lost. The payload may hold anything.
+        By default its ``key`` makes the id, or it is a fresh one. A worker refuses it with the name of the
+        field: it stands in RQ's failed registry, where people see it, and is not lost. The payload may hold
+        anything.
 
         Raises:
             PublishError: neither Redis nor the outbox took it in time.
         """
-        call = Call.unchecked(event_id or clock.new_id(), event_type, payload)
+        call = Call.unchecked(event_id, event_type, payload)
         self._put([call])
         return call.event_id
 
@@ -138,7 +139,7 @@ class Publisher:
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
         """As ``publish_unchecked``, without blocking the event loop."""
-        call = Call.unchecked(event_id or clock.new_id(), event_type, payload)
+        call = Call.unchecked(event_id, event_type, payload)
         await self._aput([call])
         return call.event_id
 

@@ -1,4 +1,4 @@
-"""Writes one file of exact versions with hashes per extra: ``make lock``.
+"""Writes one file of exact versions with hashes per extra, and that of the platforms: ``make lock``.
 
 They name no download address: whoever installs takes the packages from the index of his machine.
 """
@@ -13,6 +13,15 @@ PROJECT = HERE.parent / "pyproject.toml"
 UV = Path(sys.executable).with_name("uv")
 
 
+PLATFORMS = HERE.parent / "requirements.txt"
+_PLATFORMS_HEAD = """\
+# Written by `make lock`: what a platform installs that looks for a Procfile (docs/deploy.md): worker,
+# dashboard and the migrations. No hashes: pip refuses a folder beside them. Railway's builder has the whole
+# repository at hand for the installation only where this file says file://, so it is said here.
+.
+"""
+
+
 def compile_to(target: str, *arguments: str, given: str | None = None) -> None:
     """Resolve for Python 3.11 and newer, on every platform."""
     command = [UV, "pip", "compile", "--quiet", "--universal", "--upgrade", "--python-version", "3.11"]
@@ -21,12 +30,22 @@ def compile_to(target: str, *arguments: str, given: str | None = None) -> None:
     subprocess.run([*command, *arguments, "--output-file", output], input=given, text=True, check=True)
 
 
+def compile_platforms() -> None:
+    """The versions of the other files, for a platform's ``pip install -r requirements.txt``."""
+    command = [UV, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--no-annotate"]
+    command += ["--no-header", "--no-emit-index-url", "--constraint", HERE / "dev.txt"]
+    command += ["--extra", "worker", "--extra", "dashboard", PROJECT]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    PLATFORMS.write_text(_PLATFORMS_HEAD + done.stdout, encoding="utf-8")
+
+
 def main() -> None:
-    """The plain install, each extra, and uv itself."""
+    """The plain install, each extra, uv itself, and the platforms' file."""
     compile_to("base", str(PROJECT))
     for extra in tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]:
         compile_to(extra, "--extra", extra, str(PROJECT))
     compile_to("uv", "-", given="uv")
+    compile_platforms()
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ def _activity(event: AnyEvent, shop: UUID) -> Row:
     metadata = _json(event)
     for shared in ("type", "version", "company_id", "occurred_at"):
         del metadata[shared]
+    metadata.pop("key", None)
     return {
         "company_id": shop,
         "conversation_id": event.conversation_id,

@@ -1,35 +1,35 @@
 """Batches on their way to the database, one ahead of the other, and what becomes of their jobs."""
 
-import json
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
-from events import Event
-from events.job import FUNCTION
+import structlog
+
+from worker.apart import Group, Kind
 from worker.background import in_thread
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
+from worker.decode import read
+from worker.elements import plain
 from worker.errors import (
     EventRefused,
+    HandlerFailed,
     OutageOfOne,
+    OwnFault,
     PoisonousEvent,
     TransientFault,
-    UndecodableJob,
-    UnknownFunction,
+    WaitsApart,
     WorkerError,
 )
-from worker.job import decode, decode_text
 from worker.persister import Delivery, Persister
 
 DEPTH = 2
 """Batches under way at once: while one is in the database, the next is claimed and prepared."""
 DEATHS = 3
 """Unclean deaths with one event alone in hand, after which it is set aside."""
-
-_HEAD, _TAIL = f'["{FUNCTION}",null,['.encode(), b"],{}]"
 
 
 class Books(Protocol):
@@ -45,12 +45,25 @@ class Books(Protocol):
         """These wait again, in order, as if they had never been taken."""
 
 
+class Aside(Protocol):
+    """What is told of the events that wait apart (``worker.apart.Apart``)."""
+
+    def group(self, kind: Kind) -> Group | None:
+        """Why events of the kind wait apart, if they do."""
+
+    def put(self, job_ids: Sequence[str], kind: Kind, group: Group) -> None:
+        """These wait apart."""
+
+    def judge(self, kind: Kind, plain: Mapping[str, Any]) -> WaitsApart | None:
+        """Whether it is the shop that takes no event of the kind."""
+
+
 class UnderWay(NamedTuple):
     """A batch that was sent."""
 
     deliveries: Sequence[Delivery]
-    answer: Future[list[EventRefused | None]]
-    is_apart: bool
+    answer: Future[list[EventRefused | WaitsApart | None]]
+    is_suspect: bool
     """Whether nothing else may be in hand meanwhile: a death would be blamed on that, too."""
     deadline: float
     """By the monotonic clock: what has not been answered by then is taken for not done."""
@@ -80,9 +93,12 @@ class UnderWay(NamedTuple):
 class Batches:
     """Sends batches, and concludes them in their order."""
 
-    def __init__(self, persister: Persister, books: Books, breaker: Breaker, *, patience: float) -> None:
+    def __init__(
+        self, persister: Persister, books: Books, apart: Aside, breaker: Breaker, *, patience: float
+    ) -> None:
         self._persister = persister
         self._books = books
+        self._apart = apart
         self._breaker = breaker
         self._patience = patience
         self._under_way: deque[UnderWay] = deque()
@@ -98,20 +114,21 @@ class Batches:
     @property
     def is_full(self) -> bool:
         """Whether an answer has to come before the next batch is sent."""
-        is_single = self._breaker.is_careful or any(batch.is_apart for batch in self._under_way)
+        is_single = self._breaker.is_careful or any(batch.is_suspect for batch in self._under_way)
         return len(self._under_way) >= (1 if is_single else DEPTH)
 
     def send(self, batch: Batch) -> None:
         """Set aside what cannot be read and send the rest."""
-        deliveries = [made for claim in batch.claims if (made := self._read(claim, batch.deaths))]
-        while self._under_way and batch.kind == "apart":
+        read = [made for claim in batch.claims if (made := self._read(claim, batch.deaths))]
+        deliveries = self._without_apart(read)
+        while self._under_way and batch.kind == "suspects":
             self.conclude()
         if deliveries and self._breaker.is_open:
             self._books.give_back([delivery.job_id for delivery in deliveries])
         elif deliveries:
             answer = in_thread(lambda: self._persister.persist(deliveries))
             deadline = time.monotonic() + self._patience
-            self._under_way.append(UnderWay(deliveries, answer, batch.kind == "apart", deadline))
+            self._under_way.append(UnderWay(deliveries, answer, batch.kind == "suspects", deadline))
 
     def conclude(self, timeout: float | None = None) -> None:
         """Wait for the oldest batch's answer and do what it says.
@@ -136,23 +153,41 @@ class Batches:
         elif isinstance(fault, WorkerError):
             self._failed(batch, fault)
         else:
-            raise fault
+            self._failed(batch, own_fault(fault))
 
     def _read(self, claim: Claim, deaths: int) -> Delivery | None:
+        if deaths >= DEATHS:
+            self._books.fail(claim.job_id, PoisonousEvent())
+            return None
         try:
-            if deaths >= DEATHS:
-                raise PoisonousEvent
-            return Delivery(claim.job_id, read(claim.data))
+            return Delivery.of(claim.job_id, read(claim.data))
         except EventRefused as error:
             self._books.fail(claim.job_id, error)
-            return None
+        except Exception as error:  # noqa: BLE001 # a bug in a contract raises anything
+            self._books.fail(claim.job_id, HandlerFailed(error))
+        return None
 
-    def _settle(self, batch: UnderWay, errors: Sequence[EventRefused | None]) -> None:
-        pairs = list(zip(batch.job_ids, errors, strict=True))
-        self._books.finish([job_id for job_id, error in pairs if error is None])
-        for job_id, error in pairs:
-            if error:
-                self._books.fail(job_id, error)
+    def _without_apart(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Those whose shop's tables take them, as far as is known; the others join what waits apart."""
+        kinds = {*map(_kind, deliveries)}
+        groups = {kind: group for kind in kinds if (group := self._apart.group(kind))}
+        for kind, group in groups.items():
+            self._apart.put([each.job_id for each in deliveries if _kind(each) == kind], kind, group)
+        return [delivery for delivery in deliveries if _kind(delivery) not in groups]
+
+    def _settle(self, batch: UnderWay, errors: Sequence[EventRefused | WaitsApart | None]) -> None:
+        pairs = list(zip(batch.deliveries, errors, strict=True))
+        self._books.finish([delivery.job_id for delivery, error in pairs if error is None])
+        waiting: defaultdict[Kind, list[str]] = defaultdict(list)
+        groups: dict[Kind, Group] = {}
+        for delivery, error in pairs:
+            if isinstance(error, WaitsApart):
+                waiting[_kind(delivery)].append(delivery.job_id)
+                groups[_kind(delivery)] = Group.of(error)
+            elif error:
+                self._books.fail(delivery.job_id, error)
+        for kind, job_ids in waiting.items():
+            self._apart.put(job_ids, kind, groups[kind])
 
     def _refused(self, batch: UnderWay, error: EventRefused) -> None:
         if len(batch.deliveries) == 1:
@@ -163,31 +198,24 @@ class Batches:
 
     def _failed(self, batch: UnderWay, fault: WorkerError) -> None:
         if self._breaker.failed(len(batch.deliveries), fault):
-            self._books.fail(batch.job_ids[0], OutageOfOne(cause=f"{type(fault).__name__}: {fault}"))
+            self._blame(batch.deliveries[0], fault)
         else:
             self._books.give_back(batch.job_ids)
 
-
-def read(data: bytes) -> Event:
-    """The event of a job's call.
-
-    Raises:
-        UnknownFunction: it calls another function; it is not called.
-        UndecodableJob: it is no call with one event.
-        EventRefused: the event does not fit its contract.
-    """
-    if data.startswith(_HEAD) and data.endswith(_TAIL):
-        return decode_text(data[len(_HEAD) : -len(_TAIL)])
-    try:
-        function, _, arguments, keywords = json.loads(data)
-        payload = _only(arguments, keywords)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        raise UndecodableJob from None
-    if function != FUNCTION:
-        raise UnknownFunction
-    return decode(payload)
+    def _blame(self, delivery: Delivery, fault: WorkerError) -> None:
+        """It failed alone again and again: for what it is, or because its shop takes none like it."""
+        shops_fault = self._apart.judge(_kind(delivery), plain(delivery.element))
+        if shops_fault:
+            self._apart.put([delivery.job_id], _kind(delivery), Group.of(shops_fault))
+        else:
+            self._books.fail(delivery.job_id, OutageOfOne(cause=f"{type(fault).__name__}: {fault}"))
 
 
-def _only(arguments: list[Any], keywords: dict[str, Any]) -> Any:
-    [argument] = [*arguments, *keywords.values()]
-    return argument
+def _kind(delivery: Delivery) -> Kind:
+    return Kind(delivery.event.company_id, delivery.event.type)
+
+
+def own_fault(error: BaseException) -> OwnFault:
+    """The fault that an unforeseen exception is: said with its stack, for the breaker says its name alone."""
+    structlog.stdlib.get_logger("botlive").error("own fault", exc_info=error)
+    return OwnFault(error)

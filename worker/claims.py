@@ -42,8 +42,8 @@ class Batch:
     """The jobs of one claim."""
 
     claims: Sequence[Claim] = ()
-    kind: Literal["batch", "apart", "stock"] = "batch"
-    """``apart``: under suspicion. ``stock``: RQ itself has to run the job at the queue's head."""
+    kind: Literal["batch", "suspects", "stock"] = "batch"
+    """``suspects``: to be run without others. ``stock``: RQ itself has to run the job at the queue's head."""
     deaths: int = 0
     """How often a worker died with its one job alone in hand; 0 where the last run was no such death."""
 
@@ -179,10 +179,10 @@ def _batch(answer: list[Any]) -> Batch:
     if kind == "stock":
         return Batch([Claim(_text(answer[1]), b"")], "stock")
     if kind == "alone":
-        return Batch([_one(answer[1], answer[2])], "apart", int(answer[3]))
+        return Batch([_one(answer[1], answer[2])], "suspects", int(answer[3]))
     pairs = zip(answer[1::2], answer[2::2], strict=True)
     claims = [_one(job_id, data) for job_id, data in pairs]
-    return Batch(claims, "apart" if kind == "apart" else "batch")
+    return Batch(claims, "suspects" if kind == "suspects" else "batch")
 
 
 def _one(job_id: bytes, data: bytes) -> Claim:

@@ -2,9 +2,9 @@
 
 Of RQ's private names it relies on ``BaseWorker._stop_requested``, and ``worker.event_job`` on three of
 ``Job``'s. It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and
-``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), and guards ``run_maintenance_tasks``,
-``register_birth``, ``register_death`` and ``set_state``; ``worker.ledger`` calls ``handle_job_failure``.
-``tests/integration/test_worker.py`` fails when a release moves one of them.
+``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), ``worker.guarded`` guards others, and
+``worker.ledger`` calls ``handle_job_failure``. ``tests/integration/test_worker.py`` fails when a release
+moves one of them.
 """
 
 import math
@@ -18,24 +18,25 @@ from typing import Any, cast
 from uuid import uuid4
 
 import redis
-import structlog
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.suspension import is_suspended
 from rq.worker import WorkerStatus
 
+from worker.apart import Apart, Store
 from worker.background import in_thread
-from worker.batches import Batches
+from worker.batches import Batches, own_fault
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
-from worker.errors import TransientFault, WorkerError
+from worker.errors import TransientFault, WorkerEnded, WorkerError
 from worker.event_job import EventJob
 from worker.gateway import Gateway
+from worker.guarded import GuardedWorker
 from worker.ledger import Ledger
 from worker.persister import Persister
-from worker.way import entering, way_of
+from worker.way import entering
 
 _IDLE = 2.0  # seconds that one wait for a job may last
 _SLICE = 0.25  # seconds of one wait for an answer
@@ -45,7 +46,7 @@ _GRACE = 6.0  # seconds that a stop waits for the answers of what is under way
 _PATIENCE = 9.0  # seconds after which a stop is no longer graceful; what is in hand is recovered
 
 
-class Consumer(SimpleWorker):
+class Consumer(GuardedWorker):
     """An RQ worker on one queue that takes many jobs at once."""
 
     job_class = EventJob
@@ -64,22 +65,34 @@ class Consumer(SimpleWorker):
         self._claims = Claims(connection, queue, self.name)
         self._breaker = breaker
         self._books = Ledger(self, self._claims)
-        self._batches = Batches(Persister(gateway), self._books, self._breaker, patience=patience)
+        self._apart = Apart(Store(connection, queue), gateway, self.name)
+        self._batches = Batches(
+            Persister(gateway, apart=True), self._books, self._apart, self._breaker, patience=patience
+        )
         self._patience = patience
         self._gateway = gateway
-        self._log = structlog.stdlib.get_logger("botlive")
-        self._stopping = False
+        self._stopping = self._has_asked = False
         self._told: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
 
     def run(self, *, burst: bool) -> None:
-        """Work until told to stop; with ``burst``, until the queue is empty."""
+        """Work until told to stop; with ``burst``, until the queue is empty.
+
+        Raises:
+            RedisUnusable: Redis does not let it in, or is none that it can use.
+            WorkerEnded: it ended by an exception, which the log tells.
+        """
         with entering(self.connection):
             self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
+            self._apart.start()
+        if burst:
+            self._apart.tend()  # what is taken again must be on the queue before this looks empty
         try:
             self.work(burst=burst, logging_level=None)
         finally:
             self._leave()
+        if not (self._stopping or self._is_done):  # RQ logs an exception and returns as if all were well
+            raise WorkerEnded
 
     # What RQ calls.
 
@@ -101,10 +114,12 @@ class Consumer(SimpleWorker):
                 return cast("Job", batch), self.queues[0]
             elif self._batches:
                 self._conclude()
-            elif not self._breaker.is_open and not self._claims.has_more():
+            elif not self._claims.has_more():
                 if timeout is None or time.monotonic() > idle_until:
+                    self._is_done = True
                     return None
-                self._rest()
+                if not self._breaker.is_open:
+                    self._rest()
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -122,31 +137,6 @@ class Consumer(SimpleWorker):
             with suppress(redis.OutOfMemoryError):
                 super().heartbeat(timeout)
             self._last_heartbeat = time.monotonic()
-
-    def run_maintenance_tasks(self) -> None:
-        """RQ's; neither a full Redis nor a job that RQ cannot read ends the worker."""
-        try:
-            with way_of(self.connection).optional():
-                super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
-        except redis.ConnectionError:
-            raise
-        except Exception as error:  # noqa: BLE001 # RQ raises anything at what it cannot read
-            self._log.warning("RQ's maintenance failed", error=type(error).__name__)
-
-    def register_birth(self) -> None:
-        """RQ's; a full Redis must not keep those away who empty it."""
-        with suppress(redis.OutOfMemoryError):
-            super().register_birth()  # type: ignore[no-untyped-call] # RQ's
-
-    def register_death(self) -> None:
-        """RQ's; the same."""
-        with suppress(redis.OutOfMemoryError):
-            super().register_death()  # type: ignore[no-untyped-call] # RQ's
-
-    def set_state(self, state: str, pipeline: Any = None) -> None:
-        """RQ's; the same."""
-        with suppress(redis.OutOfMemoryError):
-            super().set_state(state, pipeline)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Stop when what is in hand is done or given back, and in any case soon."""
@@ -217,22 +207,32 @@ class Consumer(SimpleWorker):
             self._conclude()
 
     def _may_claim(self) -> bool:
-        """Whether the way to Supabase is free; finds it out when a probe is due."""
-        if not self._breaker.is_open:
+        """Whether the way to Supabase is free; finds it out at the start, and when a probe is due."""
+        if self._has_asked and not self._breaker.is_open:
             return True
         if self._breaker.wait > 0:
             self._breaker.doze()
             return False
+        self._has_asked = True
+        if fault := self._asked():
+            self._breaker.probe_failed(fault)
+            self._tell()
+            return False
+        if self._breaker.is_open:
+            self._breaker.probe_passed()
+        return True
+
+    def _asked(self) -> WorkerError | None:
+        """What stands in the way, by a call that carries no event."""
         try:
             in_thread(self._gateway.probe).result(self._patience)
         except TimeoutError:
-            self._breaker.probe_failed(TransientFault("Supabase does not answer in time: the events wait"))
-            return False
+            return TransientFault("Supabase does not answer in time: the events wait")
         except WorkerError as fault:
-            self._breaker.probe_failed(fault)
-            return False
-        self._breaker.probe_passed()
-        return True
+            return fault
+        except Exception as error:  # noqa: BLE001 # whatever it is, events that it stops must wait
+            return own_fault(error)
+        return None
 
     def _leave(self) -> None:
         """Conclude what is under way, give back what is not known to be done, and let the lease go."""
@@ -242,5 +242,6 @@ class Consumer(SimpleWorker):
                 self._batches.conclude(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             self._log.warning("given back", reason="no answer in time for the stop")
+        self._apart.stop()
         self._claims.give_back()
         self._claims.die()

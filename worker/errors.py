@@ -5,6 +5,11 @@ do, and never a value of an event.
 """
 
 import shlex
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from events.errors import BotliveError
 
@@ -28,8 +33,36 @@ class DeploymentFault(WorkerError):
     """The installation admits no event, the events are fine: run `botlive migrate`."""
 
 
+class WaitsApart(WorkerError):
+    """The shop's tables take no event of this type: it waits apart until they do.
+
+    ``plain`` is what ``botlive_admits`` is asked with.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, plain: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        super().__init__(message)
+        self.plain = plain
+
+
 class UnclassifiedFault(WorkerError):
     """Supabase gave an answer that is not foreseen: the events wait until it is known whose fault it is."""
+
+
+class OwnFault(UnclassifiedFault):
+    """The worker has a bug: the events wait, report it with the log's line `own fault`."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        name = type(error).__name__ if error else "an exception"
+        super().__init__(
+            f"the worker itself failed ({name}), which is a bug of Botlive Events: the events wait; "
+            "report it with the stack that the log's line `own fault` shows"
+        )
+
+
+class WorkerEnded(WorkerError):
+    """The worker ended by an exception: the events wait; report it with the log's last lines, restart it."""
 
 
 class EventRefused(WorkerError):
@@ -48,6 +81,13 @@ class EventRefused(WorkerError):
     def report(self) -> str:
         """What stands in RQ's failed registry: the reason on the first line, the cause below."""
         return f"{type(self).__name__}: {self}\ncause: {self.cause}"
+
+
+def _place(error: BaseException | None) -> str:
+    """Where it was raised: file, line and function, never a value."""
+    for frame in traceback.extract_tb(error.__traceback__ if error else None)[-1:]:
+        return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} in {frame.name}"
+    return "a place that is not known"
 
 
 class UnknownCompany(EventRefused):
@@ -76,6 +116,18 @@ class UndecodableJob(EventRefused):
     cause = "the job's data is not the JSON of a call with one event that has an id and a time"
 
 
+class HandlerFailed(EventRefused):
+    """Our code failed at this event: report it, and replay the event after the mend."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        name = type(error).__name__ if error else "an exception"
+        super().__init__(
+            f"the code that reads or handles this event failed at it ({name}), a bug of Botlive Events: "
+            "report it, and run `botlive failures replay --reason HandlerFailed` after the mend",
+            cause=f"{name} at {_place(error)}",
+        )
+
+
 class PoisonousEvent(EventRefused):
     """The worker died three times with this event alone in hand: report it before you replay it."""
 
@@ -84,6 +136,10 @@ class PoisonousEvent(EventRefused):
 
 class OutageOfOne(EventRefused):
     """It fails alone, again and again, while all else goes well: report the cause, then replay it."""
+
+
+class EditRefused(WorkerError):
+    """The event is not edited."""
 
 
 class CommandRefused(WorkerError):

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeVar, cast
 import redis
 
 from events.job import Keys
+from worker.apart import Group, Kind, Store
+from worker.edits import Edits
 from worker.failure import FIELDS, Detail, Failure, read
 from worker.masking import mask_text
 from worker.reasons import plain
@@ -40,6 +42,9 @@ class Failures:
         self._redis = connection
         self._keys = Keys.of(queue)
         self._discarded = f"botlive:discarded:{queue}"
+        self._apart = Store(connection, queue)
+        self.edits = Edits(connection, queue)
+        """Corrections of what stands in it."""
         self._replay, self._discard = (
             connection.register_script(files("worker").joinpath("lua", name).read_text(encoding="utf-8"))
             for name in ("replay.lua", "discard.lua")
@@ -77,6 +82,15 @@ class Failures:
         What was discarded and why is kept, as far as it is no personal data.
         """
         return [failure for chunk in _chunks(doomed) for failure in self._discard_all(chunk, why)]
+
+    def apart(self, company: str | None = None) -> list[tuple[Kind, Group, int]]:
+        """What waits apart (of that company), why, and how many events."""
+        groups = self._apart.groups().items()
+        return [
+            (kind, group, self._apart.count(kind))
+            for kind, group in groups
+            if company in {None, kind.company_id}
+        ]
 
     def discarded(self) -> Iterator[dict[str, str]]:
         """What was discarded, the newest first: id, event_type, company_id, error, reason, why, at."""

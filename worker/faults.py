@@ -27,6 +27,8 @@ class Failure:
     """Seconds."""
     transport: bool
     """No answer came at all."""
+    trouble: str = ""
+    """Why, in words of ours (``worker.transport``)."""
 
 
 class Rule(NamedTuple):
@@ -38,9 +40,38 @@ class Rule(NamedTuple):
 
 
 _AWAY = "Supabase is away or overloaded ({cause}): the events wait and go through when it is back"
+_CLOUDFLARE = (
+    "Cloudflare, in front of Supabase, does not reach the project ({cause}): it is starting, paused or gone, "
+    "see its dashboard; the events wait"
+)
+_PAUSED = "the project is paused ({cause}): restore it in Supabase's dashboard; the events wait"
+_QUOTA = (
+    "Supabase has restricted the project, for its quota is used up or a bill is open ({cause}): "
+    "see Usage and Billing in its dashboard; the events wait"
+)
 _KEY = (
-    "Supabase does not admit the worker ({cause}): check that SUPABASE_KEY is this project's secret "
-    "or service_role key, then run `botlive migrate`"
+    "Supabase does not admit the key ({cause}): check that SUPABASE_KEY is a secret (sb_secret_…) or "
+    "service_role key, still in force, of the project that SUPABASE_URL names"
+)
+_RIGHTS = (
+    "the worker's role lacks a right in the database ({cause}): check that SUPABASE_KEY is this project's "
+    "secret or service_role key, then run `botlive migrate`, which gives that role what it needs"
+)
+_IN_BETWEEN = (
+    "a proxy or firewall on the way to Supabase refuses the call ({cause}): have it let this machine's calls "
+    "to SUPABASE_URL through; the events wait"
+)
+_ADDRESS = (
+    "no API of Supabase answers at SUPABASE_URL ({cause}): check that it is https://<project>.supabase.co, "
+    "of a project that exists; the events wait"
+)
+_REDIRECT = (
+    "SUPABASE_URL leads elsewhere ({cause}): set the address that it redirects to, as a rule with https://; "
+    "the events wait"
+)
+_HIDDEN = (
+    "the project's API does not show the schema public ({cause}): add it to the exposed schemas in the API "
+    "settings of Supabase's dashboard"
 )
 _SCHEMA = "the database lacks a table, column or function of ours ({cause}): run `botlive migrate`"
 _CONSTRAINT = (
@@ -60,8 +91,11 @@ def _rule(codes: str, error: type[WorkerError], reason: str) -> Rule:
 _BY_CODE = (
     _rule("08...|40001|40P01|53...|55P03|57014|57P0[1-3]|58...|25006", TransientFault, _AWAY),
     _rule("PGRST00[0-3]", TransientFault, _AWAY),
-    _rule("28...|42501|PGRST30[0-3]", DeploymentFault, _KEY),
-    _rule("42P01|42703|42883|PGRST106|PGRST117|PGRST125|PGRST20[2-5]", DeploymentFault, _SCHEMA),
+    _rule("28...|PGRST30[0-3]", DeploymentFault, _KEY),
+    _rule("42501", DeploymentFault, _RIGHTS),
+    _rule("PGRST106", DeploymentFault, _HIDDEN),
+    _rule("PGRST117|PGRST125", DeploymentFault, _ADDRESS),
+    _rule("42P01|42703|42883|PGRST20[2-5]", DeploymentFault, _SCHEMA),
     # What an event's own value caused, our SQL has caught: these reach us for every event alike.
     _rule("23502|23503|23514", DeploymentFault, _CONSTRAINT),
     _rule("22...", EventRefused, _VALUE),
@@ -69,13 +103,24 @@ _BY_CODE = (
     _rule("23505", EventRefused, _TAKEN),
     _rule("PGRST1(0[0-57-9]|1[0-9]|2[0-8])", EventRefused, _REQUEST),
 )
-# Whatever the body says, the key is not admitted: PostgREST gives 401 and 22023 for an unknown role.
-_NOT_ADMITTED = (_rule("401|403", DeploymentFault, _KEY),)
+# Whatever the body says, the key is not admitted: PostgREST gives 401 and 22023 for an unknown role, and
+# 401 and 42501 for nobody's.
+_NOT_ADMITTED = (_rule("401", DeploymentFault, _KEY),)
+_FORBIDDEN = (_rule("403", DeploymentFault, _RIGHTS),)
 _BY_STATUS = (
+    _rule("540", TransientFault, _PAUSED),
+    _rule("52[0-7]|530", TransientFault, _CLOUDFLARE),
     # 413 and 500 may be one event's doing: isolation finds out, after a probe passed.
     _rule("408|413|425|429|5..", TransientFault, _AWAY),
 )
-_BY_STATUS_ALONE = (_rule("400|406|422", EventRefused, _REQUEST),)
+# PostgREST gives a code with every error: without one somebody else speaks.
+_BY_STATUS_ALONE = (
+    _rule("402", DeploymentFault, _QUOTA),
+    _rule("403|407|451", DeploymentFault, _IN_BETWEEN),
+    _rule("404|405|410", UnclassifiedFault, _ADDRESS),
+    _rule("3..", UnclassifiedFault, _REDIRECT),
+    _rule("400|406|422", EventRefused, _REQUEST),
+)
 _OTHER = _rule("", UnclassifiedFault, _UNFORESEEN)
 
 
@@ -86,7 +131,10 @@ def classify(failure: Failure) -> WorkerError:
     fault because of the status 400 that PostgREST gives it.
     """
     if failure.transport:
-        return TransientFault("Supabase gave no answer: the events wait and go through when it is back")
+        return TransientFault(
+            f"Supabase gave no answer ({failure.trouble or 'the connection failed'}): the events wait and go "
+            "through when it is back; if this lasts, check SUPABASE_URL and the way to it"
+        )
     rule = _matching(failure)
     message = rule.reason.format(cause=_cause(failure))
     if rule.error is TransientFault:
@@ -96,8 +144,11 @@ def classify(failure: Failure) -> WorkerError:
 
 def _matching(failure: Failure) -> Rule:
     code, status = _code(failure), _status(failure)
-    by_status = _BY_STATUS if code else _BY_STATUS + _BY_STATUS_ALONE
-    return _first(_NOT_ADMITTED, status) or _first(_BY_CODE, code) or _first(by_status, status) or _OTHER
+    if code:
+        by_code = _first(_FORBIDDEN, status) or _first(_BY_CODE, code)
+    else:
+        by_code = _first(_BY_STATUS_ALONE, status)
+    return _first(_NOT_ADMITTED, status) or by_code or _first(_BY_STATUS, status) or _OTHER
 
 
 def _first(rules: tuple[Rule, ...], code: str) -> Rule | None:

@@ -6,17 +6,21 @@ One request is one transaction, and several ``table()`` calls would be several: 
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Self, cast
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, NotRequired, Self, cast
 
 import httpx
 from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions
+from typing_extensions import TypedDict
 
 from events import Event
-from handlers import rows
-from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnclassifiedFault, UnknownCompany
+from worker.answers import misshapen, shaped
+from worker.elements import Element, element
+from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnknownCompany, WaitsApart
 from worker.faults import Failure, classify
 from worker.settings import Settings
+from worker.transport import cause
 
 PERSIST = "botlive_persist"
 """The SQL function that persists a batch."""
@@ -24,26 +28,45 @@ PERSIST = "botlive_persist"
 PROBE = "botlive_probe"
 """The SQL function that writes what events write, and takes it back."""
 
+ADMITS = "botlive_admits"
+"""The SQL function that says whether a shop's tables take events of a type."""
+
 _LONGEST_WAIT = 3600.0  # seconds
 
 OURS = {"BL001": CommandRefused, "BL002": DeploymentFault}
 """The SQLSTATEs whose messages are ours: they quote no value."""
 
 
+Kind = Literal["persisted", "duplicate", "unknown_company", "refused", "apart"]
+
+
+class Said(TypedDict):
+    """How ``botlive_persist`` says what became of one event."""
+
+    outcome: Kind
+    reason: NotRequired[str]
+    plain: NotRequired[dict[str, Any]]
+    session_written: NotRequired[bool]
+
+
 class Outcome(NamedTuple):
     """What became of one event."""
 
-    kind: Literal["persisted", "duplicate", "unknown_company", "refused"]
+    kind: Kind
     reason: str = ""
     session_written: bool = False
+    plain: Mapping[str, Any] = MappingProxyType({})
+    """Of one that waits apart: what all events of its type and company share."""
 
-    def error(self, event: Event) -> EventRefused | None:
+    def error(self, event: Event) -> EventRefused | WaitsApart | None:
         """Why the event is not in the tables, or None where it is."""
         match self.kind:
             case "unknown_company":
                 return UnknownCompany(event.company_id)
             case "refused":
                 return EventRefused(self.reason)
+            case "apart":
+                return WaitsApart(self.reason, plain=self.plain)
         return None
 
 
@@ -75,14 +98,33 @@ class Gateway:
         key = settings.supabase_key.get_secret_value()
         return cls(Client(settings.supabase_url, key, options), http, replies)
 
-    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+    def persist(self, events: Sequence[Event], *, apart: bool = False) -> list[Outcome]:
         """Persist a batch in one transaction; what became of each event, in their order.
+
+        With ``apart`` what a shop's tables do not take at all is among the outcomes; without it the call
+        fails.
 
         Raises:
             WorkerError: nothing is known to be persisted; calling again with the same is harmless.
         """
-        answer = self.call(PERSIST, {"events": [element(event) for event in events]})
-        return _outcomes(answer, len(events))
+        return self.persist_elements([element(event) for event in events], apart=apart)
+
+    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+        """As ``persist``, of events whose elements are made already."""
+        return _outcomes(self.call(PERSIST, {"events": elements, "apart": apart}), len(elements))
+
+    def admits(self, plain_events: Sequence[Mapping[str, Any]]) -> list[str | None]:
+        """For each null where its shop's tables take events of its type, or why not; maybe not for the last.
+
+        Raises:
+            WorkerError: the call failed as a whole.
+        """
+        asked = list(plain_events)
+        answer = self.call(ADMITS, {"plain_events": asked})
+        reasons = shaped(answer, list[str | None])
+        if len(reasons) > len(asked):
+            raise misshapen(answer)
+        return reasons
 
     def probe(self) -> None:
         """Find out whether events would go through, by a call that carries none.
@@ -107,7 +149,7 @@ class Gateway:
                 raise OURS[error.code](error.message) from None
             failure = self._replies.failure(error.code, error.message)
         except httpx.RequestError as error:
-            failure = Failure(None, None, type(error).__name__, None, transport=True)
+            failure = Failure(None, None, "", None, transport=True, trouble=cause(error))
         except (ValueError, RecursionError):  # the answer is no JSON, or half of one, or too deep
             failure = self._replies.failure(None, None)
         # Outside the handlers: the cause may quote a row, and tracebacks would show it.
@@ -143,30 +185,14 @@ def _seconds(retry_after: str | None) -> float | None:
     return min(float(retry_after), _LONGEST_WAIT) if retry_after and retry_after.isdecimal() else None
 
 
-def element(event: Event) -> dict[str, Any]:
-    """The event as ``botlive_persist`` takes it."""
-    meant = rows(event)
-    return {
-        "event_id": str(event.event_id),
-        "event_type": event.type,
-        "company_id": event.company_id,
-        "occurred_at": event.occurred_at.isoformat(),
-        "digest": event.digest(),
-        "activity": meant.activity,
-        "order": meant.order,
-        "toggle": meant.toggle,
-    }
-
-
 def _outcomes(answer: Any, expected: int) -> list[Outcome]:
-    try:
-        outcomes = [
-            Outcome(said["outcome"], said.get("reason", ""), said.get("session_written", False))
-            for said in answer
-        ]
-    except (TypeError, KeyError, AttributeError):
-        outcomes = []
-    # A piece of JSON comes from supabase-py as text, whose letters are no outcomes.
-    if not isinstance(answer, list) or len(outcomes) != expected:
-        raise UnclassifiedFault("the database's answer is not of the form expected: run `botlive migrate`")
+    outcomes = [_outcome(said) for said in shaped(answer, list[Said])]
+    if len(outcomes) != expected:
+        raise misshapen(answer)
     return outcomes
+
+
+def _outcome(said: Said) -> Outcome:
+    return Outcome(
+        said["outcome"], said.get("reason", ""), said.get("session_written", False), said.get("plain", {})
+    )

@@ -21,7 +21,7 @@ def persist(payload: dict[str, Any]) -> None:
     """
     event = decode(payload)
     job = get_current_job()
-    delivery = Delivery(job.id if job else str(event.event_id), event)
+    delivery = Delivery.of(job.id if job else str(event.event_id), event)
     for error in persister().persist([delivery]):
         if error:
             raise error
@@ -36,7 +36,11 @@ def decode(payload: Any) -> Event:
     """
     if not isinstance(payload, dict):
         raise UndecodableJob
-    return decode_text(json.dumps(payload))
+    try:
+        text = json.dumps(payload)
+    except (TypeError, ValueError, RecursionError):  # nested deeper than it can be written
+        raise UndecodableJob from None
+    return decode_text(text)
 
 
 def decode_text(text: str | bytes) -> Event:
@@ -44,7 +48,10 @@ def decode_text(text: str | bytes) -> Event:
     try:
         event = parse_event(text)
     except InvalidEvent as error:
-        reason = f"the event does not fit its contract: {error}"
+        reason = (
+            f"the event does not fit its contract: {error}; "
+            "correct it with `botlive failures edit ID --set FIELD=VALUE`, or discard it"
+        )
     else:
         if event.model_fields_set >= _IDENTITY:
             return event

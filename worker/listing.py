@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from worker.apart import Group, Kind
 from worker.failure import Detail, Failure, payload
 from worker.reasons import plain
 
@@ -31,6 +32,12 @@ def row(failure: Failure) -> list[str]:
 
 def _when(instant: datetime | None) -> str:
     return instant.strftime("%Y-%m-%d %H:%M:%S UTC") if instant else "-"
+
+
+def apart(kind: Kind, group: Group, events: int) -> str:
+    """What waits apart, and why."""
+    named = f"{plain(kind.event_type)} of {plain(kind.company_id)}"
+    return f"waits apart since {_when(group.since)}: {events} {named}: {plain(group.reason)}"
 
 
 def summary(found: Sequence[Failure], shown: int) -> str:

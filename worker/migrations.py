@@ -40,6 +40,9 @@ insert into botlive.migrations (version, name, checksum) values (%s, %s, %s)
 on conflict (version)
 do update set name = excluded.name, checksum = excluded.checksum, applied_at = now()
 """
+_HAS_BRING_UP = "select to_regprocedure('botlive.bring_up()') is not null"
+_BRING_UP = b"select botlive.bring_up()"
+_FINDINGS = "select blocks, words from botlive.findings()"
 _TRAFFIC = ("40P01", "55P03")  # deadlock_detected, lock_not_available
 _PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)  # seconds before the next try
 _UNREACHABLE = {  # what libpq says, and what it means for whoever set DATABASE_URL
@@ -89,8 +92,9 @@ def migrate(database_url: str) -> list[str]:
 
     From the first file on that is new or has changed, all are applied: they are idempotent, and a
     later one may replace what an earlier one makes. Each file is one transaction together with its
-    record. The server's notices that begin with ``botlive:`` are among the lines. In the end
-    PostgREST is told to read the schema anew.
+    record. What is missing all the same is made: a table may have been dropped and made anew. The
+    server's notices that begin with ``botlive:`` are among the lines. In the end PostgREST is told to
+    read the schema anew.
 
     Raises:
         MigrationFailed: the database is out of reach, or refuses a file; the files before it stay.
@@ -103,8 +107,46 @@ def migrate(database_url: str) -> list[str]:
             if state is not State.CURRENT:
                 _apply(connection, migration)
             lines.append(f"{migration.name} {state}")
+        if connection.execute(_HAS_BRING_UP).fetchone() == (True,):
+            _bring_up(connection)
         _execute(connection, "telling PostgREST", b"notify pgrst, 'reload schema'")
     return lines
+
+
+class Finding(NamedTuple):
+    """What of the database must be told."""
+
+    blocks: bool
+    """Whether events of a type cannot be persisted."""
+    words: str
+
+
+def check(database_url: str) -> list[Finding]:
+    """What the tables cannot take, what is open to others, and what the migrations took from where.
+
+    Each finding names its cure. The rehearsal writes sample events and takes them back.
+
+    Raises:
+        MigrationFailed: the database is out of reach, or not migrated.
+    """
+    with _connected(database_url) as connection:
+        try:
+            rows = connection.execute(_FINDINGS).fetchall()
+        except psycopg.Error as error:
+            raise _failed("checking the tables", error) from None
+    return [Finding(blocks, mask_text(words)) for blocks, words in rows]
+
+
+def script() -> str:
+    """All migrations as one text for an SQL editor. Its last statement shows what ``check`` tells."""
+    records = "".join(
+        "insert into botlive.migrations (version, name, checksum) "  # noqa: S608 # our own files' names
+        f"values ('{each.version}', '{each.name}', '{each.checksum}')\n"
+        "on conflict (version) do update set checksum = excluded.checksum, applied_at = now();\n"
+        for each in bundled()
+    )
+    files = "\n".join(each.sql.decode() for each in bundled())
+    return f"{files}\n{_BOOKS.decode()}{records}\n{_FINDINGS};\n"
 
 
 def _connected(database_url: str) -> psycopg.Connection:
@@ -152,6 +194,11 @@ def _state(*, known: bool, changed: bool, outdated: bool) -> State:
     return State.FOLLOWS if outdated else State.CURRENT
 
 
+def _bring_up(connection: psycopg.Connection) -> None:
+    with connection.transaction():
+        _execute(connection, "making what is missing", _BRING_UP)
+
+
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
     """In the middle of the workers' traffic a deadlock may choose us: then once more."""
     for pause in _PAUSES:
@@ -175,10 +222,14 @@ def _execute(connection: psycopg.Connection, what: str, sql: bytes, *parameters:
         # Without parameters a text of many statements is allowed, and a % in it is a %.
         connection.execute(sql, parameters or None)
     except psycopg.Error as error:
-        said = mask_text(error.diag.message_primary or "the connection was lost")
-        failed = MigrationFailed(f"{what}: {said} ({error.sqlstate or 'no code'})")
-        failed.sqlstate = error.sqlstate
-        raise failed from None
+        raise _failed(what, error) from None
+
+
+def _failed(what: str, error: psycopg.Error) -> MigrationFailed:
+    said = mask_text(error.diag.message_primary or "the connection was lost")
+    failed = MigrationFailed(f"{what}: {said} ({error.sqlstate or 'no code'})")
+    failed.sqlstate = error.sqlstate
+    return failed
 
 
 def _ours(notice: Diagnostic) -> list[str]:

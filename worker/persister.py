@@ -1,12 +1,13 @@
 """Persists deliveries and says in the log what was written where."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import structlog
 
 from events import Event, OrderCompleted
-from worker.errors import EventRefused
+from worker.elements import Element, element
+from worker.errors import EventRefused, WaitsApart
 from worker.gateway import Outcome
 
 _LARGE = 20  # events
@@ -17,29 +18,42 @@ class Delivery(NamedTuple):
 
     job_id: str
     event: Event
+    element: Element
+    """What ``botlive_persist`` gets of it."""
+
+    @classmethod
+    def of(cls, job_id: str, event: Event) -> Self:
+        """The event with its element.
+
+        Raises:
+            HandlerFailed: no element can be made of it.
+        """
+        return cls(job_id, event, element(event))
 
 
 class Persists(Protocol):
     """What the persister needs of a gateway."""
 
-    def persist(self, events: Sequence[Event]) -> list[Outcome]:
-        """As ``Gateway.persist``."""
+    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+        """As ``Gateway.persist_elements``."""
 
 
 class Persister:
     """Hands batches to the gateway."""
 
-    def __init__(self, gateway: Persists) -> None:
+    def __init__(self, gateway: Persists, *, apart: bool = False) -> None:
         self._gateway = gateway
+        self._apart = apart
         self._log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("botlive")
 
-    def persist(self, deliveries: Sequence[Delivery]) -> list[EventRefused | None]:
-        """Persist a batch in one transaction; for each delivery why it was refused, or None.
+    def persist(self, deliveries: Sequence[Delivery]) -> list[EventRefused | WaitsApart | None]:
+        """Persist a batch in one transaction; for each delivery why it is not persisted, or None.
 
         Raises:
             WorkerError: the call failed as a whole; calling again with the same is harmless.
         """
-        outcomes = self._gateway.persist([delivery.event for delivery in deliveries])
+        elements = [delivery.element for delivery in deliveries]
+        outcomes = self._gateway.persist_elements(elements, apart=self._apart)
         self._say(list(zip(deliveries, outcomes, strict=True)))
         return [outcome.error(delivery.event) for delivery, outcome in zip(deliveries, outcomes, strict=True)]
 

@@ -1,6 +1,5 @@
 """What the environment says. No file is read: whoever starts a process gives it its environment."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -11,13 +10,23 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from events.address import client
 from events.errors import InvalidRedisUrl
 from events.job import QUEUE
+from worker.credentials import secret_key, unwrapped, web_address
 from worker.errors import InvalidSetting, MissingSetting, SettingError
 
 
-def _web_address(url: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s?#]+/*", url):
-        raise ValueError("must be http:// or https:// and a host, without a path")
-    return url.rstrip("/")
+def _secret_key(key: SecretStr) -> SecretStr:
+    return SecretStr(secret_key(key.get_secret_value()))
+
+
+def _unwrapped(url: SecretStr) -> SecretStr:
+    return SecretStr(unwrapped(url.get_secret_value()))
+
+
+def _folder(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("names the home of a user who has none") from None
 
 
 def _redis_address(url: str) -> str:
@@ -78,15 +87,15 @@ class QueueSettings(Environment):
     )
     """It may hold a password, hence it is left out of the repr."""
     queue: str = Field(default=QUEUE, validation_alias="BOTLIVE_QUEUE")
-    log_dir: Path | None = None
+    log_dir: Annotated[Path, AfterValidator(_folder)] | None = None
 
 
 class Settings(QueueSettings):
     """What a worker needs to know."""
 
-    supabase_url: Annotated[str, AfterValidator(_web_address)]
+    supabase_url: Annotated[str, AfterValidator(web_address)]
     """Without a slash at its end."""
-    supabase_key: SecretStr
+    supabase_key: Annotated[SecretStr, AfterValidator(_secret_key)]
     """A secret key (``sb_secret_…``) or the legacy service-role JWT."""
     timeout: float = Field(default=10, gt=0, allow_inf_nan=False, validation_alias="BOTLIVE_TIMEOUT")
     """Seconds that one request to Supabase may take."""
@@ -99,5 +108,5 @@ class Settings(QueueSettings):
 class DatabaseSettings(Environment):
     """What a migration needs to know, so that it runs where no key of Supabase is."""
 
-    database_url: SecretStr
-    """Of a direct or session connection: a pooler in transaction mode keeps no lock."""
+    database_url: Annotated[SecretStr, AfterValidator(_unwrapped)]
+    """Of any connection: direct, or through a pooler in session or transaction mode."""

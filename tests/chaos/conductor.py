@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 
 from localstack.server import Server
 from tests.chaos.faults import Hold, act
@@ -17,8 +18,8 @@ from tests.chaos.site import Site
 from tests.chaos.stream import Plan
 from tests.chaos.workers import Workers
 
-_NUDGE = 3.0  # seconds without a call, after which the portion is published once more
-_PATIENCE = 40.0  # seconds until a fault has landed
+_NUDGE = 3.0  # seconds without a call, after which fresh events are published
+_PATIENCE = 90.0  # seconds until a fault has landed, or until a backlog is smaller
 _BACKLOG = 400  # jobs that may be left when the next step begins
 _COMPANY = 2  # workers that are up when one is taken away: recovery is the work of those that live
 _POLL = 0.02  # seconds
@@ -50,18 +51,22 @@ class Conductor:
         self._workers = workers
         self._publishers = publishers
         self._reruns = reruns
+        self._extra = count(plan.portions)
 
     def step(self, portion: int, fault: Fault) -> None:
         """Publish the portion under the fault; back when it has landed.
 
         Raises:
-            NotLanded: the fault did not happen in time.
+            NotLanded: the fault did not happen in time; the portion is published all the same.
             PublisherStuck: a publisher is too far behind.
         """
-        self._workers.supervise()
-        self._until(lambda: self._site.left() <= _BACKLOG, portion, "the backlog stays")
-        intrude(self._site, self._plan.seed, portion)
-        self._way(fault)(portion, fault)
+        try:
+            self._wait_for_room(portion)
+            intrude(self._site, self._plan.seed, portion)
+            self._way(fault)(portion, fault)
+        except NotLanded:
+            self.publish(portion)  # for the second time perhaps, which does no harm
+            raise
         self.landed[fault.kind] += 1
 
     def _way(self, fault: Fault) -> Callable[[int, Fault], None]:
@@ -83,11 +88,20 @@ class Conductor:
             PublisherStuck: a publisher is too far behind.
         """
         self._workers.supervise()
+        intrude(self._site, self._plan.seed, portion)
         self._send(portion)
 
     def _send(self, portion: int) -> None:
         for publisher in self._publishers:
             publisher.send(portion)
+
+    def _wait_for_room(self, portion: int) -> None:
+        """Until the backlog is small. On a busy machine that may take long: what counts is that it moves."""
+        while (left := self._site.left()) > _BACKLOG:
+            self._until(partial(self._has_fewer_than, left), portion, "the backlog stays")
+
+    def _has_fewer_than(self, jobs: int) -> bool:
+        return self._site.left() < jobs
 
     def _until(self, condition: Callable[[], object], portion: int, trouble: str) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -106,11 +120,11 @@ class Conductor:
         self._await(rule, portion)
 
     def _await(self, rule: Rule, portion: int) -> None:
-        self._until(lambda: rule.landed.wait(_NUDGE) or self._nudge(portion), portion, "no call came")
+        self._until(lambda: rule.landed.wait(_NUDGE) or self._nudge(), portion, "no call came")
 
-    def _nudge(self, portion: int) -> bool:
-        """Publish the portion once more, so that calls come; what is in it has been published before."""
-        self._send(portion)
+    def _nudge(self) -> bool:
+        """Publish fresh events, so that calls come which have something to write."""
+        self._send(next(self._extra))
         return False
 
     # Kills.

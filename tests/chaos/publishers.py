@@ -30,7 +30,9 @@ class PublisherProcess:
         self._log = folder / f"publisher-{number}.log"
         self._news = Condition()
         self._owed: list[int] = []
-        self._half = -1
+        self._halves: set[int] = set()
+        self.acknowledged: set[int] = set()
+        """The portions of which it says that every publication was taken."""
         self._start()
 
     def send(self, portion: int) -> None:
@@ -54,7 +56,7 @@ class PublisherProcess:
 
     def kill(self, portion: int) -> None:
         """Kill it half through this portion; its next process begins the portion again."""
-        self._wait(lambda: self._half >= portion)
+        self._wait(lambda: portion in self._halves)
         self._process.kill()
         self._process.wait()
         self._hang_up()
@@ -105,9 +107,10 @@ class PublisherProcess:
     def _note(self, word: str, portion: int) -> None:
         with self._news:
             if word == "half":
-                self._half = portion
+                self._halves.add(portion)
             else:
                 self._owed.remove(portion)
+                self.acknowledged.add(portion)
             self._news.notify_all()
 
     def _wait(self, condition: Callable[[], bool]) -> None:

@@ -1,5 +1,6 @@
 """What a run has shown, for people and, in its last line, for scripts."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
@@ -13,12 +14,14 @@ RERUN_LIMIT = 15.0
 """Seconds from a kill to the re-run."""
 STOP_LIMIT = 10.0
 """Seconds from SIGTERM to the exit."""
+FAILED, INCOMPLETE = 1, 3
+"""Exit codes: something is not as it must be; a fault did not come about (2 is argparse's and make's)."""
 
 _SHOWN = 5  # ids of each kind of trouble
 
 
 def troubles(outcome: Outcome) -> list[str]:
-    """Everything that is not as it must be, a line each; empty where the run is green."""
+    """Everything that is not as it must be, a line each."""
     return [*_wrong_rows(outcome), *_wrong_times(outcome), *_wrong_run(outcome)]
 
 
@@ -37,8 +40,6 @@ def _wrong_times(outcome: Outcome) -> Iterator[str]:
 
 
 def _wrong_run(outcome: Outcome) -> Iterator[str]:
-    if outcome.stuck:
-        yield outcome.stuck
     if outcome.robbed > 0:
         yield f"recovered from workers that live: {outcome.robbed}"
     if outcome.left:
@@ -47,17 +48,29 @@ def _wrong_run(outcome: Outcome) -> Iterator[str]:
         yield f"workers that ended of themselves: {'; '.join(outcome.exits)}"
     if not outcome.infos:
         yield "rq info never answered"
-    for kind in Kind:
-        wanted = sum(fault.kind is kind for fault in schedule(outcome.seed, outcome.events))
-        if outcome.landed[kind] < wanted:
-            yield f"{kind}: {outcome.landed[kind]} of {wanted} landed"
+
+
+def missing(outcome: Outcome) -> list[str]:
+    """The faults that did not come about, a line each kind, and why: the run says nothing of them."""
+    wanted = Counter(fault.kind for fault in schedule(outcome.seed, outcome.events))
+    short = [kind for kind in Kind if outcome.landed[kind] < wanted[kind]]
+    kinds = [f"did not come about: {kind}, {outcome.landed[kind]} of {wanted[kind]} times" for kind in short]
+    return [*kinds, *filter(None, [outcome.stuck])]
+
+
+def exit_code(outcome: Outcome) -> int:
+    """0: green; 1: something is wrong; 3: nothing is wrong, but a fault did not come about."""
+    if troubles(outcome):
+        return FAILED
+    return INCOMPLETE if missing(outcome) else 0
 
 
 def last_line(outcome: Outcome) -> str:
     """The run in one line."""
     verdict = outcome.verdict
+    word = {FAILED: "FAILED", INCOMPLETE: "INCOMPLETE"}.get(exit_code(outcome), "OK")
     return (
-        f"chaos: {'FAILED' if troubles(outcome) else 'OK'} seed={outcome.seed} events={outcome.events} "
+        f"chaos: {word} seed={outcome.seed} events={outcome.events} "
         f"faults={outcome.landed.total()} lost={len(verdict.lost)} duplicated={len(verdict.duplicated)} "
         f"half={len(verdict.half)} innocent={len(verdict.innocent)} rerun_max={outcome.rerun_max:.1f}s"
     )
@@ -66,7 +79,7 @@ def last_line(outcome: Outcome) -> str:
 def show(outcome: Outcome, console: Console) -> None:
     """Everything, as tables."""
     console.print(_faults(outcome), _failed(outcome), _figures(outcome))
-    for trouble in troubles(outcome):
+    for trouble in [*troubles(outcome), *missing(outcome)]:
         console.print(trouble, style="red", highlight=False, soft_wrap=True)
     console.print(last_line(outcome), highlight=False, soft_wrap=True)
 

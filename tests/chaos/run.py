@@ -89,7 +89,9 @@ def run(seed: int, events: int, progress: Callable[[tuple[Fault, ...]], Iterable
             events=events,
             landed=conductor.landed,
             stray=conductor.stray,
-            verdict=judge(site, plan, shops, folder.glob("worker-*.log")),
+            verdict=judge(
+                site, plan, [one.acknowledged for one in publishers], shops, folder.glob("worker-*.log")
+            ),
             stuck=stuck,
             left=left,
             robbed=recovered(folder.glob("worker-*.log")) - reruns.held,

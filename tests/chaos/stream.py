@@ -4,7 +4,7 @@ Each publisher has a stream of its own, in portions; the verdict makes the same 
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,13 +24,17 @@ _REPEATED = 0.15  # of the events are published again on purpose
 _PHONE = "+2250700000000"
 
 
+Acknowledged = Sequence[Collection[int]]
+"""For each publisher the portions of which every publication was taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How much is published, and by how many."""
 
     seed: int
     events: int
-    """That are in order; repeats and guilty ones come on top."""
+    """That are in order; repeats, guilty ones and those of nudges come on top."""
     publishers: int
     portions: int
 
@@ -38,14 +42,14 @@ class Plan:
         """The text ids of the shops."""
         return [f"chaos-{number}" for number in range(SHOPS)]
 
-    def innocent(self) -> Iterator[AnyEvent]:
-        """Every event that is in order, once."""
-        for publisher in range(self.publishers):
-            for portion in range(self.portions):
-                yield from self.fresh(publisher, portion)
+    def innocent(self, acknowledged: Acknowledged) -> Iterator[AnyEvent]:
+        """Every event that is in order and was published, some more than once."""
+        for publisher, portions in enumerate(acknowledged):
+            for portion in portions:
+                yield from self.orderly(publisher, portion)
 
     def fresh(self, publisher: int, portion: int) -> list[AnyEvent]:
-        """The new events of one portion."""
+        """The new events of one portion. Portions behind the last are the extra ones of the nudges."""
         dice = self._dice("fresh", publisher, portion)
         parts = self.publishers * self.portions
         part = portion * self.publishers + publisher
@@ -54,14 +58,17 @@ class Plan:
 
     def portion(self, publisher: int, portion: int) -> list[AnyEvent]:
         """All that this publisher publishes in this portion, repeats and guilty ones too, in disorder."""
+        stream = [*self.orderly(publisher, portion), *(one.event for one in self.guilty(publisher, portion))]
+        self._dice("disorder", publisher, portion).shuffle(stream)
+        return stream
+
+    def orderly(self, publisher: int, portion: int) -> list[AnyEvent]:
+        """What is in order of this portion: new events, and repeats of this publisher's or of another's."""
         dice = self._dice("order", publisher, portion)
         events = self.fresh(publisher, portion)
         neighbour = self.fresh((publisher + 1) % self.publishers, max(0, portion - dice.randrange(2)))
         repeated = [event for event in [*events, *neighbour] if dice.random() < _REPEATED]
-        guilty = [one.event for one in self.guilty(publisher, portion)]
-        stream = [*events, *repeated, *guilty]
-        dice.shuffle(stream)
-        return stream
+        return [*events, *repeated]
 
     def guilty(self, publisher: int, portion: int) -> list["Guilty"]:
         """Events that must end in the failed registry, each with the reason that must stand there."""

@@ -12,7 +12,7 @@ from uuid import UUID
 from events import AnyEvent, LiveToggled
 from tests.chaos.intruders import intruders
 from tests.chaos.site import Site
-from tests.chaos.stream import Plan
+from tests.chaos.stream import Acknowledged, Plan
 from tests.contract.conftest import TABLES
 from tests.oracle import Tables, fold
 
@@ -31,7 +31,7 @@ class Verdict:
     """Ids of events, or of jobs, by what is wrong with them; all empty where all is right."""
 
     lost: set[str] = field(default_factory=set)
-    """Published, and neither in the tables nor, where they are guilty, in the failed registry."""
+    """Published and taken, and neither in the tables nor, where they are guilty, in the failed registry."""
     duplicated: set[str] = field(default_factory=set)
     """Rows that nobody published, and events that a log says were written twice."""
     half: set[str] = field(default_factory=set)
@@ -48,32 +48,43 @@ class Verdict:
     """The failed registry by reason."""
 
 
-def judge(site: Site, plan: Plan, shops: dict[str, UUID], logs: Iterable[Path]) -> Verdict:
-    """Compare everything."""
-    verdict, guilty = Verdict(), _guilty(plan)
-    events = {str(event.event_id): event for event in chain(plan.innocent(), _winners(site, plan))}
+def judge(
+    site: Site, plan: Plan, acknowledged: Acknowledged, shops: dict[str, UUID], logs: Iterable[Path]
+) -> Verdict:
+    """Compare everything that was published and taken; what was never sent is not missed."""
+    verdict, guilty = Verdict(), _guilty(plan, acknowledged)
+    pairs = _rivals(plan, acknowledged)
+    events = {
+        str(event.event_id): event
+        for event in chain(plan.innocent(acknowledged), _winners(site, chain.from_iterable(pairs)))
+    }
     _compare(verdict, fold(events.values(), shops), _tables(site, shops), events)
     _judge_failed(verdict, site.failed(), guilty)
-    rivals = {str(pair[0].event_id) for portion in range(plan.portions) for pair in plan.rivals(portion)}
-    verdict.lost |= rivals - events.keys()
+    verdict.lost |= {str(pair[0].event_id) for pair in pairs} - events.keys()
     verdict.duplicated |= _written_twice(logs)
     with site.database() as database:
         verdict.half = {str(row["id"]) for row in database.execute(_HALF)}
     return verdict
 
 
-def _guilty(plan: Plan) -> dict[str, str]:
+def _guilty(plan: Plan, acknowledged: Acknowledged) -> dict[str, str]:
     """What must stand in the failed registry: the first 36 characters of the job's id, and a reason."""
     guilty = intruders(plan.seed, plan.portions)
-    for portion in range(plan.portions):
+    for portion in acknowledged[0]:
         guilty |= {str(one.event.event_id): one.reason for one in plan.guilty(0, portion)}
-        guilty |= {str(pair[0].event_id): "event id already used" for pair in plan.rivals(portion)}
-    return guilty
+    pairs = _rivals(plan, acknowledged)
+    return guilty | {str(pair[0].event_id): "event id already used" for pair in pairs}
 
 
-def _winners(site: Site, plan: Plan) -> list[AnyEvent]:
+def _rivals(plan: Plan, acknowledged: Acknowledged) -> list[tuple[AnyEvent, AnyEvent]]:
+    """The pairs of which both sides were published."""
+    both = set(acknowledged[0]) & set(acknowledged[1])
+    return [pair for portion in both for pair in plan.rivals(portion)]
+
+
+def _winners(site: Site, events: Iterable[AnyEvent]) -> list[AnyEvent]:
     """Of the events that race for an id, those that the inbox has."""
-    rivals = [event for portion in range(plan.portions) for pair in plan.rivals(portion) for event in pair]
+    rivals = list(events)
     query = "select digest from botlive.inbox where event_id = any(%s)"
     with site.database() as database:
         digests = {row["digest"] for row in database.execute(query, [[one.event_id for one in rivals]])}

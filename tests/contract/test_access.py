@@ -12,6 +12,7 @@ from tests.contract.conftest import TABLES, Shop, Target
 CLOSED = ["companies", "company_mapping", "company_rag_configs"]
 FUNCTIONS = {
     "botlive_persist": {"events": []},
+    "botlive_admits": {"plain_events": []},
     "botlive_company_add": {"text_id": "contract-nobody"},
     "botlive_company_link": {"text_id": "contract-nobody"},
     "botlive_company_list": {},
@@ -183,7 +184,7 @@ def test_an_owner_deletes_own_orders_only(target: Target) -> None:
     assert len(target.rows(other).orders) == 1
 
 
-@pytest.mark.parametrize("name", ["inbox", "toggles", "migrations"])
+@pytest.mark.parametrize("name", ["inbox", "toggles", "migrations", "replaced_policies", "known_tables"])
 def test_what_is_not_for_the_api_is_not_in_it(name: str, target: Target) -> None:
     """The tables of the schema botlive cannot be reached, with the worker's key neither."""
     with target.client(target.key) as worker:
@@ -203,6 +204,7 @@ def test_every_table_has_row_level_security(target: Target) -> None:
     """Ours and Lovable's alike."""
     names = [f"public.{table}" for table in [*TABLES, *CLOSED]]
     names += ["botlive.inbox", "botlive.toggles", "botlive.migrations"]
+    names += ["botlive.replaced_policies", "botlive.known_tables"]
     open_ones = target.database.execute(
         "select oid::regclass::text from pg_class where oid = any(%s::regclass[]) and not relrowsecurity",
         [names],

@@ -9,7 +9,7 @@ import pytest
 from localstack.stack import Stack
 from tests.chaos.faults import act
 from tests.chaos.proxy import Proxy
-from tests.chaos.report import last_line, troubles
+from tests.chaos.report import last_line, missing, troubles
 from tests.chaos.run import run
 from tests.chaos.schedule import Fault, Kind, schedule
 from tests.integration.line import Line, order
@@ -22,6 +22,7 @@ def test_a_short_run_is_green() -> None:
     """Every kind of fault twice: nothing is lost, doubled, half-written or set aside without fault."""
     outcome = run(seed=1, events=1_000)
     assert troubles(outcome) == [], last_line(outcome)
+    assert missing(outcome) == []
     assert outcome.landed.total() == len(schedule(1, 1_000))
 
 

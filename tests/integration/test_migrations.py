@@ -40,13 +40,20 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def persist(database: Database, *events: Event) -> Any:
+def persist(database: Database, *events: Event, apart: bool = False) -> Any:
     """Call the function as the worker's role does."""
     with database.transaction():
         database.execute("set local role service_role")
         batch = Jsonb([element(event) for event in events])
-        row = database.execute("select public.botlive_persist(%s) as said", [batch]).fetchone()
+        row = database.execute("select public.botlive_persist(%s, %s) as said", [batch, apart]).fetchone()
     return row and row["said"]
+
+
+def probe(database: Database) -> None:
+    """The breaker's probe, as the worker's role."""
+    with database.transaction():
+        database.execute("set local role service_role")
+        database.execute("select public.botlive_probe()")
 
 
 def order(company_id: str, **fields: Any) -> OrderCompleted:
@@ -217,8 +224,8 @@ def test_an_events_own_fault_fails_alone(database_url: str, rule: str) -> None:
            for each row execute function public.broken()""",
     ],
 )
-def test_what_no_event_can_satisfy_aborts_the_call(database_url: str, rule: str) -> None:
-    """The installation is at fault, so no event is blamed and nothing is written."""
+def test_what_no_event_can_satisfy_is_no_events_fault(database_url: str, rule: str) -> None:
+    """A worker that cannot let events wait apart is told by an error, and nothing is written."""
     migrate(database_url)
     with connect(database_url) as database:
         database.execute("select botlive.map_company('shop')")
@@ -231,6 +238,65 @@ def test_what_no_event_can_satisfy_aborts_the_call(database_url: str, rule: str)
             )
         for table in ("botlive.inbox", "public.orders", "public.activities"):
             assert database.execute(f"select from {table}".encode()).fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "made"),
+    [
+        ("alter table public.orders alter customer_name type varchar(5)", {"customer_name": "Aminata"}),
+        ("alter table public.orders alter total_amount type integer using 1", {"total_amount": 0.5}),
+        ("alter table public.orders alter total_amount type smallint using 1", {"total_amount": 99_000}),
+        ("alter table public.orders alter total_amount type numeric(8,2)", {"total_amount": 10**9}),
+        ("alter table public.activities alter title type varchar(20)", {"customer_name": "A" * 20}),
+    ],
+)
+def test_a_value_that_does_not_fit_the_projects_column_is_refused(
+    database_url: str, change: str, made: dict[str, Any]
+) -> None:
+    """It is that event's refusal; its neighbours go through, and no value is quoted."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        database.execute(change.encode())
+        said = persist(database, order("shop"), order("shop", **made), order("shop"), apart=True)
+    assert [one["outcome"] for one in said] == ["persisted", "refused", "persisted"]
+    assert re.fullmatch(r"a value does not fit its column \(22...\)", said[1]["reason"])
+
+
+def test_a_mode_that_the_projects_enum_lacks_is_refused(database_url: str) -> None:
+    """The shop takes other toggles, so this one's value is at fault."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        database.execute(
+            """create type public.bot_mode as enum ('live');
+               alter table public.bot_sessions drop constraint bot_sessions_mode_check;
+               alter table public.bot_sessions alter mode type public.bot_mode using mode::public.bot_mode"""
+        )
+        toggles = [
+            LiveToggled(company_id="shop", enabled=True, mode="rag"),
+            LiveToggled(company_id="shop", enabled=True),
+        ]
+        said = persist(database, *toggles, apart=True)
+    assert [one["outcome"] for one in said] == ["refused", "persisted"]
+
+
+def test_a_session_that_goes_on_sees_tables_that_were_made_anew(database_url: str) -> None:
+    """PostgREST keeps its connections: what they remember of a dropped table must not fail the events."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        on, off = (LiveToggled(company_id="shop", enabled=enabled) for enabled in (True, False))
+        persist(database, order("shop"), on)
+        with connect(database_url) as other:
+            other.execute(
+                "drop table public.orders, public.activities, public.bot_sessions cascade;"
+                "create table public.orders (id uuid primary key, company_id uuid, customer_name varchar(99),"
+                " total_amount integer, status text, items json)"
+            )
+            migrate(database_url)
+        said = persist(database, order("shop"), off, apart=True)
+    assert [one["outcome"] for one in said] == ["persisted", "persisted"]
 
 
 def test_companies_with_columns_of_their_own_can_be_added(database_url: str) -> None:
@@ -278,33 +344,6 @@ def test_a_policy_that_is_true_for_everyone_is_replaced(
     assert (left == []) is is_open
 
 
-def test_lovables_update_policy_reaches_no_fact(database_url: str) -> None:
-    """It keeps its use, but not for whose an order is, when it was made and what was bought."""
-    with connect(database_url) as database:
-        database.execute(FIELD.encode())
-        migrate(database_url)
-        allowed = {
-            column: (
-                database.execute(
-                    "select has_column_privilege('authenticated', 'public.orders', %s, 'update') as may",
-                    [column],
-                ).fetchone()
-                or {}
-            )["may"]
-            for column in (
-                "notes",
-                "status",
-                "id",
-                "company_id",
-                "created_at",
-                "metadata",
-                "total_amount",
-                "items",
-            )
-        }
-    assert {column for column, may in allowed.items() if may} == {"notes", "status"}
-
-
 def test_a_mapping_to_no_company_costs_only_its_own_events(database_url: str) -> None:
     """Its events are those of an unknown company; the others and the probe go through."""
     migrate(database_url)
@@ -319,18 +358,35 @@ def test_a_mapping_to_no_company_costs_only_its_own_events(database_url: str) ->
     assert [outcome["outcome"] for outcome in said] == ["unknown_company", "persisted"]
 
 
-def test_the_probe_fails_as_events_would(database_url: str) -> None:
-    """It passes where conversations are wanted, fails where no event is taken, and leaves nothing."""
+def test_the_probe_passes_where_only_shops_have_trouble(database_url: str) -> None:
+    """It speaks for the way to the database, not for a shop's tables, and leaves nothing behind."""
     migrate(database_url)
     with connect(database_url) as database:
         database.execute("select botlive.map_company('shop')")
         database.execute("alter table public.orders alter conversation_id set not null")
+        database.execute("alter table public.activities add check (type <> 'order')")
         database.execute("select public.botlive_probe()")
         assert database.execute("select from public.activities").fetchall() == []
-        database.execute("alter table public.activities add check (type <> 'order')")
-        with pytest.raises(psycopg.Error) as failure:
-            database.execute("select public.botlive_probe()")
-    assert failure.value.sqlstate == "BL002"
+
+
+@pytest.mark.parametrize(
+    ("harm", "sqlstate"),
+    [
+        ("alter table botlive.inbox rename to gone", "42P01"),
+        ("revoke insert on botlive.inbox from service_role", "42501"),
+        ("alter table botlive.inbox add check (false)", "23514"),
+    ],
+)
+def test_a_fault_of_our_own_tables_ends_the_call(database_url: str, harm: str, sqlstate: str) -> None:
+    """It is no shop's: no event waits apart for it, and the probe fails alike."""
+    migrate(database_url)
+    with connect(database_url) as database:
+        database.execute("select botlive.map_company('shop')")
+        database.execute(harm.encode())
+        for call in (lambda: persist(database, order("shop"), apart=True), lambda: probe(database)):
+            with pytest.raises(psycopg.Error) as failure:
+                call()
+            assert failure.value.sqlstate == sqlstate
 
 
 def test_an_events_id_that_is_another_companys_row_is_not_passed_over(database_url: str) -> None:

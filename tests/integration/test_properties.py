@@ -11,10 +11,10 @@ from events import AnyEvent
 from tests import strategies
 from tests.integration.line import Line
 from tests.oracle import fold
-from worker.batches import read
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer
+from worker.decode import read
 
 SHOPS = ("awa", "kofi")
 STREAMS = st.lists(st.one_of(*map(strategies.events, map(st.just, SHOPS))), max_size=40)

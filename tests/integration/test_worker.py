@@ -21,6 +21,7 @@ from localstack.stack import Stack
 from tests.integration.line import BOTLIVE_WORKER, PHONE, Line, locked_orders, order, until
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer
+from worker.guarded import GuardedWorker
 
 
 @contextmanager
@@ -358,11 +359,13 @@ def test_a_callback_that_is_not_allowed_is_not_called(line: Line, tmp_path: Path
 def test_what_the_worker_needs_of_rq_is_there() -> None:
     """The names that it overrides, calls or reads, private ones too: a release that moves one fails here."""
     overridden = ("dequeue_job_and_maintain_ttl", "execute_job", "heartbeat", "request_stop")
-    guarded = ("run_maintenance_tasks", "register_birth", "register_death", "set_state")
+    guarded = (
+        *("run_maintenance_tasks", "check_for_suspension", "register_birth", "register_death", "set_state"),
+    )
     for name in (*overridden, *guarded):
         assert callable(getattr(SimpleWorker, name))
-        assert name in vars(Consumer)
-    for name in ("handle_job_failure", "check_for_suspension", "work"):
+        assert name in {*vars(Consumer), *vars(GuardedWorker)}
+    for name in ("handle_job_failure", "work"):
         assert callable(getattr(SimpleWorker, name))
     job = Job("id", connection=fakeredis.FakeStrictRedis())
     for name in ("_success_callback_name", "_failure_callback_name", "_stopped_callback_name", "webhooks"):

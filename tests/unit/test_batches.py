@@ -1,17 +1,21 @@
 """What a worker has in hand at once."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
-from events import Event, LiveToggled
+from events import LiveToggled
 from events.job import Call
+from worker.apart import Group, Kind
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
-from worker.errors import EventRefused, TransientFault
+from worker.elements import Element
+from worker.errors import EventRefused, TransientFault, UndecodableJob, WaitsApart
 from worker.gateway import Outcome
+from worker.job import decode
 from worker.persister import Persister
 
 
@@ -28,16 +32,29 @@ class Books:
         """As ``worker.batches.Books``."""
 
 
+class Nowhere:
+    """Nothing waits apart."""
+
+    def group(self, kind: Kind) -> Group | None:
+        """As ``worker.apart.Apart``."""
+
+    def put(self, job_ids: Sequence[str], kind: Kind, group: Group) -> None:
+        """As ``worker.apart.Apart``."""
+
+    def judge(self, kind: Kind, plain: Mapping[str, Any]) -> WaitsApart | None:
+        """As ``worker.apart.Apart``."""
+
+
 class Database:
     """Gives no answer until it may."""
 
     def __init__(self) -> None:
         self.may = threading.Event()
 
-    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
         """As ``worker.gateway.Gateway``."""
         self.may.wait(10)
-        return [Outcome("persisted")] * len(events)
+        return [Outcome("persisted")] * len(elements)
 
 
 @pytest.fixture
@@ -56,7 +73,7 @@ def claim() -> Claim:
 
 def test_while_a_batch_is_under_way_the_next_may_be_claimed(database: Database) -> None:
     """One is in the database, another on its way; then an answer has to come."""
-    batches = Batches(Persister(database), Books(), Breaker(500), patience=30)
+    batches = Batches(Persister(database), Books(), Nowhere(), Breaker(500), patience=30)
     batches.send(Batch([claim()]))
     assert not batches.is_full
     batches.send(Batch([claim()]))
@@ -65,8 +82,8 @@ def test_while_a_batch_is_under_way_the_next_may_be_claimed(database: Database) 
 
 def test_nothing_is_claimed_beside_what_is_under_suspicion(database: Database) -> None:
     """A death is counted against the one event in hand: no other may be there beside it."""
-    batches = Batches(Persister(database), Books(), Breaker(500), patience=30)
-    batches.send(Batch([claim()], "apart"))
+    batches = Batches(Persister(database), Books(), Nowhere(), Breaker(500), patience=30)
+    batches.send(Batch([claim()], "suspects"))
     assert batches.is_full
     database.may.set()
     batches.conclude()
@@ -80,13 +97,13 @@ class Away:
         self.calls = 0
         self.may = threading.Event()
 
-    def persist(self, events: Sequence[Event]) -> list[Outcome]:
+    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
         """As ``worker.gateway.Gateway``."""
         self.calls += 1
         if self.calls == 1:
             self.may.wait(10)
             raise TransientFault
-        return [Outcome("persisted")] * len(events)
+        return [Outcome("persisted")] * len(elements)
 
 
 class GivenBack(Books):
@@ -103,7 +120,7 @@ class GivenBack(Books):
 def test_a_batch_that_passes_says_nothing_of_the_one_that_failed_before_it() -> None:
     """The breaker is open afterwards: else the failed one is tried again and again, and nobody is told."""
     away, books, breaker = Away(), GivenBack(), Breaker(500)
-    batches = Batches(Persister(away), books, breaker, patience=30)
+    batches = Batches(Persister(away), books, Nowhere(), breaker, patience=30)
     first = claim()
     batches.send(Batch([first]))
     batches.send(Batch([claim()]))
@@ -117,9 +134,18 @@ def test_a_batch_that_passes_says_nothing_of_the_one_that_failed_before_it() -> 
 def test_an_answer_that_never_comes_is_an_outage(database: Database) -> None:
     """After a while the events wait again, though the call still hangs."""
     books, breaker = GivenBack(), Breaker(500)
-    batches = Batches(Persister(database), books, breaker, patience=0.05)
+    batches = Batches(Persister(database), books, Nowhere(), breaker, patience=0.05)
     hanging = claim()
     batches.send(Batch([hanging]))
     batches.conclude(5)
     assert breaker.is_open
     assert books.job_ids == [hanging.job_id]
+
+
+def test_what_is_nested_too_deep_to_be_written_is_no_event() -> None:
+    """Reading allows a little more than writing does: neither ends the worker."""
+    deep: list[object] = []
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(UndecodableJob):
+        decode({"type": deep})

@@ -35,7 +35,25 @@ def test_the_same_seed_has_the_same_events() -> None:
 @pytest.mark.parametrize("events", [299, 300, 1_000])
 def test_as_many_events_are_published_as_were_asked_for(events: int) -> None:
     """Each has its own id; repeats and guilty ones come on top."""
-    assert len({event.event_id for event in Plan(3, events, 3, 10).innocent()}) == events
+    innocent = Plan(3, events, 3, 10).innocent([range(10)] * 3)
+    assert len({event.event_id for event in innocent}) == events
+
+
+def test_what_was_not_acknowledged_is_not_missed() -> None:
+    """Of a portion that only one publisher has done, its own events and what it repeats are counted."""
+    plan = Plan(3, 300, 3, 10)
+    ids = {event.event_id for event in plan.innocent([{0, 1}, set(), set()])}
+    assert ids == {event.event_id for portion in (0, 1) for event in plan.orderly(0, portion)}
+
+
+def test_a_nudge_brings_fresh_events() -> None:
+    """Portions behind the last have events that no other has, as many as any."""
+    plan = Plan(3, 300, 3, 10)
+    before = {event.event_id for event in plan.innocent([range(10)] * 3)}
+    extra = [{event.event_id for event in plan.fresh(0, portion)} for portion in (10, 11)]
+    assert [len(ids) for ids in extra] == [10, 10]
+    assert not (extra[0] | before) & extra[1]
+    assert not before & extra[0]
 
 
 def test_repeats_rivals_and_guilty_ones_are_among_them() -> None:

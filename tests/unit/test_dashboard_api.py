@@ -127,6 +127,16 @@ def test_a_toggle_is_published(host: Host) -> None:
     assert (first.company_id, first.enabled, first.mode, second.enabled) == ("shop", True, "live", False)
 
 
+def test_a_toggle_that_is_sent_twice_is_one_event(host: Host) -> None:
+    """By the caller's key, whatever the process: the same id in both answers."""
+    client = host.client()
+    body = {"company_id": "shop", "enable": True, "key": "click-1"}
+    answers = [client.post("/toggle-live-mode", json=body).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert {str(event.event_id) for event in host.publisher.events} == {answers[0]["session_id"]}
+    problem(client.post("/toggle-live-mode", json={**body, "key": ""}), 422)
+
+
 def test_without_a_publisher_one_is_made_once_and_late(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mounting needs no Redis; the first toggle makes it from the environment, the next shares it."""
     made: list[Recorder] = []

@@ -241,10 +241,10 @@ def test_a_message_is_cut_at_its_own_limit(
 @pytest.mark.parametrize("field", ["user_id", "company_id"])
 def test_an_id_is_never_cut(redis: fakeredis.FakeStrictRedis, field: str) -> None:
     """A part of an id is another id: it is refused in sight of people, however long it is."""
-    assert _pay(**{field: "9" * 129}) is True
+    assert _pay(**{field: "9" * 129}) is False
     assert _refusal(redis) == field
     redis.flushall()
-    assert _pay(**{field: "9" * 2_000_000}) is True
+    assert _pay(**{field: "9" * 2_000_000}) is False
     assert _refusal(redis) == field
     assert len(json.dumps(_payloads(redis)[0])) < 1_000_000
 
@@ -281,7 +281,7 @@ def test_what_fits_no_contract_is_published_to_be_refused(
     redis: fakeredis.FakeStrictRedis, caplog: pytest.LogCaptureFixture, field: str, value: Any
 ) -> None:
     """A worker will name the field; the log does now, with the event's id and not with the value."""
-    assert _pay(**{field: value}) is True
+    assert _pay(**{field: value}) is False
     assert _refusal(redis) == field
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("botlive.dropin", "WARNING")
@@ -580,7 +580,7 @@ class _HostileText(str):
 @pytest.mark.parametrize("field", ["reference", "amount", "user_id", "conversation_id"])
 def test_no_value_is_too_hostile(redis: fakeredis.FakeStrictRedis, field: str, value: Any) -> None:
     """Endless, unreadable, huge: the call returns, and the field is named."""
-    assert _pay(**{field: value}) is True
+    assert _pay(**{field: value}) is False
     assert _refusal(redis) == field
     assert len(json.dumps(_payloads(redis)[0])) < 1_000_000
 
@@ -697,3 +697,45 @@ def test_every_name_of_the_first_integration_is_there() -> None:
     names |= {"start_session", "end_session", "get_active_session", "get_orders"}
     assert names | {"use"} == set(dropin.__all__)
     assert all(asyncio.iscoroutinefunction(getattr(dropin, name)) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("key", "kept"), [("wamid.1", "wamid.1"), (17, "17"), (UUID(_CONVERSATION), _CONVERSATION)]
+)
+def test_a_key_makes_the_id(redis: fakeredis.FakeStrictRedis, key: Any, kept: str) -> None:
+    """A message's id: the second call with it publishes nothing more, and says the same."""
+    assert [_pay(key=key), _pay(key=key)] == [True, True]
+    event = _event(redis)
+    assert event.key == kept
+    assert event.event_id.version == 5
+    assert _order(key=key)["id"] == _order(key=key)["id"]
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_no_key_is_no_refusal(redis: fakeredis.FakeStrictRedis, key: Any) -> None:
+    """A message without an id is published as before there were keys: each call is an event of its own."""
+    assert [_pay(key=key), _pay(key=key)] == [True, True]
+    first, second = (parse_event(json.dumps(payload)) for payload in _payloads(redis))
+    assert (first.key, second.key) == (None, None)
+
+
+@pytest.mark.parametrize("key", [True, b"wamid.1", 1.5, ["wamid.1"], "x" * (LONGEST_NAME + 1)])
+def test_a_key_that_is_none_is_named(redis: fakeredis.FakeStrictRedis, key: Any) -> None:
+    """It is refused in sight of people."""
+    assert _pay(key=key) is False
+    assert _refusal(redis) == "key"
+
+
+@pytest.mark.parametrize("company_id", [None, ""])
+def test_what_is_refused_at_once_is_told(redis: fakeredis.FakeStrictRedis, company_id: Any) -> None:
+    """No order and no session where there will be none, and False from the rest: not accepted."""
+    calls: list[Any] = [
+        dropin.create_order(company_id, _PHONE, "Awa", 5, _ITEMS),
+        dropin.start_session(company_id),
+        dropin.end_session(None, company_id),
+        dropin.log_payment_validated(company_id, _PHONE, 5),
+        dropin.log_payment_issue(company_id, _PHONE, "other", ""),
+    ]
+    assert [asyncio.run(each) for each in calls] == [None, None, False, False, False]
+    assert len(_payloads(redis)) == 5
+    assert company_id not in sessions._begun

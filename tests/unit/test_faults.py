@@ -27,6 +27,7 @@ _TRANSIENT = [
         (503, "PGRST001"),
         (503, "PGRST002"),
     ],
+    *[(540, None), (521, "521"), (522, None), (525, "525"), (526, None), (530, None)],
     *[(504, "PGRST003"), (408, None), (413, None), (425, None), (429, None), (500, None), (502, "502")],
     *[(None, "502"), (503, None), (504, ""), (599, None), (500, "XX000"), (500, "PGRSTX00")],
 ]
@@ -34,6 +35,7 @@ _DEPLOYMENT = [
     *[(401, None), (403, None), (401, "401"), (401, "PGRST301"), (401, "PGRST302"), (401, "PGRST303")],
     *[(500, "PGRST300"), (403, "42501"), (401, "42501"), (404, "42P01"), (400, "42703"), (404, "42883")],
     *[(406, "PGRST106"), (404, "PGRST202"), (300, "PGRST203"), (400, "PGRST204"), (404, "PGRST205")],
+    *[(402, None), (402, "402"), (403, "403"), (407, None), (451, "451"), (404, "PGRST125")],
     *[(400, "23514"), (400, "23502"), (409, "23503"), (403, "28P01"), (403, "28000"), (403, "P0001")],
 ]
 _REFUSED = [
@@ -74,20 +76,43 @@ def test_retry_after_reaches_the_worker() -> None:
     assert error.retry_after == 7.5
 
 
+_MIGRATE = "botlive migrate"
+
+
 @pytest.mark.parametrize(
     ("status", "code", "cure"),
     [
-        (401, "PGRST301", "SUPABASE_KEY"),
-        (403, None, "SUPABASE_KEY"),
-        (403, "42501", "botlive migrate"),
-        (404, "PGRST202", "botlive migrate"),
-        (404, "42P01", "botlive migrate"),
+        (401, "PGRST301", "check that SUPABASE_KEY"),
+        (401, None, "check that SUPABASE_KEY"),
+        (401, "42501", "check that SUPABASE_KEY"),
+        (403, "42501", _MIGRATE),
+        (403, "403", "a proxy or firewall"),
+        (403, None, "a proxy or firewall"),
+        (407, "407", "a proxy or firewall"),
+        (402, None, "its quota is used up"),
+        (404, None, "check that it is https://<project>.supabase.co"),
+        (404, "404", "check that it is https://<project>.supabase.co"),
+        (405, "405", "check that it is https://<project>.supabase.co"),
+        (404, "PGRST125", "check that it is https://<project>.supabase.co"),
+        (301, "301", "set the address that it redirects to"),
+        (308, None, "set the address that it redirects to"),
+        (406, "PGRST106", "exposed schemas"),
+        (540, None, "the project is paused"),
+        (521, "521", "Cloudflare"),
+        (522, "522", "Cloudflare"),
+        (525, None, "Cloudflare"),
+        (526, None, "Cloudflare"),
+        (503, None, "away or overloaded"),
+        (404, "PGRST202", _MIGRATE),
+        (404, "42P01", _MIGRATE),
         (400, "23514", "own log names it"),
     ],
 )
-def test_a_deployment_fault_says_what_to_do(status: int, code: str | None, cure: str) -> None:
-    """Whoever reads the message knows what to check or run."""
-    assert cure in str(classify(_failure(status, code)))
+def test_a_fault_says_the_cause_and_what_to_do(status: int, code: str | None, cure: str) -> None:
+    """Whoever reads the message knows what to check or run; what a migration does not mend asks for none."""
+    said = str(classify(_failure(status, code)))
+    assert cure in said
+    assert (_MIGRATE in said) == (cure == _MIGRATE)
 
 
 def test_the_cause_is_code_and_status() -> None:

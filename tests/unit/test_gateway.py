@@ -1,9 +1,15 @@
 """The gateway: whatever comes back, or does not, is a fault of ours that says what to do."""
 
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
 import httpx
 import pytest
 
-from worker.errors import TransientFault, UnclassifiedFault, WorkerError
+from events import LiveToggled
+from worker.errors import DeploymentFault, TransientFault, UnclassifiedFault, WorkerError
 from worker.gateway import Gateway
 from worker.settings import Settings
 
@@ -32,3 +38,132 @@ def test_a_spoilt_answer_holds_the_events(answer: httpx.Response, fault: type[Wo
     """It is no exception that would end the worker, and blames no event."""
     with pytest.raises(fault):
         gateway(answer).persist([])
+
+
+_HTML = "<html><body>+2250700000000</body></html>"
+_GOOD = [{"outcome": "persisted"}]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *[
+            {"outcome": "persisted"},
+            [],
+            [*_GOOD, *_GOOD],
+            [{}],
+            [None],
+            ["persisted"],
+            [[]],
+            [{"outcome": 7}],
+        ],
+        *[[{"outcome": "unheard of"}], [{"outcome": "refused", "reason": {}}], [{"outcome": None}], [_HTML]],
+    ],
+    ids=str,
+)
+def test_what_is_not_said_to_be_persisted_is_not_taken_for_it(answer: Any) -> None:
+    """An answer of another form, or an unknown outcome: the events wait for a migration."""
+    with pytest.raises(UnclassifiedFault, match="run `botlive migrate`") as caught:
+        gateway(httpx.Response(200, json=answer)).persist([LiveToggled(company_id="shop", enabled=True)])
+    assert "+225" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 206])
+@pytest.mark.parametrize("body", [_HTML, "ok", "null", "7", '"text"', "true"])
+def test_somebody_elses_success_is_no_answer(status: int, body: str) -> None:
+    """A login page, a captive portal, another site: no migration is asked for."""
+    with pytest.raises(UnclassifiedFault, match="not the database's API") as caught:
+        gateway(httpx.Response(status, text=body)).probe()
+    assert "migrate" not in str(caught.value)
+    assert "+225" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (httpx.Response(401, json={"message": "Invalid API key", "hint": "…"}), "SUPABASE_KEY"),
+        (httpx.Response(401, json={"message": "No API key found in request"}), "SUPABASE_KEY"),
+        (httpx.Response(401, text="<html>"), "SUPABASE_KEY"),
+        (httpx.Response(402, json={"message": "exceed_egress_quota"}), "its quota is used up"),
+        (httpx.Response(403, text=_HTML), "a proxy or firewall"),
+        (httpx.Response(403, json={"error": "blocked"}), "a proxy or firewall"),
+        (
+            httpx.Response(404, json={"message": "no Route matched with those values"}),
+            "of a project that exists",
+        ),
+        (httpx.Response(404, text=_HTML), "of a project that exists"),
+        (httpx.Response(404, json=["not", "an", "object"]), "of a project that exists"),
+        (httpx.Response(302, headers={"Location": "https://secret/"}), "the address that it redirects to"),
+        (httpx.Response(540, json={"message": "Project paused"}), "is paused"),
+        (httpx.Response(522, text=_HTML), "Cloudflare"),
+        (httpx.Response(500, text=_HTML), "away or overloaded"),
+        (httpx.Response(418, text=_HTML), "not foreseen"),
+    ],
+    ids=str,
+)
+def test_who_speaks_is_told(answer: httpx.Response, words: str) -> None:
+    """The project's gateway, Cloudflare, a proxy, another site: with the cure, never `botlive migrate`."""
+    with pytest.raises(WorkerError) as caught:
+        gateway(answer).probe()
+    assert words in str(caught.value)
+    assert "migrate" not in str(caught.value)
+    assert isinstance(caught.value, DeploymentFault | TransientFault | UnclassifiedFault)
+
+
+def test_a_migration_that_is_missing_is_told() -> None:
+    """PostgREST's own answer for a function that is not there."""
+    body = {"code": "PGRST202", "message": "Could not find the function", "hint": None, "details": None}
+    with pytest.raises(DeploymentFault, match="run `botlive migrate`"):
+        gateway(httpx.Response(404, json=body)).probe()
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Accepts connections, and answers none."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+def _refused(url: str, **options: Any) -> str:
+    settings = Settings(supabase_url=url, supabase_key="key", BOTLIVE_TIMEOUT=0.3, **options)  # type: ignore[arg-type,call-arg] # as read
+    with pytest.raises(TransientFault) as caught:
+        Gateway.connect(settings).probe()
+    return str(caught.value)
+
+
+def test_no_answer_is_told_with_its_kind(listener: socket.socket) -> None:
+    """Silence, a port where nobody is, a host that is unknown, TLS where there is none."""
+    port = listener.getsockname()[1]
+    assert "(no answer in time)" in _refused(f"http://127.0.0.1:{port}")
+    assert "(its host name is unknown)" in _refused("http://nowhere.invalid") or "(its host name cannot" in (
+        _refused("http://nowhere.invalid")
+    )
+    listener.close()
+    assert "(nothing listens there)" in _refused(f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("behind", "words"),
+    [
+        (ssl.SSLCertVerificationError(1, "secret"), "its certificate is not trusted"),
+        (ssl.SSLError(1, "secret"), "it does not speak TLS"),
+        (socket.gaierror(socket.EAI_AGAIN, "secret"), "cannot be looked up just now"),
+        (OSError(101, "secret"), "which may be an IPv6 one"),
+        (ConnectionResetError(104, "secret"), "the connection was cut"),
+        (OSError(24, "secret"), "too many files"),
+        (OSError(9999, "secret"), "ConnectError"),
+        (None, "ConnectError"),
+    ],
+    ids=str,
+)
+def test_the_kind_is_that_of_the_first_cause(behind: Exception | None, words: str) -> None:
+    """Httpx wraps what the system said; its own words, which may quote an address, are not repeated."""
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("secret") from behind
+
+    settings = Settings(supabase_url="http://supabase", supabase_key="key")  # type: ignore[arg-type] # as read
+    with pytest.raises(TransientFault) as caught:
+        Gateway.connect(settings, transport=httpx.MockTransport(fail)).probe()
+    assert words in str(caught.value)
+    assert "secret" not in str(caught.value)

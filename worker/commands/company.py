@@ -1,19 +1,34 @@
 """``botlive company``: which shop of Botlive is which company of Lovable."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from worker.answers import shaped
 from worker.gateway import Gateway
+from worker.reasons import plain
 from worker.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 TextId = Annotated[str, typer.Argument(metavar="TEXT_ID", help="The shop's company_id in Botlive.")]
 Owner = Annotated[UUID | None, typer.Option(metavar="USER_ID", help="Of the owner, who must have signed up.")]
+
+_Form = TypeVar("_Form")
+
+
+class Company(BaseModel):
+    """What the database says of one."""
+
+    company_id: str
+    uuid: str | None
+    name: str | None = None
+    owner: str | None = None
 
 
 @app.command()
@@ -25,7 +40,7 @@ def add(
 ) -> None:
     """Make a company with its mapping. Safe to repeat."""
     arguments = {"text_id": text_id, "shop": uuid, "owner": owner, "shop_name": name}
-    _say("added", _call("botlive_company_add", arguments))
+    _say("added", _call("botlive_company_add", arguments, Company))
 
 
 @app.command()
@@ -37,32 +52,38 @@ def link(
 ) -> None:
     """Map TEXT_ID to a company that exists, give it its owner, or both."""
     arguments = {"text_id": text_id, "shop": uuid or uuid_option, "owner": owner}
-    _say("linked", _call("botlive_company_link", arguments))
+    _say("linked", _call("botlive_company_link", arguments, Company))
 
 
 @app.command(name="list")
 def list_companies() -> None:
     """Show every company that Botlive knows, the unmapped ones too."""
     table = Table("company_id", "uuid", "name", "owner")
-    for company in _call("botlive_company_list", {}):
+    for company in _call("botlive_company_list", {}, list[Company]):
         table.add_row(
-            company["company_id"],
-            company["uuid"] or "[red]not mapped[/red]",
-            company["name"] or "",
-            company["owner"] or "[dim]nobody[/dim]",
+            _text(company.company_id),
+            _text(company.uuid) if company.uuid else "[red]not mapped[/red]",
+            _text(company.name or ""),
+            _text(company.owner) if company.owner else "[dim]nobody[/dim]",
         )
     Console().print(table)
 
 
-def _call(function: str, arguments: dict[str, Any]) -> Any:
+def _call(function: str, arguments: dict[str, Any], form: type[_Form]) -> _Form:
     gateway = Gateway.connect(Settings.from_env())
     try:
-        return gateway.call(
+        answer = gateway.call(
             function, {key: str(value) for key, value in arguments.items() if value is not None}
         )
     finally:
         gateway.close()
+    return shaped(answer, form)
 
 
-def _say(done: str, company: dict[str, Any]) -> None:
-    print(f"{done} {company['company_id']} {company['uuid']} owner={company['owner'] or 'nobody'}")
+def _text(value: str) -> Text:
+    return Text(plain(value))  # brackets in it are no markup
+
+
+def _say(done: str, company: Company) -> None:
+    named = plain(f"{company.company_id} {company.uuid} owner={company.owner or 'nobody'}")
+    print(f"{done} {named}")

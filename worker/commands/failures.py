@@ -1,4 +1,4 @@
-"""``botlive failures``: what could not be persisted and why; replay it, or discard it with a reason."""
+"""``botlive failures``: what could not be persisted and why; replay, correct or discard it."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ import structlog
 import typer
 
 from worker import listing
+from worker.correction import Change
 from worker.errors import InvalidSetting
 from worker.failure import Failure
 from worker.failures import Failures
@@ -37,6 +38,7 @@ _EPILOG = """
 Without a subcommand they are listed, the newest first: when it failed, id, event type, company, how often it
 failed, and the reason; separated by tabs where that is no terminal. --json gives id, reason, error,
 event_type, company_id, failed_at (UTC) and failures (how often); null is what is not known.
+What waits apart, because its shop's tables take no event of its type, is told on stderr.
 """
 _DISCARDED = ("at", "id", "event_type", "company_id", "error", "reason", "why")
 
@@ -53,7 +55,10 @@ def failures(
     if context.invoked_subcommand is None:
         with _registry() as registry:
             found = sorted(_select(registry, reason, company), key=_age, reverse=True)
+            apart = [listing.apart(*each) for each in registry.apart(company)]
         _show(found, as_json, limit)
+        for line in apart:
+            report(line)
     elif reason or company or as_json or limit:
         raise typer.BadParameter("they go behind the subcommand", param_hint="the options")
 
@@ -68,12 +73,51 @@ def show(
     """Say all that is known of one, without the customer's data."""
     with _registry() as registry:
         found = list(registry.find([job_id]))
-    if not found:
-        _refuse([job_id])
-    for name, value in listing.facts(found[0]):
-        typer.echo(f"{name}: {value}")
-    if with_payload:
-        typer.echo(listing.pretty(found[0].call))
+        notes = registry.edits.notes(job_id)
+    for detail in found:
+        for name, value in listing.facts(detail):
+            typer.echo(f"{name}: {value}")
+    for note in notes:
+        typer.echo(f"edited: {note.at} {', '.join(map(plain, note.fields))}")
+    for note in notes if with_payload else ():
+        typer.echo(f"before the edit of {note.at}: {plain(note.before)}")
+    for detail in found if with_payload else ():
+        typer.echo(listing.pretty(detail.call))
+    _refuse([] if found else [job_id])
+
+
+@app.command()
+def edit(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="As the list shows it.")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="JSON where it is such, else text; items.0.price=500."
+        ),
+    ] = None,
+    removals: Annotated[
+        list[str] | None, typer.Option("--unset", metavar="FIELD", help="Take a field out.")
+    ] = None,
+) -> None:
+    """Correct an event and replay it at once, if it then fits its contract.
+
+    A text that looks like a number goes in quotes: --set 'reference="123"'. Which event it is stays:
+    event_id, type, version and key cannot be changed.
+
+    The old values are kept: `botlive failures show ID --payload` shows them, afterwards too.
+
+    The exit code is 1 if it was not edited; nothing is changed then.
+    """
+    changes = [Change.of(text) for text in assignments or ()]
+    changes += [Change(path, is_removal=True) for path in removals or ()]
+    if not changes:
+        raise typer.BadParameter("say what is to be changed", param_hint="--set, --unset")
+    with _registry(logging=True) as registry:
+        event = registry.edits.edit(job_id, changes)
+    fields = [change.shown for change in changes]
+    log: Any = structlog.stdlib.get_logger("botlive")
+    log.info("edited", event_id=str(event.event_id), event_type=event.type, job_id=job_id, fields=fields)
+    typer.echo(f"edited and replayed {plain(job_id)}: {', '.join(fields)}")
 
 
 @app.command()

@@ -1,12 +1,30 @@
 """``botlive migrate``"""
 
+from typing import Annotated
+
 import typer
 
+from worker.migrations import check, script
 from worker.migrations import migrate as apply
 from worker.settings import DatabaseSettings
 
 
-def migrate() -> None:
-    """Bring the database DATABASE_URL to this version, and say what was done."""
-    for line in apply(DatabaseSettings.from_env().database_url.get_secret_value()):
+def migrate(
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print one script for an SQL editor; change nothing.")
+    ] = False,
+) -> None:
+    """Bring the database DATABASE_URL to this version, and say what was done and what cannot work.
+
+    The exit code is 1 if a table cannot take an event; the line says which column and the cure.
+    """
+    if sql:
+        typer.echo(script(), nl=False)
+        return
+    database_url = DatabaseSettings.from_env().database_url.get_secret_value()
+    for line in apply(database_url):
         typer.echo(line)
+    findings = check(database_url)
+    for finding in findings:
+        typer.echo(f"{'cannot work' if finding.blocks else 'note'}: {finding.words}")
+    raise typer.Exit(1 if any(finding.blocks for finding in findings) else 0)

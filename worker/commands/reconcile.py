@@ -12,6 +12,7 @@ import typer
 from events import InvalidEvent
 from events.job import Call, Keys
 from worker import ndjson
+from worker.answers import shaped
 from worker.failure import reason
 from worker.gateway import Gateway
 from worker.settings import Settings
@@ -96,7 +97,8 @@ def _events(lines: Iterable[bytes], tally: Counter[str]) -> Iterator[Line]:
 def _identified(number: int, line: bytes) -> Line:
     event = ndjson.parsed(line)
     for field in _IDENTITY:
-        if field not in event.model_fields_set:
+        # One with the caller's key is the same at every reading, whenever it occurred.
+        if field not in event.model_fields_set and event.key is None:
             raise InvalidEvent(field, "is missing: without it the event would be new at every reading")
     return Line(number, replace(Call.of(event), data=""), event.digest())  # 500 lines may be 500 MB
 
@@ -105,7 +107,7 @@ def _conclude(chunk: list[Line], desk: "Desk", gateway: Gateway, tally: Counter[
     # Redis first: what leaves the queue meanwhile is in the inbox by the time that this is asked.
     found = desk.find([line.call for line in chunk])
     ids = [line.call.own_id for line in chunk]
-    persisted = gateway.call(PERSISTED, {"event_ids": ids})
+    persisted = shaped(gateway.call(PERSISTED, {"event_ids": ids}), dict[str, str])
     for line, event_id, job in zip(chunk, ids, found, strict=True):
         outcome, reason = _outcome(line, persisted.get(event_id), job)
         tally[outcome] += 1

@@ -8,7 +8,7 @@
 --
 -- KEYS: the queue, RQ's started registry, RQ's set of queues, the turn of the overflow queues
 -- ARGV: the owner, how many to take at most, how many of the queue to look through, a shop's share
--- Returns {kind, id, data, id, data, …}; kind is 'batch'; 'apart' for a few that are under suspicion;
+-- Returns {kind, id, data, id, data, …}; kind is 'batch'; 'suspects' for a few that are under suspicion;
 -- 'alone' for one that is, with its count of deaths behind it where the last run was one of them; 'stock'
 -- with an id that RQ itself has to run, and which stays there.
 local queue, started, queues, turn = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -103,7 +103,7 @@ local function take_suspects()
   if taken == 1 then
     answer[1], answer[4] = 'alone', deaths
   elseif taken > 1 then
-    answer[1] = 'apart'
+    answer[1] = 'suspects'
   end
 end
 

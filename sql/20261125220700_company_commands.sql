@@ -10,8 +10,11 @@ language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object('company_id', m.company_id, 'uuid', m.uuid, 'name', c.name, 'owner', m.user_id)
-  from public.company_mapping m left join public.companies c on c.id = m.uuid
+  select jsonb_build_object('company_id', m.company_id, 'uuid', m.uuid, 'name', to_jsonb(c) ->> 'name',
+    'owner', m.user_id)
+  from public.company_mapping m
+  cross join lateral jsonb_populate_record(null::public.companies, jsonb_build_object('id', m.uuid)) r
+  left join public.companies c on c.id = r.id
   where m.company_id = text_id
 $$;
 
@@ -74,7 +77,7 @@ security invoker
 set search_path = ''
 as $$
 begin
-  if shop is not null and not exists (select from public.companies c where c.id = shop) then
+  if shop is not null and not botlive.is_company(shop) then
     raise exception using errcode = 'BL001', message = format('there is no company %s', shop);
   end if;
   if exists (select from public.company_mapping m where m.uuid = shop and m.company_id <> text_id) then

@@ -1,4 +1,7 @@
 -- A company's sessions follow from the set of its toggles, in whatever order these come.
+--
+-- Rows are cast to the column's own types by jsonb_populate_record: a project may have chosen text for
+-- uuid, or json for jsonb.
 
 select botlive.wait_for_workers();
 
@@ -50,8 +53,15 @@ $$;
 comment on function botlive.session_text is
   'The description of a toggle''s activity (French): how long a session was, on the disable that ended it.';
 
-drop function if exists botlive.rewrite_sessions(uuid, botlive.toggles[], botlive.toggles[]);
-drop function if exists botlive.bring_sessions(uuid, uuid[]);
+create or replace function botlive.utc_text(instant timestamptz)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- In UTC whatever the database's time zone: a column may be a timestamp without one.
+  select to_char(instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
+$$;
 
 create or replace function botlive.rewrite_sessions(
   shop uuid, before botlive.toggles[], after botlive.toggles[])
@@ -61,7 +71,9 @@ set search_path = ''
 as $$
 declare
   change record;
+  session jsonb;
 begin
+  perform set_config('search_path', 'public, extensions, pg_temp', true);
   for change in
     with former as (
       select b.session_id as id, max(b.occurred_at) filter (where not b.enabled) as ended_at,
@@ -82,22 +94,32 @@ begin
       or f.ended_at is distinct from p.ended_at
     order by vanishes desc, appears, p.started_at, id
   loop
+    session := jsonb_build_object('id', change.id, 'company_id', shop, 'mode', change.mode,
+      'started_at', botlive.utc_text(change.started_at), 'ended_at', botlive.utc_text(change.ended_at));
+    session := session || jsonb_build_object('created_at', session -> 'started_at');
     if change.vanishes then
-      delete from public.bot_sessions s where s.id = change.id and s.company_id = shop;
+      delete from public.bot_sessions s
+      using jsonb_populate_record(null::public.bot_sessions, session) r
+      where s.id = r.id and s.company_id = r.company_id;
       if not found then
         update botlive.toggles t set withdrawn = true where t.event_id = change.id;
       end if;
     elsif change.appears then
       insert into public.bot_sessions (id, company_id, mode, started_at, ended_at, created_at)
-      select change.id, shop, change.mode, change.started_at, change.ended_at, change.started_at
+      select r.id, r.company_id, r.mode, r.started_at, r.ended_at, r.created_at
+      from jsonb_populate_record(null::public.bot_sessions, session) r
       where not exists (select from botlive.toggles t where t.event_id = change.id and t.withdrawn)
       on conflict (id) do nothing;
-      if exists (select from public.bot_sessions s where s.id = change.id and s.company_id <> shop) then
+      if exists (
+        select from public.bot_sessions s, jsonb_populate_record(null::public.bot_sessions, session) r
+        where s.id = r.id and s.company_id <> r.company_id
+      ) then
         raise exception using errcode = 'unique_violation', message = 'the session''s id is another company''s';
       end if;
     else
-      update public.bot_sessions s set ended_at = change.ended_at
-      where s.id = change.id and s.company_id = shop;
+      update public.bot_sessions s set ended_at = r.ended_at
+      from jsonb_populate_record(null::public.bot_sessions, session) r
+      where s.id = r.id and s.company_id = r.company_id;
     end if;
   end loop;
 end
@@ -105,6 +127,20 @@ $$;
 comment on function botlive.rewrite_sessions is
   'Brings the rows of bot_sessions from what the toggles said to what they say now. '
   'Rows that no event made are not touched.';
+
+create or replace function botlive.object_of(written text)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case jsonb_typeof(written::jsonb) when 'object' then written::jsonb else '{}' end;
+exception when invalid_text_representation then
+  return '{}'; -- a person edited a column that is text
+end
+$$;
+comment on function botlive.object_of is 'The JSON object that the text is, or an empty one.';
 
 create or replace function botlive.bring_sessions(shop uuid, fresh uuid[])
 returns void
@@ -119,6 +155,7 @@ declare
   before botlive.toggles[];
   after botlive.toggles[];
 begin
+  perform set_config('search_path', 'public, extensions, pg_temp', true);
   -- The caller holds the company's lock, so nobody else changes its toggles or sessions meanwhile.
   select t.* into first_new from botlive.toggles t
   where t.event_id = any (fresh) order by t.occurred_at, t.event_id limit 1;
@@ -147,13 +184,20 @@ begin
   set session_id = a.session_id, session_began_at = a.session_began_at
   from unnest(after) a where t.event_id = a.event_id;
 
-  update public.activities x
-  set description = botlive.session_text(a),
-      metadata = case jsonb_typeof(x.metadata) when 'object' then x.metadata else '{}' end
-                 || jsonb_build_object('session_id', a.session_id)
-  from unnest(after) a join unnest(before) b on b.event_id = a.event_id
-  where x.id = a.event_id
-    and (a.session_id, a.session_began_at) is distinct from (b.session_id, b.session_began_at);
+  with changed as (
+    select r.id, botlive.session_text(a) as description, a.session_id
+    from unnest(after) a join unnest(before) b on b.event_id = a.event_id,
+      jsonb_populate_record(null::public.activities, jsonb_build_object('id', a.event_id)) r
+    where (a.session_id, a.session_began_at) is distinct from (b.session_id, b.session_began_at)
+  ), said as (
+    select x.id, r.description, r.metadata
+    from changed c join public.activities x on x.id = c.id,
+      jsonb_populate_record(null::public.activities, jsonb_build_object('description', c.description,
+        'metadata', coalesce(botlive.object_of(x.metadata::text), '{}')
+          || jsonb_build_object('session_id', c.session_id))) r
+  )
+  update public.activities x set description = s.description, metadata = s.metadata
+  from said s where x.id = s.id;
 
   perform botlive.rewrite_sessions(shop, before, after);
 end
@@ -162,7 +206,7 @@ comment on function botlive.bring_sessions is
   'Brings a company''s sessions, and what its toggles'' activities say of them, to what the whole '
   'set of toggles says.';
 
-revoke all on function botlive.fold_toggles, botlive.session_text, botlive.rewrite_sessions,
-  botlive.bring_sessions from public;
-grant execute on function botlive.fold_toggles, botlive.session_text, botlive.rewrite_sessions,
-  botlive.bring_sessions to service_role;
+revoke all on function botlive.fold_toggles, botlive.session_text, botlive.utc_text, botlive.object_of,
+  botlive.rewrite_sessions, botlive.bring_sessions from public;
+grant execute on function botlive.fold_toggles, botlive.session_text, botlive.utc_text, botlive.object_of,
+  botlive.rewrite_sessions, botlive.bring_sessions to service_role;

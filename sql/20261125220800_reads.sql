@@ -2,34 +2,33 @@
 
 select botlive.wait_for_workers();
 
-create index if not exists orders_pending_idx
-  on public.orders (company_id, created_at desc) where status = 'pending';
--- A row made by hand may have no date: it comes last, or it would hide what is new.
-create index if not exists orders_dated_idx
-  on public.orders (company_id, created_at desc nulls last, id desc) where status = 'pending';
-create index if not exists activities_dated_idx
-  on public.activities (company_id, created_at desc nulls last, id desc);
-
 create or replace function public.botlive_read_activities(text_id text, at_most integer default 10)
 returns jsonb
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
+declare
+  company uuid;
+begin
   -- Null where no company has the text id: an empty list would pretend to know.
-  select (
+  select m.uuid into company from public.company_mapping m where m.company_id = text_id;
+  if company is null then
+    return null;
+  end if;
+  return (
     select coalesce(jsonb_agg(to_jsonb(a) order by a.created_at desc nulls last, a.id desc), '[]')
     from (
-      select a.id, a.type, a.title, a.description, a.status, a.metadata, a.customer_name, a.created_at
-      from public.activities a
-      where a.company_id = m.uuid
-      order by a.created_at desc nulls last, a.id desc
+      select x.id, x.type, x.title, x.description, x.status, x.metadata, x.customer_name, x.created_at
+      from public.activities x
+      where x.company_id = (
+        jsonb_populate_record(null::public.activities, jsonb_build_object('company_id', company))).company_id
+      order by x.created_at desc nulls last, x.id desc
       limit at_most
     ) a
-  )
-  from public.company_mapping m
-  where m.company_id = text_id
+  );
+end
 $$;
 comment on function public.botlive_read_activities is
   'A company''s newest activities; null where the text id is unknown.';
@@ -53,17 +52,22 @@ begin
     return (
       select coalesce(jsonb_agg(to_jsonb(o) order by o.created_at desc nulls last, o.id desc), '[]')
       from (
-        select * from public.orders o where o.company_id = company and o.status = 'pending'
-        order by o.created_at desc nulls last, o.id desc limit at_most
+        select * from public.orders x
+        where x.company_id = (
+            jsonb_populate_record(null::public.orders, jsonb_build_object('company_id', company))).company_id
+          and x.status = 'pending'
+        order by x.created_at desc nulls last, x.id desc limit at_most
       ) o
     );
   end if;
   return (
     select coalesce(jsonb_agg(to_jsonb(o) order by o.created_at desc nulls last, o.id desc), '[]')
     from (
-      select * from public.orders o
-      where o.company_id = company and (wanted_status is null or o.status = wanted_status)
-      order by o.created_at desc nulls last, o.id desc limit at_most
+      select * from public.orders x
+      where x.company_id = (
+          jsonb_populate_record(null::public.orders, jsonb_build_object('company_id', company))).company_id
+        and (wanted_status is null or x.status::text = wanted_status)
+      order by x.created_at desc nulls last, x.id desc limit at_most
     ) o
   );
 end
@@ -73,19 +77,27 @@ comment on function public.botlive_read_orders is
 
 create or replace function public.botlive_read_session(text_id text)
 returns jsonb
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
-  select jsonb_build_object('session', (
+declare
+  company uuid;
+begin
+  select m.uuid into company from public.company_mapping m where m.company_id = text_id;
+  if company is null then
+    return null;
+  end if;
+  return jsonb_build_object('session', (
     select to_jsonb(s) from public.bot_sessions s
-    where s.company_id = m.uuid and s.ended_at is null
+    where s.company_id = (
+        jsonb_populate_record(null::public.bot_sessions, jsonb_build_object('company_id', company))).company_id
+      and s.ended_at is null
     order by s.started_at desc, s.id desc
     limit 1
-  ))
-  from public.company_mapping m
-  where m.company_id = text_id
+  ));
+end
 $$;
 comment on function public.botlive_read_session is
   '{"session": the newest open one or null}; null where the text id is unknown.';

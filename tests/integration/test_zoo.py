@@ -1,0 +1,191 @@
+"""Projects of the field: our migrations on each, twice, then a day's events, and what the front end does."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from events import Event, LiveToggled, PaymentIssue, PaymentValidated
+from localstack.stack import Stack
+from tests.integration.conftest import empty_database
+from tests.integration.line import PHONE, order
+from tests.zoo import ZOO, Ask, Member, base
+from worker.gateway import element
+from worker.migrations import check, migrate
+
+Database = psycopg.Connection[dict[str, Any]]
+SHOPS = ("boutique-awa", "mode-fatou")
+
+
+class Project:
+    """A member of the zoo on a database of its own, migrated."""
+
+    def __init__(self, member: Member, url: str, database: Database) -> None:
+        self.member, self.url, self.database = member, url, database
+        self.said: list[str] = []
+        self.people = {person: uuid4() for person in ("owner", "other", "staff")}
+        for user in self.people.values():
+            database.execute("insert into auth.users (id, email) values (%s, %s)", [user, f"{user}@shop"])
+
+    def migrate(self) -> None:
+        """As it was never done before: pasted again, or pushed again."""
+        self.database.execute("drop table if exists botlive.migrations")
+        self.said += migrate(self.url)
+
+    def settle(self) -> None:
+        """Two shops with their owners."""
+        for shop, person in zip(SHOPS, ("owner", "other"), strict=True):
+            made = self.database.execute("select botlive.map_company(%s) as uuid", [shop]).fetchone()
+            assert made
+            owner = self.people[person]
+            self.database.execute(
+                "update public.company_mapping set user_id = %s where company_id = %s", [owner, shop]
+            )
+            self.database.execute(
+                "update public.companies set owner_id = %s where id::text = %s", [owner, str(made["uuid"])]
+            )
+
+    def names(self, order_id: UUID | None = None) -> dict[str, Any]:
+        """What a statement of the front end's may name."""
+        row = self.database.execute(
+            "select uuid from public.company_mapping where company_id = %s", [SHOPS[0]]
+        ).fetchone()
+        return {"shop": row and row["uuid"], "order": order_id, **self.people}
+
+    def ask(self, ask: Ask, order_id: UUID) -> int | str:
+        """The rows that the statement reaches, or its SQLSTATE."""
+        names = self.names(order_id)
+        with acting(self.database, self.people.get(ask.person)):
+            try:
+                return self.database.execute(ask.sql.encode(), names).rowcount
+            except psycopg.Error as error:
+                return error.sqlstate or ""
+
+    def persist(self, *events: Event) -> list[str]:
+        """The outcomes, by the function that the worker calls."""
+        with self.database.transaction():
+            self.database.execute("set local role service_role")
+            batch = Jsonb([element(event) for event in events])
+            row = self.database.execute("select public.botlive_persist(%s, true) as said", [batch]).fetchone()
+        assert row
+        return [said["outcome"] for said in row["said"]]
+
+    def findings(self) -> dict[bool, list[str]]:
+        """What `botlive migrate` says in the end, by whether it ends with exit code 1."""
+        found = check(self.url)
+        return {blocks: [one.words for one in found if one.blocks is blocks] for blocks in (True, False)}
+
+
+def connect(url: str) -> Database:
+    """As the project's owner."""
+    return psycopg.connect(url, autocommit=True, row_factory=dict_row)
+
+
+@contextmanager
+def acting(database: Database, user: UUID | None) -> Iterator[None]:
+    """As a signed-in user, or as nobody; rolled back."""
+    role = "authenticated" if user else "anon"
+    claims = {"role": role, "guest": "Guest"} | ({"sub": str(user), "email": f"{user}@shop"} if user else {})
+    with database.transaction(force_rollback=True):
+        database.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])
+        database.execute(f"set local role {role}".encode())
+        yield
+
+
+def a_day(shop: str) -> list[Event]:
+    """Every type of event, and a session that ends."""
+    return [
+        PaymentValidated(company_id=shop, user_id=PHONE, amount=2000, reference="WAVE-123"),
+        PaymentIssue(
+            company_id=shop, user_id=PHONE, issue_type="payment_insufficient", message="1500 FCFA reçu"
+        ),
+        order(shop, total_amount=12000, conversation_id=uuid4()),
+        LiveToggled(company_id=shop, enabled=True),
+        LiveToggled(company_id=shop, enabled=False),
+    ]
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Project]:
+    """The member, before our migrations."""
+    with (
+        empty_database(stack) as url,
+        psycopg.connect(url, autocommit=True, row_factory=dict_row) as database,
+    ):
+        database.execute(base())
+        database.execute(request.param.sql.encode())
+        yield Project(request.param, url, database)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("project", ZOO, ids=str, indirect=True)
+def test_a_project_of_the_field(project: Project) -> None:
+    """Every event is persisted or waits apart as foretold, and nobody lost a right that he used."""
+    member = project.member
+    project.migrate()
+    project.settle()
+    if member.later:
+        project.database.execute(member.later.encode(), project.names() if "%(" in member.later else None)
+    project.migrate()
+
+    findings = project.findings()
+    assert bool(findings[True]) is bool(member.blocked), findings
+    if member.blocked:
+        assert any(member.blocked in words for words in findings[True]), findings
+    told = "\n".join([*project.said, *findings[True], *findings[False]])
+    assert [words for words in member.named if words not in told] == [], told
+    assert [words for words in member.unnamed if words in told] == []
+
+    closed = member.shops or SHOPS
+    days = {shop: a_day(shop) for shop in SHOPS}
+    events = [event for pair in zip(*days.values(), strict=True) for event in pair]
+    foretold = [
+        "apart" if event.company_id in closed and event.type in member.apart else "persisted"
+        for event in events
+    ]
+    assert project.persist(*events) == foretold
+    _is_whole(project.database, events, foretold)
+    assert project.persist(*events) == [
+        "apart" if outcome == "apart" else "duplicate" for outcome in foretold
+    ]
+    order_id = days[SHOPS[0]][2].event_id
+    for ask in member.asks:
+        assert (ask, project.ask(ask, order_id)) == (ask, ask.answer)
+
+
+def _is_whole(database: Database, events: list[Event], outcomes: list[str]) -> None:
+    """What is persisted has all its rows, with the event's own values; what waits has none."""
+    for event, outcome in zip(events, outcomes, strict=True):
+        expected = int(outcome == "persisted")
+        key = str(event.event_id)
+        activities = database.execute("select * from public.activities where id::text = %s", [key]).fetchall()
+        orders = database.execute("select * from public.orders where id::text = %s", [key]).fetchall()
+        assert len(activities) == expected
+        assert len(orders) == expected * (event.type == "order_completed")
+        for row in orders:
+            assert float(row["total_amount"]) == 12000
+            assert row["status"] == "pending"
+            assert _utc(row["created_at"]) == event.occurred_at
+    for on, off in zip(events[6:8], events[8:10], strict=True):
+        row = database.execute(
+            "select * from public.bot_sessions where id::text = %s", [str(on.event_id)]
+        ).fetchone()
+        if outcomes[events.index(on)] == "persisted":
+            assert row
+            assert (_utc(row["started_at"]), _utc(row["ended_at"])) == (on.occurred_at, off.occurred_at)
+    kept = database.execute(
+        "select count(*) as n from botlive.inbox where event_id = any(%s)", [[one.event_id for one in events]]
+    ).fetchone()
+    assert kept == {"n": outcomes.count("persisted")}
+
+
+def _utc(instant: datetime) -> datetime:
+    """Without a zone the column says the time in UTC."""
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -1,0 +1,110 @@
+"""One event's element: made alone, so that a handler's bug is that one event's trouble."""
+
+import json
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from events import Event, LiveToggled
+from handlers import Rows, rows
+from worker import elements
+from worker.elements import element
+from worker.errors import HandlerFailed
+
+_NUMBER = "+2250700000000"
+
+
+class Panic(BaseException):
+    """As pydantic's core raises one: no Exception."""
+
+
+def _deep() -> Any:
+    return [_deep()]
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
+
+
+BUGS: dict[str, Callable[[], Any]] = {
+    "KeyError": lambda: {}[_NUMBER],
+    "RecursionError": _deep,
+    "ZeroDivisionError": lambda: 1 / 0,
+    "AssertionError": lambda: _raise(AssertionError(_NUMBER)),
+    "MemoryError": lambda: _raise(MemoryError()),
+    "Panic": lambda: _raise(Panic(_NUMBER)),
+    "ExceptionGroup": lambda: _raise(ExceptionGroup(_NUMBER, [ValueError(_NUMBER)])),
+    "StopIteration": lambda: next(iter(())),
+}
+NO_JSON: dict[str, Any] = {
+    "TypeError": {_NUMBER},
+    "ValueError": math.nan,
+    "UnicodeEncodeError": f"{_NUMBER}\ud800",
+}
+
+
+def _toggled(metadata: Any) -> Rows:
+    activity: Any = {"title": "", "metadata": metadata}
+    return Rows(activity)
+
+
+def _broken(monkeypatch: pytest.MonkeyPatch, handler: Callable[[Event], Any]) -> HandlerFailed:
+    monkeypatch.setattr(elements, "rows", handler)
+    with pytest.raises(HandlerFailed) as caught:
+        element(LiveToggled(company_id="shop", enabled=True))
+    return caught.value
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_whatever_a_handler_raises_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Its reason names the exception's type and what to do, the cause the place; nothing shows a value."""
+    error = _broken(monkeypatch, lambda _: BUGS[name]())
+    assert f"({name})" in str(error)
+    assert "report it" in str(error)
+    assert "botlive failures replay --reason HandlerFailed" in str(error)
+    assert f"{name} at unit/test_elements.py:" in error.report
+    assert _NUMBER not in error.report
+    assert error.__suppress_context__
+
+
+@pytest.mark.parametrize("name", NO_JSON)
+def test_a_row_that_is_no_json_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Else it would fail the call of the whole batch, again and again."""
+    error = _broken(monkeypatch, lambda _: _toggled(NO_JSON[name]))
+    assert f"({name})" in str(error)
+    assert _NUMBER not in error.report
+
+
+@pytest.mark.parametrize("made", [None, "rows", Decimal(1)])
+def test_no_rows_at_all_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, made: Any) -> None:
+    """A handler that returns nothing, or something else."""
+    assert "(AttributeError)" in str(_broken(monkeypatch, lambda _: made))
+
+
+def test_an_event_without_a_handler_is_refused() -> None:
+    """Its module is missing: the others go through."""
+
+    class Unheard(Event):
+        type: str = "unheard_of"
+
+    with pytest.raises(HandlerFailed, match="UnhandledEvent"):
+        element(Unheard(company_id="shop"))
+
+
+def test_a_stop_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RQ's second signal raises SystemExit wherever the worker is: no event is blamed for that."""
+    monkeypatch.setattr(elements, "rows", lambda _: _raise(SystemExit()))
+    with pytest.raises(SystemExit):
+        element(LiveToggled(company_id="shop", enabled=True))
+
+
+def test_a_good_event_is_its_rows_and_its_names() -> None:
+    """What the SQL function takes, as JSON."""
+    event = LiveToggled(company_id="shop", enabled=True)
+    made = element(event)
+    assert json.loads(json.dumps(made)) == made
+    assert (made["event_id"], made["digest"]) == (str(event.event_id), event.digest())
+    assert made["activity"] == rows(event).activity

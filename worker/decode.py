@@ -1,0 +1,36 @@
+"""The event of a job's call, as Redis holds it."""
+
+import json
+from typing import Any
+
+from events import Event
+from events.job import FUNCTION
+from worker.errors import UndecodableJob, UnknownFunction
+from worker.job import decode, decode_text
+
+_HEAD, _TAIL = f'["{FUNCTION}",null,['.encode(), b"],{}]"
+
+
+def read(data: bytes) -> Event:
+    """The event of a job's call.
+
+    Raises:
+        UnknownFunction: it calls another function; it is not called.
+        UndecodableJob: it is no call with one event.
+        EventRefused: the event does not fit its contract.
+    """
+    if data.startswith(_HEAD) and data.endswith(_TAIL):
+        return decode_text(data[len(_HEAD) : -len(_TAIL)])
+    try:
+        function, _, arguments, keywords = json.loads(data)
+        payload = _only(arguments, keywords)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise UndecodableJob from None
+    if function != FUNCTION:
+        raise UnknownFunction
+    return decode(payload)
+
+
+def _only(arguments: list[Any], keywords: dict[str, Any]) -> Any:
+    [argument] = [*arguments, *keywords.values()]
+    return argument
