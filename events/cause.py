@@ -47,7 +47,7 @@ def _own(error: BaseException) -> Cause | None:
 def _tls(error: ssl.SSLError) -> Cause:
     if isinstance(error, ssl.SSLCertVerificationError):
         return CERTIFICATES.get(error.verify_code, CERTIFICATE)
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # what Python itself raises has none
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in reason:
         return CLOSED
     for part, cause in HANDSHAKES.items():

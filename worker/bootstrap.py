@@ -50,7 +50,7 @@ os.register_at_fork(after_in_child=persister.cache_clear)
 
 
 def connect_redis(url: str) -> redis.Redis:
-    """A connection that outlives a restart of the server, in whatever state that finds it."""
+    """A connection that outlives a restart or a failover, in whatever state that finds the server."""
     from worker.way import Way
 
     return client(

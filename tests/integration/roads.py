@@ -68,12 +68,17 @@ class Road:
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
         self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         threading.Thread(target=self._listen, daemon=True).start()
 
     def close(self) -> None:
         """Take no more, and drop what is open."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # else it goes on accepting
         self._listener.close()
         self.cut()
+        for thread in self._threads:
+            thread.join(5)
 
     def cut(self) -> None:
         """Close all that is open."""
@@ -88,17 +93,23 @@ class Road:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=[near], daemon=True).start()
+                thread = threading.Thread(target=self._serve, args=[near], daemon=True)
+                thread.start()
+                self._threads.append(thread)
 
     def _serve(self, accepted: socket.socket) -> None:
-        with suppress(OSError):
+        with accepted, suppress(OSError):
             near = self._accepted(accepted)
             far = socket.create_connection(("127.0.0.1", self.target))
             self.connections += 1
             self._open += [near, far]
             last = [time.monotonic()]
-            threading.Thread(target=self._carry, args=[far, near, last], daemon=True).start()
+            back = threading.Thread(target=self._carry, args=[far, near, last], daemon=True)
+            back.start()
             self._carry(near, far, last)
+            back.join()
+            near.close()
+            far.close()
 
     def _carry(self, source: socket.socket, target: socket.socket, last: list[float]) -> None:
         with suppress(OSError):

@@ -308,7 +308,7 @@ def test_a_worker_that_lost_its_redis_says_why_and_goes_on(
         worker.is_up()
         mend = trouble(place)
         worker.says("Redis away", words, 30)
-        time.sleep(4)
+        time.sleep(2)
         assert worker.process.poll() is None
         assert not worker.said("Redis back")
         mend()
