@@ -13,6 +13,8 @@ from worker import database, migrations
 from worker.errors import MigrationFailed
 from worker.migrations import Migration, migrate
 
+pytestmark = pytest.mark.slow
+
 _SECRET = "s3cr3t"  # noqa: S105 # to be looked for in what is said
 
 

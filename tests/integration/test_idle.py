@@ -21,6 +21,8 @@ from tests.integration.line import until
 from tests.integration.roads import Road, free_port
 from worker.bootstrap import connect_redis
 
+pytestmark = pytest.mark.slow
+
 QUEUE = "rq:queue:botlive"
 SILENT = 1.5
 """Seconds after which the path drops a connection; a publisher doubts one before that."""

@@ -13,6 +13,8 @@ from tests.integration.line import Line, order, until
 from tests.integration.roads import free_port
 from tests.integration.test_ways import SECRET, Place
 
+pytestmark = pytest.mark.slow
+
 _CONFIGURATION = """\
 bind 127.0.0.1
 port {port}

@@ -14,6 +14,8 @@ from events import Publisher
 from events.errors import OutboxFailed
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line, order, until
 
+pytestmark = pytest.mark.slow
+
 BOTLIVE = str(BIN / "botlive")
 _C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 _NAME = "Café Ünï ✓ 商店 😀"

@@ -21,6 +21,8 @@ from tests.integration.test_properties import die, work
 from tests.oracle import fold
 from worker.claims import PREFIX, Claims
 
+pytestmark = pytest.mark.slow
+
 _KEY = "wamid.HBgLMjI1MDcwMDAwMDAwMBUCABEYEjhENkI4"
 _MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
 _ITEMS = ({"name": "Pagne", "quantity": 1, "price": 9000},)
