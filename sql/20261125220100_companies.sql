@@ -75,6 +75,8 @@ begin
   return exists (
     select from public.companies c
     where c.id = (jsonb_populate_record(null::public.companies, jsonb_build_object('id', company))).id);
+exception when undefined_column or data_exception then
+  return false; -- the column has another name or type: botlive.misfits() names it
 end
 $$;
 
@@ -149,12 +151,13 @@ declare
   owner uuid;
 begin
   perform set_config('search_path', 'public, extensions, pg_temp', true);
-  select u.id into owner from auth.users u where u.id = new.user_id;
-  perform botlive.map_company(new.company_id, null, owner, new.company_name);
+  -- As text: the project may have made the config's columns of other types.
+  select u.id into owner from auth.users u where u.id::text = new.user_id::text;
+  perform botlive.map_company(new.company_id::text, null, owner, new.company_name);
   if tg_op = 'UPDATE' or owner is not null then
     update public.company_mapping m
     set user_id = owner, updated_at = now()
-    where m.company_id = new.company_id and m.user_id is distinct from owner;
+    where m.company_id = new.company_id::text and m.user_id is distinct from owner;
   end if;
   perform botlive.check_now();
   return null;
@@ -176,6 +179,7 @@ declare
   row record;
 begin
   perform set_config('search_path', 'public, extensions, pg_temp', true);
+  perform set_config('request.jwt.claims', '{"role": "service_role"}', true); -- as in the worker's calls
   -- The first integration's mappings pointed at no company at all.
   for row in
     select m.company_id, lower(m.company_id)::uuid as company
@@ -189,13 +193,13 @@ begin
       where m.company_id = row.company_id;
     end if;
   end loop;
-  update public.company_mapping m set user_id = c.user_id, updated_at = now()
-  from public.company_rag_configs c join auth.users u on u.id = c.user_id
-  where c.company_id = m.company_id and m.user_id is null;
+  update public.company_mapping m set user_id = u.id, updated_at = now()
+  from public.company_rag_configs c join auth.users u on u.id::text = c.user_id::text
+  where c.company_id::text = m.company_id and m.user_id is null;
   for row in
     select m.uuid, m.company_id, m.user_id, c.company_name
     from public.company_mapping m
-    left join public.company_rag_configs c on c.company_id = m.company_id
+    left join public.company_rag_configs c on c.company_id::text = m.company_id
     where not botlive.is_company(m.uuid)
     order by m.company_id
   loop
@@ -206,11 +210,10 @@ begin
     end;
   end loop;
   for row in
-    select c.company_id, c.company_name,
-           (select u.id from auth.users u where u.id = c.user_id) as owner
-    from public.company_rag_configs c
-    where not exists (select from public.company_mapping m where m.company_id = c.company_id)
-    order by c.company_id <> lower(c.company_id), c.company_id -- a UUID as it is usually written first
+    select c.company_id::text, c.company_name, u.id as owner
+    from public.company_rag_configs c left join auth.users u on u.id::text = c.user_id::text
+    where not exists (select from public.company_mapping m where m.company_id = c.company_id::text)
+    order by c.company_id::text <> lower(c.company_id::text), c.company_id -- a UUID as it is usually written first
   loop
     begin
       perform botlive.map_company(row.company_id, null, row.owner, row.company_name);

@@ -24,7 +24,10 @@ as $$
 $$;
 comment on function botlive.strange_row is 'A row of no company, with values that mean nothing.';
 
-create or replace function botlive.lets_strangers_in(relation regclass, condition text, role_name text)
+drop function if exists botlive.lets_strangers_in(regclass, text, text); -- of release 0.1
+
+create or replace function botlive.lets_strangers_in(
+  relation regclass, condition text, role_name text, strange_rows jsonb, more_claims jsonb default '{}')
 returns boolean
 language plpgsql
 set search_path = ''
@@ -32,18 +35,19 @@ as $$
 declare
   answer boolean;
   former text := current_setting('role');
-  strange jsonb := botlive.strange_row(relation);
 begin
-  -- A condition is judged by evaluating it, on a row of no company, as an unknown user.
+  -- A condition is judged by evaluating it, on rows of others, as an unknown user.
   perform set_config('request.jwt.claims', case role_name
     when 'anon' then jsonb_build_object('role', role_name)
-    else jsonb_build_object('role', role_name, 'sub', gen_random_uuid()) end::text, true);
+    else jsonb_build_object('role', role_name, 'sub', gen_random_uuid(), 'aal', 'aal2') || more_claims
+    end::text, true);
   if pg_catalog.pg_has_role(current_user, role_name, 'member') then
     perform set_config('role', role_name, true);
   end if;
   begin
-    execute format('select (%s) from jsonb_populate_record(null::%s, $1) as r', condition, relation)
-      into answer using strange;
+    -- Under the table's own name, by which a condition may speak of it.
+    execute format('select bool_or(%s) from jsonb_populate_recordset(null::%s, $1) as %I', condition, relation,
+      (select c.relname from pg_catalog.pg_class c where c.oid = relation)) into answer using strange_rows;
   exception when others then
     answer := false; -- it cannot be evaluated for strangers: not open to everyone
   end;
@@ -53,7 +57,31 @@ begin
 end
 $$;
 comment on function botlive.lets_strangers_in is
-  'Whether a policy''s condition is true of a row of no company, for an unknown user.';
+  'Whether a policy''s condition is true of one of the rows, for an unknown user.';
+
+create or replace function botlive.opens_by(policy pg_catalog.pg_policy, role_name text)
+returns table (condition text, is_new boolean)
+language sql
+stable
+set search_path = ''
+as $$
+  -- What must be true for a policy to give somebody a row, or to let him write one. Restrictive policies limit it.
+  select concat_ws(' and ', c.condition, (
+    select string_agg(format('(%s)', case when c.is_new
+        then pg_catalog.pg_get_expr(coalesce(x.polwithcheck, x.polqual), x.polrelid)
+        else coalesce(pg_catalog.pg_get_expr(x.polqual, x.polrelid), 'true') end), ' and ')
+    from pg_catalog.pg_policy x
+    where x.polrelid = policy.polrelid and not x.polpermissive and x.polcmd in ('*', policy.polcmd)
+      and (x.polroles @> array[0::oid] or x.polroles @> array[role_name::regrole::oid]))), c.is_new
+  from (values
+    (pg_catalog.pg_get_expr(policy.polqual, policy.polrelid), false),
+    (pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid), true)
+  ) as c (condition, is_new)
+  where c.condition is not null and policy.polpermissive
+    and (policy.polroles @> array[0::oid] or policy.polroles @> array[role_name::regrole::oid])
+$$;
+comment on function botlive.opens_by is
+  'The conditions, each of which opens the table to the role; none of a restrictive policy.';
 
 create or replace function botlive.note_taken(
   relation regclass, what text, name text, reason text, give_back text)
@@ -71,6 +99,16 @@ begin
 end
 $$;
 
+create or replace function botlive.policy_roles(policy pg_catalog.pg_policy)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(case r when 0 then 'public' else quote_ident(pg_catalog.pg_get_userbyid(r)) end, ', ')
+  from unnest(policy.polroles) r
+$$;
+
 create or replace function botlive.policy_sql(policy pg_catalog.pg_policy)
 returns text
 language sql
@@ -81,8 +119,7 @@ as $$
       case when policy.polpermissive then 'permissive' else 'restrictive' end,
       case policy.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update'
         when 'd' then 'delete' else 'all' end,
-      (select string_agg(case r when 0 then 'public' else quote_ident(pg_catalog.pg_get_userbyid(r)) end, ', ')
-       from unnest(policy.polroles) r))
+      botlive.policy_roles(policy))
     || coalesce(' using (' || pg_catalog.pg_get_expr(policy.polqual, policy.polrelid) || ')', '')
     || coalesce(' with check (' || pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid) || ')', '')
     || ';'
@@ -94,32 +131,35 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  policy pg_catalog.pg_policy;
+  open_one record;
 begin
-  for policy in
-    select p.*
+  for open_one in
+    select p.polname, p.polcmd, botlive.policy_sql(p) as former, x.for_new_rows_only,
+      pg_catalog.pg_get_expr(p.polqual, p.polrelid) as condition, botlive.policy_roles(p) as roles
     from pg_catalog.pg_policy p
     cross join lateral (
-      select pg_catalog.pg_get_expr(p.polqual, p.polrelid) as condition,
-             pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as new_row_condition
-    ) c
-    where p.polrelid = relation
-      and p.polpermissive
-      and exists (
-        select from (values ('anon'), ('authenticated')) as r (role_name)
-        where (p.polroles @> array[0::oid] or p.polroles @> array[r.role_name::regrole::oid])
-          and (botlive.lets_strangers_in(relation, coalesce(c.condition, 'false'), r.role_name)
-               or botlive.lets_strangers_in(relation, coalesce(c.new_row_condition, 'false'), r.role_name))
-      )
+      select bool_and(o.is_new) as for_new_rows_only
+      from (values ('anon'), ('authenticated')) as r (role_name), botlive.opens_by(p, r.role_name) o
+      where botlive.lets_strangers_in(relation, o.condition, r.role_name,
+        jsonb_build_array(botlive.strange_row(relation)))
+    ) x
+    where p.polrelid = relation and x.for_new_rows_only is not null
   loop
-    perform botlive.note_taken(relation, 'policy', policy.polname, 'it was true for everyone',
-      botlive.policy_sql(policy));
-    execute format('drop policy %I on %s', policy.polname, relation);
+    perform botlive.note_taken(relation, 'policy', open_one.polname, case
+        when open_one.for_new_rows_only and open_one.condition is not null
+        then 'everyone could write rows by it; one for own rows stands in its place'
+        else 'it was true for everyone' end, open_one.former);
+    execute format('drop policy %I on %s', open_one.polname, relation);
+    if open_one.for_new_rows_only and open_one.condition is not null then
+      -- Only what a new row must be was open: to own rows it gives what it gave.
+      execute format('create policy %I on %s for %s to %s using (%s)', left(open_one.polname, 45) || ' (own rows)',
+        relation, case open_one.polcmd when '*' then 'all' else 'update' end, open_one.roles, open_one.condition);
+    end if;
   end loop;
 end
 $$;
 comment on function botlive.replace_open_policies is
-  'Drops the policies that are true for everyone; every other policy stays.';
+  'Drops the policies that are true for everyone, or takes that part of them; every other policy stays.';
 
 create or replace function botlive.uses(relation regclass, grantee text, privilege text)
 returns boolean
@@ -310,7 +350,8 @@ $$;
 comment on function botlive.keep_facts is
   'Keeps the facts of a row that an event made from the owners of other shops, whatever policy lets them in.';
 
-revoke all on function botlive.strange_row, botlive.lets_strangers_in, botlive.note_taken, botlive.policy_sql,
+revoke all on function botlive.strange_row, botlive.lets_strangers_in, botlive.opens_by, botlive.note_taken,
+  botlive.policy_roles, botlive.policy_sql,
   botlive.replace_open_policies, botlive.uses, botlive.granted, botlive.take_open_privileges,
   botlive.give_back_used_privileges, botlive.restore_after_0_1, botlive.close_table, botlive.keep_facts
   from public;

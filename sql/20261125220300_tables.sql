@@ -18,6 +18,40 @@ as $$
 $$;
 comment on function botlive.column_type is 'The type of a column of a table in public; null where there is none.';
 
+create or replace function botlive.is_table(table_name text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select from pg_catalog.pg_class c
+    where c.oid = to_regclass(format('public.%I', table_name)) and c.relkind in ('r', 'p'))
+$$;
+comment on function botlive.is_table is 'Whether that name in public is a table, and not a view or a foreign table.';
+
+create or replace function botlive.check_owners()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  cure text;
+begin
+  select string_agg(format('alter table %s owner to %I;', c.oid::regclass, current_user), ' ') into cure
+  from pg_catalog.pg_class c
+  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+    and c.relname in ('companies', 'company_rag_configs', 'company_mapping', 'orders', 'activities', 'bot_sessions')
+    and not pg_catalog.pg_has_role(current_user, c.relowner, 'usage');
+  if cure is not null then
+    raise exception using errcode = 'insufficient_privilege', message = format(
+      'botlive: tables belong to another role than %I, which runs the migrations; as their owner run: %s',
+      current_user, cure);
+  end if;
+end
+$$;
+comment on function botlive.check_owners is 'Fails, with the cure, where the migrations may not change a table.';
+
 create or replace function botlive.make_table(table_name text, columns text, meaning text)
 returns void
 language plpgsql
@@ -46,7 +80,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  id_type text;
+  reference text;
 begin
   perform botlive.make_table('companies', $columns$
       id uuid primary key default gen_random_uuid(),
@@ -64,10 +98,12 @@ begin
       created_at timestamptz not null default now(),
       updated_at timestamptz not null default now()
     $columns$, 'Bridge: Botlive''s company_id (text) to Lovable''s companies.id (uuid), and the owner of both.');
-  id_type := coalesce(botlive.column_type('companies', 'id'), 'uuid');
+  reference := coalesce(botlive.column_type('companies', 'id'), 'uuid') || case
+    when botlive.is_table('companies') and botlive.column_type('companies', 'id') is not null
+      then ' references public.companies (id)' else '' end;
   perform botlive.make_table('orders', format($columns$
       id uuid primary key default gen_random_uuid(),
-      company_id %s references public.companies (id),
+      company_id %s,
       conversation_id uuid,
       customer_name text,
       total_amount numeric,
@@ -76,10 +112,10 @@ begin
       metadata jsonb,
       created_at timestamptz default now(),
       updated_at timestamptz default now()
-    $columns$, id_type), 'Customers'' orders; an order made by an event has the event''s id.');
+    $columns$, reference), 'Customers'' orders; an order made by an event has the event''s id.');
   perform botlive.make_table('activities', format($columns$
       id uuid primary key default gen_random_uuid(),
-      company_id %s references public.companies (id),
+      company_id %s,
       conversation_id uuid,
       type text check (type in ('order', 'message', 'intervention', 'system')),
       title text,
@@ -88,15 +124,15 @@ begin
       metadata jsonb,
       customer_name text,
       created_at timestamptz default now()
-    $columns$, id_type), 'What happened in a shop; an activity made by an event has the event''s id.');
+    $columns$, reference), 'What happened in a shop; an activity made by an event has the event''s id.');
   perform botlive.make_table('bot_sessions', format($columns$
       id uuid primary key default gen_random_uuid(),
-      company_id %s references public.companies (id),
+      company_id %s,
       mode text check (mode in ('live', 'rag')),
       started_at timestamptz default now(),
       ended_at timestamptz,
       created_at timestamptz default now()
-    $columns$, id_type), 'When a shop was live; a session made by events has the id of its first enable.');
+    $columns$, reference), 'When a shop was live; a session made by events has the id of its first enable.');
 end
 $$;
 comment on function botlive.bring_tables is 'Makes the tables that are missing.';
@@ -129,7 +165,7 @@ begin
       ('bot_sessions', 'ended_at', 'timestamptz'),
       ('bot_sessions', 'created_at', 'timestamptz default now()')
     ) as c (table_name, column_name, definition)
-    where botlive.column_type(c.table_name, c.column_name) is null
+    where botlive.column_type(c.table_name, c.column_name) is null and botlive.is_table(c.table_name)
   loop
     execute format('alter table public.%I add column %I %s',
       missing.table_name, missing.column_name, missing.definition);
@@ -149,7 +185,7 @@ begin
   return true;
 exception
   when undefined_column or undefined_object or undefined_function or datatype_mismatch or data_exception
-    or invalid_foreign_key or foreign_key_violation or invalid_table_definition
+    or cannot_coerce or wrong_object_type or feature_not_supported or invalid_foreign_key or foreign_key_violation or invalid_table_definition
   then
     return false; -- a column has another name or type: botlive.misfits() names it
 end
@@ -200,16 +236,16 @@ set search_path = ''
 as $$
 declare
   policy_name text := 'botlive_owner_' || command;
-  key_type text := botlive.column_type(table_name, key_column);
+  key_type text := case when botlive.is_table(table_name) then botlive.column_type(table_name, key_column) end;
   own text;
 begin
-  if exists (
+  if key_type is null or exists (
     select from pg_catalog.pg_policy p
     where p.polrelid = format('public.%I', table_name)::regclass and p.polname = policy_name
   ) then
     return;
   end if;
-  own := case when key_column = 'user_id' then 'user_id = (select auth.uid())'
+  own := case when key_column = 'user_id' then format('user_id = (select auth.uid())::%s', key_type)
     else format('%I in (select m.uuid::%s from public.company_mapping m where m.user_id = (select auth.uid()))',
       key_column, key_type) end;
   perform botlive.attempt_ddl(format('create policy %I on public.%I for %s to authenticated%s%s',
@@ -226,12 +262,26 @@ set search_path = ''
 as $$
 declare
   known text;
+  counter text;
 begin
   foreach known in array array[
     'companies', 'company_rag_configs', 'company_mapping', 'orders', 'activities', 'bot_sessions']
   loop
+    continue when not botlive.is_table(known);
     perform botlive.close_table(format('public.%I', known)::regclass);
-    execute format('grant select on table public.%I to authenticated', known);
+    -- Who may read some columns only is not given the others.
+    if not pg_catalog.has_any_column_privilege('authenticated', format('public.%I', known), 'SELECT') then
+      execute format('grant select on table public.%I to authenticated', known);
+    end if;
+    for counter in -- the default of a column that numbers its rows
+      select s.oid::regclass
+      from pg_catalog.pg_attrdef a
+      join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_attrdef'::regclass and d.objid = a.oid
+      join pg_catalog.pg_class s on s.oid = d.refobjid and s.relkind = 'S'
+      where a.adrelid = format('public.%I', known)::regclass and pg_catalog.pg_has_role(current_user, s.relowner, 'usage')
+    loop
+      execute format('grant usage on sequence %s to service_role', counter);
+    end loop;
     execute format('grant select, insert, update, delete on table public.%I to service_role', known);
   end loop;
 
@@ -241,7 +291,11 @@ begin
 
   -- An owner reads all of it, works orders off, throws rows away, and opens or ends a session by hand.
   foreach known in array array['orders', 'activities', 'bot_sessions'] loop
-    execute format('grant delete on table public.%I to authenticated', known);
+    continue when not botlive.is_table(known);
+    -- Where a policy of theirs would use it too, the project has withheld it.
+    if not botlive.uses(format('public.%I', known)::regclass, 'authenticated', 'DELETE') then
+      execute format('grant delete on table public.%I to authenticated', known);
+    end if;
     perform botlive.bring_policy(known, 'select', 'company_id', 'old');
     perform botlive.bring_policy(known, 'delete', 'company_id', 'old');
   end loop;
@@ -261,7 +315,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if not exists (
+  if botlive.is_table(table_name) and not exists (
     select from pg_catalog.pg_trigger t
     where t.tgrelid = format('public.%I', table_name)::regclass and t.tgname = trigger_name
   ) then
@@ -296,6 +350,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  perform botlive.check_owners();
   perform botlive.wait_for_workers();
   perform botlive.bring_tables();
   perform botlive.bring_columns();
@@ -308,9 +363,10 @@ $$;
 comment on function botlive.bring_up is
   'Makes what is missing of tables, columns, indexes, policies, grants and triggers. Safe to call again.';
 
-revoke all on function botlive.column_type, botlive.make_table, botlive.bring_tables, botlive.bring_columns,
+revoke all on function botlive.column_type, botlive.is_table, botlive.check_owners, botlive.make_table, botlive.bring_tables, botlive.bring_columns,
   botlive.attempt_ddl, botlive.bring_indexes, botlive.bring_policy, botlive.bring_access, botlive.bring_trigger,
   botlive.bring_triggers, botlive.bring_up from public;
+grant execute on function botlive.is_table to service_role;
 
 select botlive.bring_up();
 drop function if exists botlive.narrow(regclass, text, "char", text[]);

@@ -6,16 +6,23 @@ select botlive.wait_for_workers();
 
 create or replace function botlive.describe_company(text_id text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object('company_id', m.company_id, 'uuid', m.uuid, 'name', to_jsonb(c) ->> 'name',
-    'owner', m.user_id)
-  from public.company_mapping m
-  cross join lateral jsonb_populate_record(null::public.companies, jsonb_build_object('id', m.uuid)) r
-  left join public.companies c on c.id = r.id
-  where m.company_id = text_id
+declare
+  mapped public.company_mapping;
+  shop jsonb;
+begin
+  select m.* into mapped from public.company_mapping m where m.company_id = text_id;
+  if botlive.is_company(mapped.uuid) then
+    select to_jsonb(c) into shop
+    from public.companies c
+    where c.id = (jsonb_populate_record(null::public.companies, jsonb_build_object('id', mapped.uuid))).id;
+  end if;
+  return jsonb_build_object('company_id', mapped.company_id, 'uuid', mapped.uuid, 'name', shop ->> 'name',
+    'owner', mapped.user_id);
+end
 $$;
 
 create or replace function botlive.own_company(text_id text, owner uuid)
@@ -113,7 +120,7 @@ as $$
     -- A config that resolves to no company of its own: its events would fail as of an unknown company.
     select jsonb_build_object('company_id', c.company_id, 'uuid', null, 'name', c.company_name, 'owner', c.user_id)
     from public.company_rag_configs c
-    where not exists (select from public.company_mapping m where m.company_id = c.company_id)
+    where not exists (select from public.company_mapping m where m.company_id = c.company_id::text)
   ) listed
 $$;
 comment on function public.botlive_company_list is

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -17,10 +18,12 @@ from localstack.stack import Stack
 from tests.integration.conftest import empty_database
 from tests.integration.line import PHONE, order
 from tests.zoo import ZOO, Ask, Member, base
+from worker.errors import MigrationFailed
 from worker.gateway import element
 from worker.migrations import check, migrate
 
 Database = psycopg.Connection[dict[str, Any]]
+_CLAIMS = b"""select set_config('request.jwt.claims', '{"role": "service_role"}', true)"""
 SHOPS = ("boutique-awa", "mode-fatou")
 
 
@@ -72,6 +75,7 @@ class Project:
         """The outcomes, by the function that the worker calls."""
         with self.database.transaction():
             self.database.execute("set local role service_role")
+            self.database.execute(_CLAIMS)  # as the API sets them
             batch = Jsonb([element(event) for event in events])
             row = self.database.execute("select public.botlive_persist(%s, true) as said", [batch]).fetchone()
         assert row
@@ -112,16 +116,32 @@ def a_day(shop: str) -> list[Event]:
     ]
 
 
+# As the role `postgres` of a hosted project: it owns the tables and may become the API's roles, and is
+# neither a superuser nor the owner of the schema auth.
+OWNER = b"""
+do $$ begin
+  if to_regrole('projects_owner') is null then
+    create role projects_owner login createdb createrole bypassrls password 'projects_owner';
+    grant anon, authenticated, service_role to projects_owner;
+  end if;
+  execute format('alter database %I owner to projects_owner', current_database());
+end $$;
+grant usage on schema auth to projects_owner;
+grant all on all tables in schema auth to projects_owner;
+"""
+
+
 @pytest.fixture
 def project(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Project]:
     """The member, before our migrations."""
-    with (
-        empty_database(stack) as url,
-        psycopg.connect(url, autocommit=True, row_factory=dict_row) as database,
-    ):
-        database.execute(base())
-        database.execute(request.param.sql.encode())
-        yield Project(request.param, url, database)
+    with empty_database(stack) as server_url:
+        with connect(server_url) as server:
+            server.execute(OWNER)
+        url = make_conninfo(server_url, user="projects_owner", password="projects_owner")  # noqa: S106 # local
+        with connect(url) as database:
+            database.execute(base())
+            database.execute(request.param.sql.encode())
+            yield Project(request.param, url, database)
 
 
 @pytest.mark.slow
@@ -189,3 +209,67 @@ def _is_whole(database: Database, events: list[Event], outcomes: list[str]) -> N
 def _utc(instant: datetime) -> datetime:
     """Without a zone the column says the time in UTC."""
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("project", [Member("plain", "")], ids=str, indirect=True)
+def test_tables_of_another_owner_are_named_with_the_cure(project: Project, stack: Stack) -> None:
+    """The role that migrates may not change them: one message for all, and its cure works."""
+    owner = "projects_owner"
+    tables = ("public.orders", "public.activities")
+    server_url = make_conninfo(stack.postgres.url, dbname=project.database.info.dbname)
+    with connect(server_url) as server:
+        for table in tables:
+            server.execute(f"alter table {table} owner to postgres".encode())
+        with pytest.raises(MigrationFailed, match="as their owner run: ") as refused:
+            project.migrate()
+        for table in tables:
+            assert f"alter table {table} owner to {owner};" in str(refused.value)
+        server.execute(str(refused.value).partition("run: ")[2].partition("(42501)")[0].encode())
+    project.migrate()
+    assert project.findings()[True] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "project",
+    [Member("owned-companies", "alter table public.companies alter column owner_id set not null")],
+    ids=str,
+    indirect=True,
+)
+def test_companies_that_need_an_owner_are_no_fault(project: Project) -> None:
+    """They are rehearsed with somebody; where nobody has signed up yet it is a note, and says what to do."""
+    project.migrate()
+    assert project.findings() | {False: []} == {True: [], False: []}
+    project.database.execute("delete from auth.users")
+    findings = project.findings()
+    assert findings[True] == []
+    assert any("no new shop can be made" in words and "company link" in words for words in findings[False])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "project",
+    [
+        Member(
+            "no-ends",
+            """create function public.theirs() returns trigger language plpgsql as
+              $$ begin raise exception 'it never ends'; end $$;
+            create trigger theirs before update on public.bot_sessions
+              for each row execute function public.theirs()""",
+        )
+    ],
+    ids=str,
+    indirect=True,
+)
+def test_a_shop_whose_sessions_cannot_end_lets_toggles_wait(project: Project) -> None:
+    """The rehearsal begins and ends a session: an end that fails is found too, also where one is open."""
+    project.migrate()
+    project.settle()
+    assert any(
+        "live_toggled: a new shop can take no such event" in words for words in project.findings()[True]
+    )
+    begin, end = (LiveToggled(company_id=SHOPS[0], enabled=enabled) for enabled in (True, False))
+    assert project.persist(begin) == ["persisted"]
+    assert project.persist(end) == ["apart"]
+    assert project.persist(*a_day(SHOPS[0])[:3]) == ["persisted"] * 3

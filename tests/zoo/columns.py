@@ -167,6 +167,101 @@ COLUMNS = (
         blocked="orders.total_amount cannot take an event: found numeric: a column that computes its own value",
     ),
     Member(
+        "another-name-for-the-company",
+        "alter table public.orders rename column company_id to shop_id",
+        apart=frozenset({ORDERS}),
+        blocked="cure: alter table public.orders rename column shop_id to company_id;",
+    ),
+    Member(
+        "camel-case",
+        """alter table public.orders rename column company_id to "companyId";
+        alter table public.orders rename column customer_name to "customerName";
+        alter table public.orders rename column created_at to "createdAt";""",
+        apart=frozenset({ORDERS}),
+        blocked='alter table public.orders rename column "customerName" to customer_name;',
+    ),
+    Member(
+        "numbers-of-companies",
+        "alter table public.orders drop column company_id; alter table public.orders add column company_id bigint",
+        apart=frozenset({ORDERS}),
+        blocked="orders.company_id cannot take an event: found bigint",
+    ),
+    Member(
+        "a-view-in-place-of-the-table",
+        """alter table public.orders rename to sales;
+        create view public.orders with (security_invoker = true) as select *, null::jsonb as metadata from public.sales
+        where false""",
+        apart=frozenset({ORDERS}),
+        blocked="orders.* cannot take an event: found a view or a foreign table, wanted a table; cure: give",
+    ),
+    Member(
+        "partitions-by-time",
+        """alter table public.orders rename to former; alter table public.former drop constraint orders_pkey;
+        create table public.orders (like public.former including defaults, primary key (id, created_at))
+          partition by range (created_at);
+        create table public.orders_of_now partition of public.orders default""",
+        apart=frozenset({ORDERS}),
+        blocked="cure: make public.orders anew so that id alone is its key",
+    ),
+    Member(
+        "partitions-by-hash",
+        """alter table public.orders rename to former; alter table public.former drop constraint orders_pkey;
+        create table public.orders (like public.former including defaults, primary key (id)) partition by hash (id);
+        create table public.orders_0 partition of public.orders for values with (modulus 1, remainder 0)""",
+    ),
+    Member(
+        "key-of-two-columns",
+        """alter table public.orders drop constraint orders_pkey;
+        alter table public.orders add primary key (id, company_id)""",
+        apart=frozenset({ORDERS}),
+        blocked="cure: alter table public.orders add unique (id);",
+    ),
+    Member(
+        "time-as-a-number",
+        """alter table public.orders drop column created_at;
+        alter table public.orders add column created_at bigint""",
+        apart=frozenset({ORDERS}),
+        blocked="cure: give public.orders a column created_at of the type timestamptz",
+    ),
+    Member(
+        "status-as-yes-or-no",
+        """alter table public.orders drop column status;
+        alter table public.orders add column status boolean default false""",
+        apart=frozenset({ORDERS}),
+        blocked="alter table public.orders alter column status drop default, alter column status type text",
+    ),
+    Member(
+        "customers-must-have-a-name",
+        "alter table public.activities alter column customer_name set default '', alter customer_name set not null",
+        apart=frozenset(TYPES) - {ORDERS},
+        blocked="(alter table public.activities alter column customer_name drop not null;)",
+    ),
+    Member(
+        "short-names-of-companies",
+        "alter table public.companies alter column name type varchar(50)",
+    ),
+    Member(
+        "columns-that-number-their-rows",
+        """create sequence public.order_numbers;
+        alter table public.orders add column number bigint not null default nextval('public.order_numbers');
+        alter table public.activities add column number serial""",
+    ),
+    Member(
+        "configs-of-other-types",
+        """delete from public.company_rag_configs;
+        alter table public.company_rag_configs add column user_id text;
+        insert into public.company_rag_configs (company_id, user_id) values (gen_random_uuid()::text, 'x');
+        alter table public.company_rag_configs alter column company_id type uuid using company_id::uuid""",
+    ),
+    Member(
+        "a-clock-of-another-country",
+        """do $$ begin
+          execute format('alter database %I set datestyle = "SQL, DMY"', current_database());
+          execute format('alter database %I set timezone = "Asia/Kathmandu"', current_database());
+          execute format('alter database %I set standard_conforming_strings = off', current_database());
+        end $$""",
+    ),
+    Member(
         "companies-made-anew",
         "",
         later="""drop table public.companies cascade;

@@ -154,6 +154,108 @@ POLICIES = (
         ),
     ),
     Member(
+        "own-rows-and-no-check",
+        """alter table public.orders enable row level security;
+        create policy "owners change" on public.orders for update to authenticated
+          using (company_id in (select c.id from public.companies c where c.owner_id = auth.uid())) with check (true);
+        create policy "owners see" on public.companies for select to authenticated using (owner_id = auth.uid())""",
+        named=("everyone could write rows by it; one for own rows stands in its place",),
+        asks=(
+            Ask("owner", _FACTS),
+            Ask(
+                "owner",
+                "update public.orders set company_id = gen_random_uuid() where id = %(order)s",
+                "42501",
+            ),
+            Ask("other", _FACTS, 0),
+        ),
+    ),
+    Member(
+        "own-rows-and-new-ones-for-everyone",
+        _OWNERS + """alter policy "owners keep their orders" on public.orders with check (true)""",
+        named=("everyone could write rows by it; one for own rows stands in its place",),
+        asks=(
+            Ask("owner", _OWN_ID),
+            Ask("owner", _FACTS),
+            Ask("owner", "delete from public.orders where id = %(order)s"),
+            Ask("other", _OWN_ID, "42501"),
+        ),
+    ),
+    Member(
+        "open-but-restricted",
+        """alter table public.orders enable row level security;
+        create policy "all" on public.orders for all to authenticated using (true) with check (true);
+        create policy "own" on public.orders as restrictive for all to authenticated
+          using (company_id in (select c.id from public.companies c where c.owner_id = auth.uid()))""",
+        unnamed=("replaced policy", "lets authenticated at rows"),
+        asks=(Ask("owner", _OWN_ID), Ask("owner", _FACTS), Ask("other", _READ, 0)),
+    ),
+    Member(
+        "open-and-restricted-for-others",
+        """alter table public.orders enable row level security;
+        create policy "all" on public.orders for select using (true);
+        create policy "own" on public.orders as restrictive for delete to authenticated using (false)""",
+        named=('replaced policy "all" on public.orders',),
+        asks=(Ask("other", _READ, 0),),
+    ),
+    Member(
+        "open-in-many-words",
+        """alter table public.orders enable row level security;
+        create policy "all" on public.orders for select using (total_amount is not null
+          or exists (select from public.companies c where c.id = orders.company_id))""",
+        named=('replaced policy "all" on public.orders',),
+        asks=(Ask("other", _READ, 0), Ask("anon", _READ, 0)),
+    ),
+    Member(
+        "wide-policies",
+        """alter table public.orders enable row level security; alter table public.companies enable row level security;
+        create policy "with an address" on public.orders for select to authenticated
+          using (auth.jwt() ->> 'email' is not null);
+        create policy "of a shop" on public.orders for delete to authenticated
+          using (exists (select from public.companies c where c.id = orders.company_id));
+        create policy "shown" on public.companies for select using (is_active);
+        create policy "own" on public.companies for all to authenticated using (owner_id = auth.uid())""",
+        later="insert into public.orders (company_id) select %(shop)s",
+        named=(
+            'drop policy "with an address" on public.orders;',
+            'the policy "of a shop" on public.orders lets authenticated at rows of shops that are not theirs',
+            "the policy shown on public.companies lets anon and authenticated at rows",
+        ),
+        unnamed=("policy own on",),
+    ),
+    Member(
+        "functions-for-everyone",
+        """create function public.total(uuid) returns numeric language sql security definer as
+          $$ select sum(total_amount) from public.orders where company_id = $1 $$;
+        create function public.mine(uuid) returns boolean language sql security definer as
+          $$ select exists (select from public.companies where id = $1 and owner_id = auth.uid()) $$;
+        create function public.hidden(uuid) returns numeric language sql security definer as
+          $$ select sum(total_amount) from public.orders where company_id = $1 $$;
+        revoke execute on function public.hidden from public, anon, authenticated""",
+        named=("revoke execute on function public.total(uuid) from public, anon, authenticated;",),
+        unnamed=("public.mine", "public.hidden"),
+    ),
+    Member(
+        "columns-that-are-hidden",
+        """alter table public.companies add column api_key text;
+        alter table public.companies enable row level security;
+        revoke select on public.companies from anon, authenticated;
+        grant select (id, name, is_active) on public.companies to authenticated;
+        create policy "shown" on public.companies for select to authenticated using (is_active)""",
+        asks=(
+            Ask("other", "select name from public.companies where id = %(shop)s"),
+            Ask("other", "select api_key from public.companies where id = %(shop)s", "42501"),
+        ),
+    ),
+    Member(
+        "deletes-that-are-withheld",
+        """alter table public.orders enable row level security;
+        revoke delete on public.orders from authenticated;
+        create policy "staff" on public.orders for all to authenticated
+          using (company_id in (select c.id from public.companies c where c.owner_id = auth.uid()))""",
+        asks=(Ask("owner", _STATUS), Ask("owner", "delete from public.orders where id = %(order)s", "42501")),
+    ),
+    Member(
         "truncate",
         """alter table public.orders enable row level security;
         create policy "own" on public.orders for all to authenticated using (company_id = auth.uid())""",

@@ -99,6 +99,42 @@ TRIGGERS = (
         blocked="the project's function theirs fails (PT403)",
     ),
     Member(
+        "trigger-with-a-code-of-the-server",
+        _trigger("orders", "raise exception using errcode = '53400', message = 'too many orders';"),
+        apart=frozenset({ORDERS}),
+        blocked="the project's function theirs fails (53400)",
+    ),
+    Member(
+        "trigger-with-an-internal-error",
+        _trigger("orders", "raise exception using errcode = 'XX000', message = 'no answer';"),
+        apart=frozenset({ORDERS}),
+        blocked="the project's function theirs fails (XX000)",
+    ),
+    Member(
+        "trigger-that-asks-who-calls",
+        _trigger(
+            "orders",
+            """if auth.role() is distinct from 'service_role'
+            or current_setting('request.jwt.claims')::json ->> 'role' is null then raise exception 'no'; end if;""",
+        ),
+    ),
+    Member(
+        "trigger-on-companies-that-asks-who-calls",
+        _trigger("companies", "perform current_setting('request.jwt.claims', true)::json ->> 'sub';"),
+        unnamed=("is not mapped",),
+    ),
+    Member(
+        "trigger-on-many-rows",
+        """create function public.theirs() returns trigger language plpgsql as $$ begin
+          if (select count(*) from added) > 1 then raise exception 'one by one'; end if; return null; end $$;
+        create trigger theirs after insert on public.activities referencing new table as added
+          for each statement execute function public.theirs()""",
+    ),
+    Member(
+        "one-open-session",
+        "create unique index one_open on public.bot_sessions (company_id) where ended_at is null",
+    ),
+    Member(
         "trigger-that-drops-rows",
         """create function public.theirs() returns trigger language plpgsql as $$ begin return null; end $$;
         create trigger theirs before insert on public.orders for each row execute function public.theirs()""",
