@@ -100,8 +100,8 @@ def _problem(error: Exception) -> str:
 async def _published(event: Event | Misfit) -> bool:
     try:
         await _put(_given or _from_env(), event)
-    except PublishError:
-        logger.error("event %s (%s) is not published: Redis did not confirm it", event.event_id, event.type)
+    except PublishError as error:
+        logger.error("event %s (%s) is not published: %s", event.event_id, event.type, error)
     except Exception as error:  # noqa: BLE001 - the chat must not fail because of its events
         tell(f"event {event.event_id} ({event.type}) is not published", error)
     else:

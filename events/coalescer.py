@@ -13,6 +13,9 @@ from events.job import Call
 Group = Sequence[Call]
 """What one caller brings: taken as a whole or not at all."""
 
+Handle = Callable[[Sequence[Group]], Sequence[PublishError | None]]
+"""Takes groups, and answers for each."""
+
 
 class Ticket(NamedTuple):
     """One caller's calls, and the answer that he waits for."""
@@ -26,11 +29,15 @@ class Coalescer:
 
     ``handle`` answers for each group with why it was not taken, or None. A caller who waits no longer
     cancels his future; what has not begun by then is left out.
+
+    Where no thread can be started, because the process ends (Python 3.12) or has too many, ``hurried``
+    is called in the caller's own; by default that is ``handle``.
     """
 
-    def __init__(self, name: str, handle: Callable[[Sequence[Group]], Sequence[PublishError | None]]) -> None:
+    def __init__(self, name: str, handle: Handle, hurried: Handle | None = None) -> None:
         self._name = name
         self._handle = handle
+        self._hurried = hurried or handle
         self._renew()
         renew_in_children(self._renew)
 
@@ -41,8 +48,8 @@ class Coalescer:
         if self._thread is None:
             try:
                 self._start()
-            except RuntimeError as error:  # the process may have no more threads
-                raise PublishError from error
+            except RuntimeError:
+                self._hand_over(self._rest(), self._hurried)
         return ticket.done
 
     def close(self) -> None:
@@ -64,11 +71,7 @@ class Coalescer:
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
-            tickets = [
-                ticket for ticket in (first, *self._rest()) if ticket.done.set_running_or_notify_cancel()
-            ]
-            if tickets:
-                self._hand_over(tickets)
+            self._hand_over([first, *self._rest()], self._handle)
 
     def _rest(self) -> list[Ticket]:
         rest: list[Ticket] = []
@@ -80,9 +83,12 @@ class Coalescer:
         self._waiting.put(None)  # the end is for the next look
         return rest
 
-    def _hand_over(self, tickets: Sequence[Ticket]) -> None:
+    def _hand_over(self, waiting: Sequence[Ticket], handle: Handle) -> None:
+        tickets = [ticket for ticket in waiting if ticket.done.set_running_or_notify_cancel()]
+        if not tickets:
+            return
         try:
-            answers: Sequence[BaseException | None] = self._handle([ticket.group for ticket in tickets])
+            answers: Sequence[BaseException | None] = handle([ticket.group for ticket in tickets])
         except BaseException as error:  # noqa: BLE001 # it is the callers' to see
             answers = [error] * len(tickets)
         for ticket, answer in zip(tickets, answers, strict=True):
@@ -94,6 +100,6 @@ class Coalescer:
 
 def _for_one(error: BaseException) -> PublishError:
     """An exception that nobody else raises: each raise makes its traceback longer."""
-    own = type(error)() if isinstance(error, PublishError) else PublishError()
+    own = type(error)(str(error)) if isinstance(error, PublishError) else PublishError()
     own.__cause__ = error.__cause__ or error
     return own

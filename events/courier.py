@@ -9,10 +9,12 @@ from threading import Event, Thread
 
 from redis.exceptions import ResponseError
 
+from events.cause import cause_of
 from events.coalescer import Coalescer, Group
-from events.errors import PublishError
+from events.errors import OutboxFailed, PublishError
 from events.forks import renew_in_children
 from events.job import Call
+from events.notices import Notices
 from events.outbox import Outbox
 from events.queue import Queue
 
@@ -84,8 +86,8 @@ class Courier:
         try:
             self._queue.put([call for _, call in waiting])
         except PublishError as error:
-            if not isinstance(error.__cause__, ResponseError):
-                raise  # Redis is away
+            if not isinstance(error.__cause__, ResponseError) or cause_of(error).away:
+                raise
             # It may be one event's doing, whose key in Redis holds something else: the others go.
             return self._bring_each(waiting, error)
         return [number for number, _ in waiting]
@@ -127,15 +129,20 @@ class Courier:
             self._deliver()
 
     def _deliver(self) -> None:
-        told = False
+        notices = Notices()
         while not self._stopped:
             try:
                 delivered = self.drain()
             except PublishError as error:
-                if not told:
-                    _log.warning("events wait in the outbox: %s", type(error.__cause__ or error).__name__)
-                told = True
+                if notices.is_due(cause := _words(error)):
+                    _log.warning("events wait in the outbox: %s", cause)
                 time.sleep(PAUSE)
             else:
                 _log.info("delivered %d events from the outbox", delivered)
                 return
+
+
+def _words(error: PublishError) -> str:
+    if isinstance(error, OutboxFailed):
+        return f"its file cannot be read or written ({type(error.__cause__).__name__})"
+    return str(cause_of(error))

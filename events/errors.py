@@ -24,7 +24,7 @@ class InvalidEvent(BotliveError, ValueError):
 
 
 class InvalidRedisUrl(BotliveError, ValueError):
-    """REDIS_URL is not the URL of a Redis."""
+    """REDIS_URL is not the URL of a Redis, or has an option that is none."""
 
 
 class PublishError(BotliveError):

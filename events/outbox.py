@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 from uuid import UUID
 
 from events.coalescer import Group
@@ -35,6 +36,14 @@ class Outbox:
         self.path = path
         self.limit = limit
         """Events that it may hold."""
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The outbox of that file; a ``~`` is the home of a user, as in a shell."""
+        path = Path(name)
+        with suppress(RuntimeError):  # nobody's home: then it is a name like any other
+            path = path.expanduser()
+        return cls(path)
 
     def add(self, groups: Sequence[Group]) -> Sequence[PublishError | None]:
         """Keep them, durably, in one transaction; for each group the error where it was not, or None."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import islice
-from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
@@ -14,11 +13,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from events import job
+from events import address, job
 from events.coalescer import Coalescer
 from events.contracts import Event
 from events.courier import PAUSE, Courier
-from events.errors import InvalidRedisUrl, OutboxFailed, PublisherClosed, PublishError
+from events.errors import OutboxFailed, PublisherClosed, PublishError
 from events.job import Call
 from events.outbox import Outbox
 from events.queue import CHUNK, Queue
@@ -28,7 +27,7 @@ WITHIN = 0.25
 _MORE = 0.002  # seconds for each further event of the same call
 
 _TO_REDIS = 0.5  # of that time, where an outbox takes over
-_AT_ONCE = 0.4  # of that time, for a connection that is open
+_AT_ONCE = 0.4  # of that time, for a connection that is open, or for each step where no thread can be had
 _PATIENCE = 1.0  # seconds for the thread that sends, which goes on when its callers have left
 _LATER = 3.0  # seconds: nobody waits for what is delivered in the background
 
@@ -51,7 +50,8 @@ class Publisher:
     ) -> None:
         self._redis = connection
         self._queue = Queue(connection, queue, patience=max(_PATIENCE, within))
-        self._sender = Coalescer("botlive-publisher", self._queue.put_groups)
+        self._hurried = Queue(connection, queue, patience=within * _AT_ONCE)
+        self._sender = Coalescer("botlive-publisher", self._queue.put_groups, self._hurried.put_groups)
         self._courier = (
             Courier(outbox, Queue(connection, queue, patience=max(_LATER, within)))
             if outbox is not None
@@ -72,15 +72,12 @@ class Publisher:
         Raises:
             InvalidRedisUrl: that is no URL of a Redis.
         """
-        try:
-            connection = redis.Redis.from_url(
-                os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
-                retry=Retry(NoBackoff(), 0),  # redis-py's own would take seconds
-            )
-        except ValueError:  # redis-py's own message may quote the password
-            raise InvalidRedisUrl from None
+        connection = address.client(
+            os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
+            retry=Retry(NoBackoff(), 0),  # redis-py's own would take seconds
+        )
         file = os.environ.get("BOTLIVE_OUTBOX")
-        outbox = Outbox(Path(file)) if file else None
+        outbox = Outbox.named(file) if file else None
         return cls(
             connection, queue=os.environ.get("BOTLIVE_QUEUE") or job.QUEUE, outbox=outbox, within=within
         )
@@ -160,6 +157,7 @@ class Publisher:
             self._courier.stop()
         self._sender.close()
         self._queue.close()
+        self._hurried.close()
         self._redis.close()
 
     def __enter__(self) -> Self:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from events.address import KEEPALIVE
+from events.cause import cause_of
 from events.coalescer import Group
 from events.errors import PublishError
 from events.forks import renew_in_children
@@ -25,8 +27,24 @@ _SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _NUMBER_OF_KEYS = 4
 _DONE = b":1\r\n"  # the script's answer, as it comes
 
+# A path may drop what is silent, and tell neither end. Many do after 60 s, few before 30 s.
+_LONGEST = 15.0  # seconds without use after which a connection is not used again
+_TRUSTED = 1.0  # seconds without use after which it has to answer soon, or a new one is opened
+_SOON = 0.1  # seconds
+
 Jobs = Sequence[tuple[Call, str]]
 """Calls, each with the id of its job."""
+
+
+class _Kept(NamedTuple):
+    """A connection that is open, and since when it is not in use."""
+
+    connection: redis.Connection
+    since: float
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.since
 
 
 class Queue:
@@ -62,38 +80,45 @@ class Queue:
 
     def put_at_once(self, call: Call, within: float) -> bool:
         """Put it where that can be done without opening a connection, and within that many seconds."""
-        connection = self._idle()
-        if connection is None:
+        kept = self._idle()
+        if kept is None:
             return False
         done = False
         with suppress(RedisError, OSError):
-            done = _confirms(connection, self._command(call, call.own_id), within)
+            done = _confirms(kept.connection, self._command(call, call.own_id), within)
         if done:
-            self._open.append(connection)
+            self._keep(kept.connection)
         else:
-            connection.disconnect()
+            kept.connection.disconnect()
+            if kept.age > _TRUSTED + within:
+                self.close()  # the path may have dropped the others with it
         return done
 
     def close(self) -> None:
         """Give the connections back."""
-        while (connection := self._idle()) is not None:
-            connection.disconnect()
+        while self._open:
+            with suppress(IndexError):  # another thread was there first
+                self._open.pop().connection.disconnect()
 
     def _put(self, calls: Sequence[Call]) -> None:
         try:
             contested = self._send([(call, call.own_id) for call in calls])
             refused = self._send([(call, call.contested_id) for call in contested])
         except Exception as error:  # whatever the name, the client's options or the server bring about
-            raise PublishError from error
+            raise PublishError(
+                f"Redis did not confirm the event ({cause_of(error)}). Publish the same event again"
+            ) from error
         if refused:
             raise PublishError
 
     def _send(self, jobs: Jobs) -> list[Call]:
         """Those whose id is taken by another event."""
-        connection = self._idle() if jobs else None
-        if connection is not None:
+        kept = self._idle() if jobs else None
+        if kept is not None:
+            if kept.age > _TRUSTED:
+                _wait_only(kept.connection, _SOON)
             try:
-                return self._over(connection, jobs)
+                return self._over(kept.connection, jobs)
             except (RedisError, OSError):
                 self.close()  # the server may have closed it long ago, and the others with it
         return self._over(self._connect(), jobs) if jobs else []
@@ -104,7 +129,8 @@ class Queue:
         except BaseException:
             connection.disconnect()
             raise
-        self._open.append(connection)
+        _wait_only(connection, self._patience)
+        self._keep(connection)
         return [call for (call, _), reply in zip(jobs, replies, strict=True) if not reply]
 
     def _exchange(self, connection: redis.Connection, jobs: Jobs) -> list[Any]:
@@ -126,18 +152,27 @@ class Queue:
 
     def _renew(self) -> None:
         # A forked child must not speak over its parent's connections: answers would be mixed up.
-        self._open: deque[redis.Connection] = deque()
+        self._open: deque[_Kept] = deque()
 
-    def _idle(self) -> redis.Connection | None:
+    def _keep(self, connection: redis.Connection) -> None:
+        self._open.append(_Kept(connection, time.monotonic()))
+
+    def _idle(self) -> _Kept | None:
+        """The connection that was used last."""
         try:
-            return self._open.pop()
+            kept = self._open.pop()
         except IndexError:
             return None
+        if kept.age <= _LONGEST:
+            return kept
+        kept.connection.disconnect()
+        self.close()  # the others were used before it
+        return None
 
     def _connect(self) -> redis.Connection:
         options = {**self._pool.connection_kwargs, "socket_timeout": self._patience}
         if issubclass(self._pool.connection_class, redis.Connection):  # not over a Unix socket
-            options["socket_connect_timeout"] = self._patience
+            options = {**KEEPALIVE, **options, "socket_connect_timeout": self._patience}
         connection: redis.Connection = self._pool.connection_class(**options)
         try:
             connection.connect()
@@ -145,6 +180,13 @@ class Queue:
             connection.disconnect()
             raise
         return connection
+
+
+def _wait_only(connection: redis.Connection, seconds: float) -> None:
+    """Wait no longer for each of its answers."""
+    line: Any = connection._sock
+    if isinstance(line, socket.socket):
+        line.settimeout(seconds)
 
 
 def _confirms(connection: redis.Connection, command: Sequence[str | int], within: float) -> bool:

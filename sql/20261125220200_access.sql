@@ -59,15 +59,13 @@ $$;
 comment on function botlive.lets_strangers_in is
   'Whether a policy''s condition is true of one of the rows, for an unknown user.';
 
-create or replace function botlive.opens_by(
-  policy pg_catalog.pg_policy, role_name text, with_changed_rows boolean default false)
+create or replace function botlive.opens_by(policy pg_catalog.pg_policy, role_name text)
 returns table (condition text, is_new boolean)
 language sql
 stable
 set search_path = ''
 as $$
-  -- What must be true for a policy to give somebody a row, or to let him write a new one. Restrictive policies
-  -- limit it. Who changes a row must reach it first: what the changed row must be lets in nobody by itself.
+  -- What must be true for a policy to give somebody a row, or to let him write one. Restrictive policies limit it.
   select concat_ws(' and ', c.condition, (
     select string_agg(format('(%s)', case when c.is_new
         then pg_catalog.pg_get_expr(coalesce(x.polwithcheck, x.polqual), x.polrelid)
@@ -77,12 +75,13 @@ as $$
       and (x.polroles @> array[0::oid] or x.polroles @> array[role_name::regrole::oid]))), c.is_new
   from (values
     (pg_catalog.pg_get_expr(policy.polqual, policy.polrelid), false),
-    (case when policy.polcmd in ('a', '*') or with_changed_rows then pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid) end, true)
+    (pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid), true)
   ) as c (condition, is_new)
   where c.condition is not null and policy.polpermissive
     and (policy.polroles @> array[0::oid] or policy.polroles @> array[role_name::regrole::oid])
 $$;
-comment on function botlive.opens_by is 'The conditions, each of which opens the table to the role; none of a restrictive policy.';
+comment on function botlive.opens_by is
+  'The conditions, each of which opens the table to the role; none of a restrictive policy.';
 
 create or replace function botlive.note_taken(
   relation regclass, what text, name text, reason text, give_back text)
@@ -100,6 +99,16 @@ begin
 end
 $$;
 
+create or replace function botlive.policy_roles(policy pg_catalog.pg_policy)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(case r when 0 then 'public' else quote_ident(pg_catalog.pg_get_userbyid(r)) end, ', ')
+  from unnest(policy.polroles) r
+$$;
+
 create or replace function botlive.policy_sql(policy pg_catalog.pg_policy)
 returns text
 language sql
@@ -110,8 +119,7 @@ as $$
       case when policy.polpermissive then 'permissive' else 'restrictive' end,
       case policy.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update'
         when 'd' then 'delete' else 'all' end,
-      (select string_agg(case r when 0 then 'public' else quote_ident(pg_catalog.pg_get_userbyid(r)) end, ', ')
-       from unnest(policy.polroles) r))
+      botlive.policy_roles(policy))
     || coalesce(' using (' || pg_catalog.pg_get_expr(policy.polqual, policy.polrelid) || ')', '')
     || coalesce(' with check (' || pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid) || ')', '')
     || ';'
@@ -127,8 +135,7 @@ declare
 begin
   for open_one in
     select p.polname, p.polcmd, botlive.policy_sql(p) as former, x.for_new_rows_only,
-      pg_catalog.pg_get_expr(p.polqual, p.polrelid) as condition,
-      pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as former_check
+      pg_catalog.pg_get_expr(p.polqual, p.polrelid) as condition, botlive.policy_roles(p) as roles
     from pg_catalog.pg_policy p
     cross join lateral (
       select bool_and(o.is_new) as for_new_rows_only
@@ -138,14 +145,15 @@ begin
     ) x
     where p.polrelid = relation and x.for_new_rows_only is not null
   loop
-    if open_one.polcmd = '*' and open_one.for_new_rows_only then
-      -- Everyone could add rows; to own rows it gives what it gave.
-      perform botlive.note_taken(relation, 'policy', open_one.polname, 'everyone could add rows by it',
-        format('alter policy %I on %s with check (%s);', open_one.polname, relation, open_one.former_check));
-      execute format('alter policy %I on %s with check (%s)', open_one.polname, relation, open_one.condition);
-    else
-      perform botlive.note_taken(relation, 'policy', open_one.polname, 'it was true for everyone', open_one.former);
-      execute format('drop policy %I on %s', open_one.polname, relation);
+    perform botlive.note_taken(relation, 'policy', open_one.polname, case
+        when open_one.for_new_rows_only and open_one.condition is not null
+        then 'everyone could write rows by it; one for own rows stands in its place'
+        else 'it was true for everyone' end, open_one.former);
+    execute format('drop policy %I on %s', open_one.polname, relation);
+    if open_one.for_new_rows_only and open_one.condition is not null then
+      -- Only what a new row must be was open: to own rows it gives what it gave.
+      execute format('create policy %I on %s for %s to %s using (%s)', left(open_one.polname, 45) || ' (own rows)',
+        relation, case open_one.polcmd when '*' then 'all' else 'update' end, open_one.roles, open_one.condition);
     end if;
   end loop;
 end
@@ -342,7 +350,8 @@ $$;
 comment on function botlive.keep_facts is
   'Keeps the facts of a row that an event made from the owners of other shops, whatever policy lets them in.';
 
-revoke all on function botlive.strange_row, botlive.lets_strangers_in, botlive.opens_by, botlive.note_taken, botlive.policy_sql,
+revoke all on function botlive.strange_row, botlive.lets_strangers_in, botlive.opens_by, botlive.note_taken,
+  botlive.policy_roles, botlive.policy_sql,
   botlive.replace_open_policies, botlive.uses, botlive.granted, botlive.take_open_privileges,
   botlive.give_back_used_privileges, botlive.restore_after_0_1, botlive.close_table, botlive.keep_facts
   from public;

@@ -375,7 +375,7 @@ begin
       from pg_catalog.pg_policy p, (values ('anon'), ('authenticated')) as r (name),
         lateral (
           select bool_and(o.is_new) and p.polqual is not null as changed_rows_only
-          from botlive.opens_by(p, r.name, true) o
+          from botlive.opens_by(p, r.name) o
           where botlive.lets_strangers_in(known.name, o.condition, r.name, others, '{"email": "somebody@example.org"}')
         ) x
       where p.polrelid = known.name and p.polname not like 'botlive^_owner^_%' escape '^'

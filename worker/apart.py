@@ -170,8 +170,9 @@ class Apart:
             [reason] = in_thread(lambda: self.gateway.admits([plain])).result(_VERDICT)
         except (TimeoutError, TransientFault):
             reason = "the shop's tables give no answer in time: see to their triggers and locks"
-        except (WorkerError, ValueError):
-            return None  # nothing is known of the shop
+        except Exception as error:  # noqa: BLE001 # a fault of ours says nothing of the shop
+            self._log.warning("no judgement of the shop", error=type(error).__name__, **_named(kind))
+            return None
         return WaitsApart(reason, plain=plain) if reason else None
 
     def start(self) -> None:

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from worker import streams
+
 if TYPE_CHECKING:
     from typer import Typer
 
 _OURS = frozenset({"events", "handlers", "localstack", "sql", "worker"})
+
+_OF_TEXTS = frozenset({"company", "failures"})  # of the others' arguments some are names of files
 
 
 class Command(NamedTuple):
@@ -48,17 +52,32 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     Exit codes: 0 done, 1 failed, 2 wrongly called or not fully installed, others per command.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    streams.harden()
+    arguments = [*(sys.argv[1:] if arguments is None else arguments)]
     name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    if name in _OF_TEXTS:
+        arguments = streams.as_typed(arguments)
     try:
-        _loaded(name)(args=list(arguments), prog_name="botlive")
+        _loaded(name)(args=arguments, prog_name="botlive")
+    except SystemExit as ended:
+        _exit(ended.code)
     except Exception as error:
         failure = _failure(name, error)
         if failure is None:
             raise
         sys.stderr.write(f"{failure}\n")
         sys.exit(_exit_code(failure))
-    sys.exit(0)
+    _exit(0)
+
+
+def _exit(code: Any) -> NoReturn:
+    """Exit; where a command did its part and its output is lost, that is no success."""
+    if sys.stdout:
+        sys.stdout.flush()
+    if not code and (why := streams.lost()):
+        sys.stderr.write(f"what botlive said could not be written ({why}): what it did is done\n")
+        code = 1
+    sys.exit(code)
 
 
 def _loaded(name: str) -> "Typer":
@@ -122,6 +141,7 @@ def _failure(name: str, error: Exception) -> Exception | None:
 
 
 def _exit_code(failure: Exception) -> int:
+    from events.errors import InvalidRedisUrl
     from worker.errors import MissingExtra, SettingError
 
-    return 2 if isinstance(failure, MissingExtra | SettingError) else 1
+    return 2 if isinstance(failure, MissingExtra | SettingError | InvalidRedisUrl) else 1

@@ -2,7 +2,7 @@
 
 Of RQ's private names it relies on ``BaseWorker._stop_requested``, and ``worker.event_job`` on three of
 ``Job``'s. It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and
-``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), ``worker.guarded`` guards others, and
+``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), ``worker.guard`` guards others, and
 ``worker.ledger`` calls ``handle_job_failure``. ``tests/integration/test_worker.py`` fails when a release
 moves one of them.
 """
@@ -26,17 +26,17 @@ from rq.suspension import is_suspended
 from rq.worker import WorkerStatus
 
 from worker.apart import Apart, Store
-from worker.background import in_thread
-from worker.batches import Batches, own_fault
+from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
-from worker.durability import doubts
-from worker.errors import TransientFault, WorkerEnded, WorkerError
+from worker.errors import WorkerEnded, WorkerError
 from worker.event_job import EventJob
 from worker.gateway import Gateway
-from worker.guarded import GuardedWorker
+from worker.guard import GuardedWorker
 from worker.ledger import Ledger
 from worker.persister import Persister
+from worker.probe import Probe
+from worker.way import entering
 
 _IDLE = 2.0  # seconds that one wait for a job may last
 _SLICE = 0.25  # seconds of one wait for an answer
@@ -69,9 +69,8 @@ class Consumer(GuardedWorker):
         self._batches = Batches(
             Persister(gateway, apart=True), self._books, self._apart, self._breaker, patience=patience
         )
-        self._patience = patience
-        self._gateway = gateway
-        self._stopping = self._has_asked = False
+        self._probe = Probe(gateway, breaker, patience=patience)
+        self._stopping = False
         self._told: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
 
@@ -79,12 +78,13 @@ class Consumer(GuardedWorker):
         """Work until told to stop; with ``burst``, until the queue is empty.
 
         Raises:
+            RedisUnusable: Redis does not let it in, or is none that it can use.
             WorkerEnded: it ended by an exception, which the log tells.
         """
-        for doubt in doubts(self.connection):
-            self._log.warning("Redis may lose events", reason=doubt)
-        self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
-        self._apart.start()
+        with entering(self.connection):
+            self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
+            self._apart.start()
+        self._probe.begin()
         if burst:
             self._apart.tend()  # what is taken again must be on the queue before this looks empty
         try:
@@ -106,7 +106,7 @@ class Consumer(GuardedWorker):
             if self._batches.is_full:
                 self._conclude()
                 continue
-            batch = self._claims.claim(self._breaker.limit) if self._may_claim() else Batch()
+            batch = self._claims.claim(self._breaker.limit) if self._probe.is_free() else Batch()
             if batch.kind == "stock":
                 if job := self._stock(batch.claims[0].job_id):
                     return job
@@ -114,12 +114,8 @@ class Consumer(GuardedWorker):
                 return cast("Job", batch), self.queues[0]
             elif self._batches:
                 self._conclude()
-            elif not self._claims.has_more():
-                if timeout is None or time.monotonic() > idle_until:
-                    self._is_done = True
-                    return None
-                if not self._breaker.is_open:
-                    self._rest()
+            elif self._is_over(idle_until, burst=timeout is None):
+                break
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -162,6 +158,7 @@ class Consumer(GuardedWorker):
 
     def _keep_house(self, *, burst: bool) -> None:
         self.heartbeat()
+        self._probe.hear()
         self._tell()
         if time.monotonic() - self._last_upkeep > _UPKEEP:
             self._last_upkeep = time.monotonic()
@@ -172,6 +169,16 @@ class Consumer(GuardedWorker):
                 self.run_maintenance_tasks()
             if strays := self._claims.give_back_strays(self._batches.job_ids):
                 self._log.warning("given back", jobs=strays, reason="the answer to their claim was lost")
+
+    def _is_over(self, idle_until: float, *, burst: bool) -> bool:
+        """Whether there is nothing more to do; else some of the wait for it is over."""
+        if self._probe.is_pending:
+            self._probe.hear(_SLICE)
+        elif not self._claims.has_more():
+            self._is_done = burst or time.monotonic() > idle_until
+            if not self._is_done and not self._breaker.is_open:
+                self._rest()
+        return self._is_done
 
     def _rest(self) -> None:
         """Wait for something to do; nothing is held then."""
@@ -205,34 +212,6 @@ class Consumer(GuardedWorker):
     def _conclude_all(self) -> None:
         while self._batches and not self._stopping:
             self._conclude()
-
-    def _may_claim(self) -> bool:
-        """Whether the way to Supabase is free; finds it out at the start, and when a probe is due."""
-        if self._has_asked and not self._breaker.is_open:
-            return True
-        if self._breaker.wait > 0:
-            self._breaker.doze()
-            return False
-        self._has_asked = True
-        if fault := self._asked():
-            self._breaker.probe_failed(fault)
-            self._tell()
-            return False
-        if self._breaker.is_open:
-            self._breaker.probe_passed()
-        return True
-
-    def _asked(self) -> WorkerError | None:
-        """What stands in the way, by a call that carries no event."""
-        try:
-            in_thread(self._gateway.probe).result(self._patience)
-        except TimeoutError:
-            return TransientFault("Supabase does not answer in time: the events wait")
-        except WorkerError as fault:
-            return fault
-        except Exception as error:  # noqa: BLE001 # whatever it is, events that it stops must wait
-            return own_fault(error)
-        return None
 
     def _leave(self) -> None:
         """Conclude what is under way, give back what is not known to be done, and let the lease go."""

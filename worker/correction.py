@@ -8,6 +8,7 @@ from events import Event, InvalidEvent, parse_event
 from events.job import FUNCTION
 from worker.errors import EditRefused
 from worker.failure import payload
+from worker.masking import mask_text
 from worker.reasons import plain
 
 FIXED = frozenset({"event_id", "type", "version", "key"})
@@ -23,6 +24,11 @@ class Change(NamedTuple):
     """Its name; of an item's field such as ``items.0.price``."""
     value: Any = None
     is_removal: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The path as it may be shown: whoever wrote a value in its place is not quoted."""
+        return mask_text(plain(self.path))
 
     @classmethod
     def of(cls, assignment: str) -> "Change":
@@ -56,7 +62,7 @@ def correct(call: bytes, changes: Sequence[Change]) -> Correction:
     fields, original = _fields(call), _fields(call)
     for change in changes:
         if change.path.partition(".")[0] in FIXED:
-            raise EditRefused(f"{plain(change.path)}: says which event it is, and cannot be changed")
+            raise EditRefused(f"{change.shown}: says which event it is, and cannot be changed")
         _apply(change, fields)
     before = {change.path: old for change in changes for old in _found(change.path, original)}
     try:
@@ -92,7 +98,7 @@ def _apply(change: Change, fields: dict[str, Any]) -> None:
         else:
             place[last] = change.value
     except (LookupError, TypeError):
-        raise EditRefused(f"{plain(change.path)}: there is no such place in the event") from None
+        raise EditRefused(f"{change.shown}: there is no such place in the event") from None
 
 
 def _found(path: str, fields: dict[str, Any]) -> list[Any]:

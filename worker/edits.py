@@ -62,7 +62,7 @@ class Edits:
         note: dict[str, str | bytes] = {
             "id": _raw(job_id),
             "at": now.isoformat(timespec="seconds"),
-            "fields": json.dumps([change.path for change in changes]),
+            "fields": json.dumps([change.shown for change in changes]),
             "before": json.dumps(before),
         }
         (code,) = self._edit(

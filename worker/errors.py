@@ -170,6 +170,10 @@ class InvalidSetting(SettingError):
         super().__init__(f"{name}: {problem}")
 
 
+class RedisUnusable(SettingError):
+    """What stands at REDIS_URL does not let us in, or is no Redis that can be used."""
+
+
 class MissingExtra(WorkerError):
     """This part of Botlive Events needs an extra that is not installed."""
 

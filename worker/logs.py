@@ -7,7 +7,6 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from worker.logfiles import LogFile, Stderr
 from worker.masking import mask
 
 
@@ -22,14 +22,13 @@ def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> N
     """Send every log line of this process to stderr and, if ``log_dir`` is given, to a file there.
 
     On a terminal stderr gets readable lines; the file ``worker.json`` always gets JSON. Several
-    workers may share it, and it may be moved away under them (``logrotate``): it is opened anew.
-
-    Raises:
-        OSError: the file cannot be made or opened.
+    workers may share it, and it may be moved away under them (``logrotate``): it is opened anew. Where
+    it cannot be written, that is said, and stderr has the lines all the same.
     """
-    handlers: list[logging.Handler] = [_to(logging.StreamHandler(), _on_stderr())]
-    if log_dir:
-        handlers.append(_to(_file(log_dir), _JSON))
+    file = LogFile(log_dir / "worker.json") if log_dir else None
+    handlers: list[logging.Handler] = [_to(Stderr(), _on_stderr())]
+    if file:
+        handlers.append(_to(file, _JSON))
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -43,6 +42,8 @@ def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> N
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    if file:
+        file.check()
 
 
 def without_personal_data(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
@@ -99,11 +100,6 @@ def _frames(stack: TracebackType | None) -> str:
     return "".join(f"  {frame.filename}:{frame.lineno} in {frame.name}\n" for frame in frames)
 
 
-def _file(log_dir: Path) -> logging.Handler:
-    log_dir.mkdir(parents=True, exist_ok=True)
-    return WatchedFileHandler(log_dir / "worker.json", encoding="utf-8", delay=True)
-
-
 def _to(handler: logging.Handler, renderer: Processor) -> logging.Handler:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -115,7 +111,11 @@ def _to(handler: logging.Handler, renderer: Processor) -> logging.Handler:
 
 
 def _on_stderr() -> Processor:
-    return structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else _JSON
+    try:
+        is_terminal = sys.stderr.isatty()
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        is_terminal = False
+    return structlog.dev.ConsoleRenderer() if is_terminal else _JSON
 
 
 _JSON = structlog.processors.JSONRenderer()

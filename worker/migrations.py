@@ -1,26 +1,28 @@
 """Brings a database to this version: each file of ``sql/`` once, in the order of their names."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from psycopg.errors import Diagnostic
 
+from worker.database import connect, told
 from worker.errors import MigrationFailed
 from worker.masking import mask_text
 
-_CONNECT_TIMEOUT = 10  # seconds
-_SESSION = b"""
-set client_min_messages = notice;
-set lock_timeout = '30s';
-set statement_timeout = 0;
+# All within a transaction, where nobody takes it away: a pooler may give each one another server.
+_SETTINGS = b"""
+set local client_min_messages = notice;
+set local lock_timeout = '30s';
+set local statement_timeout = 0;
 """
 # Any number that no other program takes for its advisory lock.
-_TURN = b"select pg_advisory_lock(7401130426)"
+_TURN = b"select pg_advisory_xact_lock(7401130426)"
 _BOOKS = b"""
 create schema if not exists botlive;
 revoke all on schema botlive from public;
@@ -34,7 +36,13 @@ comment on table botlive.migrations is 'The migrations of Botlive Events that `b
 revoke all on table botlive.migrations from public;
 alter table botlive.migrations enable row level security;
 """
-_RECORDED = "select version, checksum from botlive.migrations"
+_RECORDED = b"""
+select checksum, exists (
+    select from botlive.migrations earlier
+    where earlier.version < applied.version and earlier.applied_at > applied.applied_at
+)
+from botlive.migrations applied where version = %s
+"""
 _RECORD = b"""
 insert into botlive.migrations (version, name, checksum) values (%s, %s, %s)
 on conflict (version)
@@ -45,14 +53,7 @@ _BRING_UP = b"select botlive.bring_up()"
 _FINDINGS = "select blocks, words from botlive.findings()"
 _TRAFFIC = ("40P01", "55P03")  # deadlock_detected, lock_not_available
 _PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)  # seconds before the next try
-_UNREACHABLE = {  # what libpq says, and what it means for whoever set DATABASE_URL
-    "refused": "nothing listens at its host and port",
-    "resolve host": "its host is unknown",
-    "translate host": "its host is unknown",
-    "authentication failed": "its user or password is wrong",
-    "does not exist": "its user or database does not exist",
-    "timeout": f"no answer within {_CONNECT_TIMEOUT} s",
-}
+_Done = TypeVar("_Done")
 
 
 class State(StrEnum):
@@ -100,16 +101,15 @@ def migrate(database_url: str) -> list[str]:
         MigrationFailed: the database is out of reach, or refuses a file; the files before it stay.
     """
     lines: list[str] = []
-    with _connected(database_url) as connection:
+    with connect(database_url) as connection:
         connection.add_notice_handler(lambda notice: lines.extend(_ours(notice)))
-        _take_turn(connection)
-        for migration, state in _states(connection):
-            if state is not State.CURRENT:
-                _apply(connection, migration)
-            lines.append(f"{migration.name} {state}")
-        if connection.execute(_HAS_BRING_UP).fetchone() == (True,):
-            _bring_up(connection)
-        _execute(connection, "telling PostgREST", b"notify pgrst, 'reload schema'")
+        _make_books(connection)
+        for migration in bundled():
+            state = _amid_traffic(partial(_bring, connection, migration))
+            lines.append(f"{migration.name} {state}")  # behind the notices that it gave
+        _amid_traffic(partial(_bring_up, connection))
+        with told("telling PostgREST"):
+            connection.execute(b"notify pgrst, 'reload schema'")
     return lines
 
 
@@ -129,11 +129,9 @@ def check(database_url: str) -> list[Finding]:
     Raises:
         MigrationFailed: the database is out of reach, or not migrated.
     """
-    with _connected(database_url) as connection:
-        try:
-            rows = connection.execute(_FINDINGS).fetchall()
-        except psycopg.Error as error:
-            raise _failed("checking the tables", error) from None
+    with connect(database_url) as connection, told("checking the tables"), connection.transaction():
+        connection.execute(_SETTINGS)
+        rows = connection.execute(_FINDINGS).fetchall()
     return [Finding(blocks, mask_text(words)) for blocks, words in rows]
 
 
@@ -149,87 +147,58 @@ def script() -> str:
     return f"{files}\n{_BOOKS.decode()}{records}\n{_FINDINGS};\n"
 
 
-def _connected(database_url: str) -> psycopg.Connection:
-    try:
-        return psycopg.connect(
-            database_url,
-            autocommit=True,
-            connect_timeout=_CONNECT_TIMEOUT,
-            application_name="botlive migrate",
-        )
-    except psycopg.OperationalError as error:
-        raise MigrationFailed(f"DATABASE_URL cannot be reached: {_why(error)}") from None
-    except psycopg.Error:
-        raise MigrationFailed("DATABASE_URL is no PostgreSQL URL (postgresql://…)") from None
-
-
-def _why(error: psycopg.Error) -> str:
-    # libpq's own words may hold a piece of the URL, so they are recognised and not repeated.
-    said = str(error)
-    return next((why for words, why in _UNREACHABLE.items() if words in said), "no connection")
-
-
-def _take_turn(connection: psycopg.Connection) -> None:
-    """Wait until no other run is at work; the lock lasts as long as the connection."""
-    _execute(connection, "preparing the session", _SESSION)
-    _execute(connection, "waiting for another `botlive migrate` to finish", _TURN)
-    _execute(connection, "making botlive.migrations", _BOOKS)
-
-
-def _states(connection: psycopg.Connection) -> Iterator[tuple[Migration, State]]:
-    recorded: dict[str, str] = dict(connection.execute(_RECORDED).fetchall())
-    outdated = False
-    for migration in bundled():
-        checksum = recorded.get(migration.version)
-        changed = checksum != migration.checksum
-        yield migration, _state(known=checksum is not None, changed=changed, outdated=outdated)
-        outdated |= changed
-
-
-def _state(*, known: bool, changed: bool, outdated: bool) -> State:
-    if not known:
-        return State.NEW
-    if changed:
-        return State.CHANGED
-    return State.FOLLOWS if outdated else State.CURRENT
+def _make_books(connection: psycopg.Connection) -> None:
+    with told("making botlive.migrations"), connection.transaction():
+        _take_turn(connection)
+        connection.execute(_BOOKS)
 
 
 def _bring_up(connection: psycopg.Connection) -> None:
-    with connection.transaction():
-        _execute(connection, "making what is missing", _BRING_UP)
+    with told("making what is missing"), connection.transaction():
+        _take_turn(connection)
+        if connection.execute(_HAS_BRING_UP).fetchone() == (True,):
+            connection.execute(_BRING_UP)
 
 
-def _apply(connection: psycopg.Connection, migration: Migration) -> None:
-    """In the middle of the workers' traffic a deadlock may choose us: then once more."""
+def _take_turn(connection: psycopg.Connection) -> None:
+    """Wait until no other run is at work; the lock lasts as long as the transaction."""
+    connection.execute(_SETTINGS)
+    with told("waiting for another `botlive migrate` to finish"):
+        connection.execute(_TURN)
+
+
+def _amid_traffic(step: Callable[[], _Done]) -> _Done:
+    """Take the step. In the midst of workers' traffic a deadlock may choose us: then again."""
     for pause in _PAUSES:
         try:
-            return _apply_once(connection, migration)
+            return step()
         except MigrationFailed as error:
             if error.sqlstate not in _TRAFFIC:
                 raise
             time.sleep(pause)
-    return _apply_once(connection, migration)
+    return step()
 
 
-def _apply_once(connection: psycopg.Connection, migration: Migration) -> None:
-    with connection.transaction():
-        _execute(connection, migration.name, migration.sql)
-        _execute(connection, migration.name, _RECORD, migration.version, migration.name, migration.checksum)
+def _bring(connection: psycopg.Connection, migration: Migration) -> State:
+    with told(migration.name), connection.transaction():
+        _take_turn(connection)
+        state = _state(connection, migration)
+        if state is not State.CURRENT:
+            # Without parameters a text of many statements is allowed, and a % in it is a %.
+            connection.execute(migration.sql)
+            connection.execute(_RECORD, [migration.version, migration.name, migration.checksum])
+    return state
 
 
-def _execute(connection: psycopg.Connection, what: str, sql: bytes, *parameters: str) -> None:
-    try:
-        # Without parameters a text of many statements is allowed, and a % in it is a %.
-        connection.execute(sql, parameters or None)
-    except psycopg.Error as error:
-        raise _failed(what, error) from None
-
-
-def _failed(what: str, error: psycopg.Error) -> MigrationFailed:
-    said = mask_text(error.diag.message_primary or "the connection was lost")
-    failed = MigrationFailed(f"{what}: {said} ({error.sqlstate or 'no code'})")
-    failed.sqlstate = error.sqlstate
-    return failed
+def _state(connection: psycopg.Connection, migration: Migration) -> State:
+    """What is due, by the record as it is now: another run may have written it meanwhile."""
+    recorded = connection.execute(_RECORDED, [migration.version]).fetchone()
+    if recorded is None:
+        return State.NEW
+    checksum, is_outdated = recorded
+    if checksum != migration.checksum:
+        return State.CHANGED
+    return State.FOLLOWS if is_outdated else State.CURRENT
 
 
 def _ours(notice: Diagnostic) -> list[str]:

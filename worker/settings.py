@@ -6,8 +6,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from redis.connection import parse_url
 
+from events.address import client
+from events.errors import InvalidRedisUrl
 from events.job import QUEUE
 from worker.credentials import secret_key, unwrapped, web_address
 from worker.errors import InvalidSetting, MissingSetting, SettingError
@@ -30,9 +31,9 @@ def _folder(path: Path) -> Path:
 
 def _redis_address(url: str) -> str:
     try:
-        parse_url(url)
-    except ValueError:  # its own message may quote the password
-        raise ValueError("is not the URL of a Redis") from None
+        client(url)
+    except InvalidRedisUrl:
+        raise ValueError("is not the URL of a Redis, or has an option that is none") from None
     return url
 
 

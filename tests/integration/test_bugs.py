@@ -17,6 +17,8 @@ from worker.consumer import Consumer
 from worker.errors import WorkerEnded
 from worker.gateway import Gateway
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 _BROKEN = """
 from worker import elements
@@ -95,12 +97,16 @@ class Faulty:
         self._gateway, self._guilty, self._calls = gateway, guilty, calls
         self.probes = 0
 
-    def persist_elements(self, made: Any) -> Any:
+    def persist_elements(self, made: Any, *, apart: bool = False) -> Any:
         """As ``Gateway``."""
         self._calls -= 1
         if self._calls >= 0 or self._guilty in {element["event_id"] for element in made}:
             raise KeyError(PHONE)
-        return self._gateway.persist_elements(made)
+        return self._gateway.persist_elements(made, apart=apart)
+
+    def admits(self, plain_events: Any) -> Any:
+        """As ``Gateway``."""
+        return self._gateway.admits(plain_events)
 
     def probe(self) -> None:
         """As ``Gateway``; the one after the first call fails by a bug too."""

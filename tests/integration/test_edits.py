@@ -17,6 +17,8 @@ from worker.correction import Change
 from worker.edits import Edits
 from worker.errors import EditRefused
 
+pytestmark = pytest.mark.slow
+
 _WRONG = "12 000 FCFA"
 _KEY = "wamid.1"
 

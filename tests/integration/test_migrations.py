@@ -322,8 +322,8 @@ POLICIES = {  # on orders, to signed-in users: the policy, and whether it is ope
     "for select using (auth.role() = 'authenticated')": True,
     "for insert with check (1 = 1)": True,
     "for select using (company_id = auth.uid())": False,
-    "for update using (company_id = auth.uid()) with check (true)": False,
-    "for all using (company_id = auth.uid()) with check (true)": False,
+    "for update using (company_id = auth.uid()) with check (true)": True,
+    "for all using (company_id = auth.uid()) with check (true)": True,
     "for select using (exists (select 1 from public.companies c where c.id = company_id))": False,
     "for delete using (status = 'cancelled' and company_id = auth.uid())": False,
 }

@@ -62,7 +62,7 @@ def test_a_week_without_supabase(line: Line, stack: Stack, tmp_path: Path) -> No
     try:
         with logged(line, log, *command):
             line.publisher.publish_many(events)
-            until(lambda: line.redis.hget(f"rq:job:{events[0].event_id}", "worker_name") is not None, 20)
+            until(lambda: len(said(log, "held")) > 0, 20)
             time.sleep(OUTAGE)
             jobs = [line.redis.hgetall(f"rq:job:{event.event_id}") for event in events]
             assert not [job for job in jobs if {b"deaths", b"suspect", b"retries_left"} & job.keys()]

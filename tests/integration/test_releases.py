@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from events import LiveToggled, PaymentIssue, PaymentValidated
 from tests.integration.line import BIN, order
@@ -13,6 +14,8 @@ from tests.integration.test_migrations import connect, persist
 from tests.zoo import ZOO, base
 from worker.elements import element, plain
 from worker.migrations import bundled, check, migrate, script
+
+pytestmark = pytest.mark.slow
 
 DATA = Path(__file__).parents[1] / "data"
 MEMBERS = {member.name: member.sql for member in ZOO}

@@ -16,6 +16,8 @@ from localstack.stack import Stack
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line, order, until
 from worker import cli
 
+pytestmark = pytest.mark.slow
+
 _HTML = b"<html><body>+2250700000000</body></html>"
 Site = Callable[..., str]
 

@@ -10,13 +10,18 @@ from uuid import uuid4
 
 import pytest
 import redis as client
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dropin
 from events import Event, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated, Publisher
 from events.outbox import Outbox
 from tests.integration.line import BIN, PHONE, Line
+from tests.integration.test_properties import die, work
 from tests.oracle import fold
 from worker.claims import PREFIX, Claims
+
+pytestmark = pytest.mark.slow
 
 _KEY = "wamid.HBgLMjI1MDcwMDAwMDAwMBUCABEYEjhENkI4"
 _MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -103,8 +108,8 @@ def test_after_the_first_is_persisted_a_day_later_and_from_another_process(line:
     first = made(kind, company_id)
     line.publisher.publish(first)
     line.work()
-    text = json.dumps(made(kind, company_id, 24 * 60).content() | {"event_id": None})
-    text = json.dumps({name: value for name, value in json.loads(text).items() if value is not None})
+    second = made(kind, company_id, 24 * 60).content()
+    text = json.dumps({name: value for name, value in second.items() if name != "event_id"})
     done = line.run(str(BIN / "botlive"), "publish", "-", input=text)
     assert (done.returncode, done.stdout) == (0, "published 1, refused 0\n"), done.stderr
     assert '"event": "duplicate"' in line.work()
@@ -165,6 +170,32 @@ def test_a_session_is_switched_once(line: Line) -> None:
         line.work()
     assert line.rows([uuid]) == fold(day[:2], {company_id: uuid})
     assert len(line.rows([uuid]).sessions) == 1
+    assert line.failed() == {}
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.tuples(st.sampled_from([*_KINDS]), st.sampled_from("abc"), st.integers(0, 99)), max_size=20),
+    st.integers(1, 8),
+    st.booleans(),
+)
+def test_whichever_comes_first_is_what_is_persisted(
+    line: Line, deliveries: list[tuple[str, str, int]], batch: int, persisted: bool
+) -> None:
+    """Of any deliveries, between workers that run and one that dies: the first of each key; none fails."""
+    company_id, uuid = line.shop()
+    first: dict[Any, Any] = {}
+    for kind, key, minutes in deliveries:
+        # A switch on and one off are two things, and have two keys.
+        event = made(kind, company_id, minutes, key=f"{key} {kind}")
+        first.setdefault(event.event_id, event)
+        line.publisher.publish(event)
+        if minutes % 3 == 0:
+            die(line, 1, persisted=persisted)
+        elif minutes % 3 == 1:
+            work(line, batch)
+    work(line, batch)
+    assert line.rows([uuid]) == fold(first.values(), {company_id: uuid})
     assert line.failed() == {}
 
 

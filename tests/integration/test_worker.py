@@ -21,7 +21,7 @@ from localstack.stack import Stack
 from tests.integration.line import BOTLIVE_WORKER, PHONE, Line, locked_orders, order, until
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer
-from worker.guarded import GuardedWorker
+from worker.guard import GuardedWorker
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from events import PaymentValidated, PublishError
-from events.coalescer import Coalescer, Group
+from events.coalescer import Coalescer, Group, Handle
 from events.errors import OutboxFull
 from events.job import Call
 
@@ -184,18 +184,37 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
     coalescer.close()
 
 
-def test_a_thread_that_cannot_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process at its limit of threads: the caller hears of it, and the next one is served."""
-    start, failures = threading.Thread.start, [RuntimeError("can't start new thread")]
+def test_where_no_thread_can_start_the_caller_does_it_himself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the interpreter's end, or at the limit of threads: in the hurried way; the next one has a thread."""
+    start, failures = threading.Thread.start, [RuntimeError("can't create new thread at shutdown")]
+    seen: list[tuple[str, threading.Thread]] = []
 
     def once_too_many(thread: threading.Thread) -> None:
         if failures:
             raise failures.pop()
         start(thread)
 
+    def handler(name: str) -> Handle:
+        return lambda groups: [seen.append((name, threading.current_thread()))] * len(groups)  # type: ignore[func-returns-value]
+
     monkeypatch.setattr(threading.Thread, "start", once_too_many)
-    coalescer = Coalescer("test", lambda groups: [None] * len(groups))
-    with pytest.raises(PublishError):
-        coalescer.submit(group())
+    coalescer = Coalescer("test-late", handler("handle"), handler("hurried"))
+    assert coalescer.submit(group()).done()
     coalescer.submit(group()).result(5)
     coalescer.close()
+    assert [(name, thread.name) for name, thread in seen] == [
+        ("hurried", threading.current_thread().name),
+        ("handle", "test-late"),
+    ]
+
+
+def test_what_fails_in_the_callers_own_thread_is_told_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The future raises it: he goes on to the outbox with it."""
+
+    def no_more(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    coalescer = Coalescer("test", lambda groups: [PublishError()] * len(groups))
+    with pytest.raises(PublishError):
+        coalescer.submit(group()).result(0)

@@ -136,6 +136,11 @@ def test_a_place_that_is_not_there_is_named(path: str) -> None:
     assert _refusal(f"{path}=5") == f"{path}: there is no such place in the event"
 
 
+def test_a_value_in_a_fields_place_is_not_quoted() -> None:
+    """Who mixes them up is told so without a customer's number."""
+    assert _refusal(f"zone.{_PHONE}=x").startswith("zone.***: ")
+
+
 def test_a_place_that_is_not_there_cannot_be_taken_out() -> None:
     """It is named too."""
     with pytest.raises(EditRefused, match="zone: there is no such place"):

@@ -1,7 +1,10 @@
 """Log lines: JSON, complete and without personal data, whoever writes them."""
 
+import contextlib
+import io
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -13,6 +16,7 @@ import structlog
 from worker import logs
 
 _PHONE = "+2250700000000"
+_TWO = "%s and no second argument: %s"
 Lines = Callable[[], list[dict[str, Any]]]
 
 
@@ -187,3 +191,114 @@ def test_a_failing_handler_leaks_nothing(capsys: pytest.CaptureFixture[str]) -> 
     assert "no_such_attribute" in shown
     assert "Fatoumata" not in shown
     assert "0700000000" not in shown
+
+
+def _events(text: str) -> list[str]:
+    return [json.loads(line)["event"] for line in text.splitlines()]
+
+
+def _full(folder: Path) -> None:
+    (folder / "worker.json").symlink_to("/dev/full")
+
+
+def _a_directory(folder: Path) -> None:
+    (folder / "worker.json").mkdir()
+
+
+def _a_file_in_its_folders_place(folder: Path) -> None:
+    folder.rmdir()
+    folder.write_text("")
+
+
+@pytest.mark.parametrize("damage", [_full, _a_directory, _a_file_in_its_folders_place])
+def test_a_file_that_cannot_be_written_is_told_once(
+    lines: Lines, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    """At the start or later; stderr gets every line, and one says why the file does not."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    damage(folder)
+    logs.configure(folder)
+    for number in range(3):
+        structlog.get_logger("botlive").info("line", number=number, user_id=_PHONE)
+    told = lines()
+    assert [line["event"] for line in told if line["event"] != "log file fails"] == ["line"] * 3
+    (trouble,) = [line for line in told if line["event"] == "log file fails"]
+    assert "the lines go to stderr alone" in trouble["reason"]
+    assert trouble["file"].endswith("worker.json")
+
+
+def test_a_file_that_works_again_is_told_and_written(lines: Lines, tmp_path: Path) -> None:
+    """It was full for a while: what could not be written then does not stand in its way."""
+    _full(tmp_path)
+    logs.configure(tmp_path)
+    log = structlog.get_logger("botlive")
+    log.info("lost")
+    (tmp_path / "worker.json").unlink()
+    log.info("kept")
+    log.info("kept too")
+    assert [line["event"] for line in lines()] == [
+        *("lost", "log file fails", "kept", "log file works again", "kept too"),
+    ]
+    assert _events((tmp_path / "worker.json").read_text()) == ["kept", "log file works again", "kept too"]
+
+
+def test_a_folder_that_was_removed_is_made_anew(lines: Lines, tmp_path: Path) -> None:
+    """A person cleaned up: the next line is in a new file, and nothing needs to be told."""
+    folder = tmp_path / "logs"
+    logs.configure(folder)
+    structlog.get_logger("botlive").info("first")
+    (folder / "worker.json").unlink()
+    folder.rmdir()
+    structlog.get_logger("botlive").info("second")
+    assert [line["event"] for line in lines()] == ["first", "second"]
+    assert _events((folder / "worker.json").read_text()) == ["second"]
+
+
+def test_a_rotation_to_another_owner_is_told(
+    lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was replaced by one that this user may not open."""
+    logs.configure(tmp_path)
+    log = structlog.get_logger("botlive")
+    log.info("first")
+    (tmp_path / "worker.json").rename(tmp_path / "worker.json.1")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", _PHONE)
+
+    monkeypatch.setattr("worker.logfiles.LogFile._open", refuse)
+    log.info("second")
+    log.info("third")
+    told = lines()
+    assert [line["event"] for line in told] == ["first", "second", "log file fails", "third"]
+    assert told[2]["reason"].startswith("Permission denied: ")
+
+
+@pytest.mark.parametrize("stream", ["closed", "broken", "none"])
+def test_a_stderr_that_takes_nothing_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stream: str
+) -> None:
+    """Closed, without a reader, or not there at all: the file has the lines."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    broken = os.fdopen(writer, "w")
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr("sys.stderr", {"closed": closed, "broken": broken, "none": None}[stream])
+    logs.configure(tmp_path)
+    structlog.get_logger("botlive").info("for the file")
+    logging.getLogger("rq.worker").error(_TWO, _PHONE)
+    assert _events((tmp_path / "worker.json").read_text())[0] == "for the file"
+    with contextlib.suppress(BrokenPipeError):
+        broken.close()
+
+
+def test_a_line_that_cannot_be_made_shows_no_data(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Logging's own traceback would show a foreign line's arguments."""
+    logs.configure(tmp_path)
+    logging.getLogger("rq.worker").error(_TWO, _PHONE)
+    shown = capsys.readouterr().err + (tmp_path / "worker.json").read_text()
+    assert _PHONE not in shown
+    assert "Traceback" not in shown
+    assert _events(shown) == ["log line lost"] * 2  # on stderr, and in the file

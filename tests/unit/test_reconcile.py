@@ -335,4 +335,4 @@ def test_redis_that_is_away(
     )
     code, out, err = reconcile(_payment())
     assert (code, out, len(err)) == (1, [], 1)
-    assert err[0].startswith("Redis gave no answer")
+    assert err[0].startswith("the connection to Redis fails: ")

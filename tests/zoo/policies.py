@@ -159,14 +159,21 @@ POLICIES = (
         create policy "owners change" on public.orders for update to authenticated
           using (company_id in (select c.id from public.companies c where c.owner_id = auth.uid())) with check (true);
         create policy "owners see" on public.companies for select to authenticated using (owner_id = auth.uid())""",
-        named=('alter policy "owners change" on public.orders with check ((company_id IN',),
-        unnamed=("replaced policy",),
-        asks=(Ask("owner", _FACTS), Ask("other", _FACTS, 0)),
+        named=("everyone could write rows by it; one for own rows stands in its place",),
+        asks=(
+            Ask("owner", _FACTS),
+            Ask(
+                "owner",
+                "update public.orders set company_id = gen_random_uuid() where id = %(order)s",
+                "42501",
+            ),
+            Ask("other", _FACTS, 0),
+        ),
     ),
     Member(
         "own-rows-and-new-ones-for-everyone",
         _OWNERS + """alter policy "owners keep their orders" on public.orders with check (true)""",
-        named=('alter policy "owners keep their orders" on public.orders with check (true);',),
+        named=("everyone could write rows by it; one for own rows stands in its place",),
         asks=(
             Ask("owner", _OWN_ID),
             Ask("owner", _FACTS),

@@ -70,11 +70,12 @@ def list_companies() -> None:
 
 
 def _call(function: str, arguments: dict[str, Any], form: type[_Form]) -> _Form:
+    texts = {key: str(value) for key, value in arguments.items() if value is not None}
+    if any("\udc80" <= letter <= "\udcff" for text in texts.values() for letter in text):
+        raise typer.BadParameter("it is no text in UTF-8", param_hint="an argument")
     gateway = Gateway.connect(Settings.from_env())
     try:
-        answer = gateway.call(
-            function, {key: str(value) for key, value in arguments.items() if value is not None}
-        )
+        answer = gateway.call(function, texts)
     finally:
         gateway.close()
     return shaped(answer, form)

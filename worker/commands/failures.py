@@ -6,20 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-import redis
 import structlog
 import typer
-from redis.exceptions import RedisError
 
 from worker import listing
 from worker.correction import Change
-from worker.errors import InvalidSetting, TransientFault
 from worker.failure import Failure
 from worker.failures import Failures
 from worker.logs import configure
 from worker.ndjson import report
 from worker.reasons import plain
 from worker.settings import QueueSettings
+from worker.terminal import redis_at
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -77,13 +75,13 @@ def show(
         notes = registry.edits.notes(job_id)
     for detail in found:
         for name, value in listing.facts(detail):
-            typer.echo(f"{name}: {value}")
+            print(f"{name}: {value}")
     for note in notes:
-        typer.echo(f"edited: {note.at} {', '.join(map(plain, note.fields))}")
+        print(f"edited: {note.at} {', '.join(map(plain, note.fields))}")
     for note in notes if with_payload else ():
-        typer.echo(f"before the edit of {note.at}: {plain(note.before)}")
+        print(f"before the edit of {note.at}: {plain(note.before)}")
     for detail in found if with_payload else ():
-        typer.echo(listing.pretty(detail.call))
+        print(listing.pretty(detail.call))
     _refuse([] if found else [job_id])
 
 
@@ -115,10 +113,10 @@ def edit(
         raise typer.BadParameter("say what is to be changed", param_hint="--set, --unset")
     with _registry(logging=True) as registry:
         event = registry.edits.edit(job_id, changes)
-    fields = [plain(change.path) for change in changes]
+    fields = [change.shown for change in changes]
     log: Any = structlog.stdlib.get_logger("botlive")
     log.info("edited", event_id=str(event.event_id), event_type=event.type, job_id=job_id, fields=fields)
-    typer.echo(f"edited and replayed {plain(job_id)}: {', '.join(fields)}")
+    print(f"edited and replayed {plain(job_id)}: {', '.join(fields)}")
 
 
 @app.command()
@@ -139,7 +137,7 @@ def replay(
     with _registry() as registry:
         selected = (failure.job_id for failure in _select(registry, reason, company))
         outcome = registry.replay(ids or (registry.ids() if everything else list(selected)))
-    typer.echo(f"replayed {len(outcome.done)}")
+    print(f"replayed {len(outcome.done)}")
     for job_id in outcome.gone:
         report(f"{plain(job_id)}: its job is no more in Redis: `botlive failures discard` it")
     _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
@@ -164,7 +162,7 @@ def discard(
         wanted = [detail.failure for detail in registry.find(ids)] if ids else _select(registry, reason)
         done = registry.discard(list(wanted), why)
     _log(done, why)
-    typer.echo(f"discarded {len(done)}")
+    print(f"discarded {len(done)}")
     _refuse(set(ids or ()) - {failure.job_id for failure in done})
 
 
@@ -175,26 +173,16 @@ def discarded(as_json: AsJson = False) -> None:
         entries = list(registry.discarded())
     for entry in entries:
         told = {name: entry.get(name) or None for name in _DISCARDED}
-        typer.echo(json.dumps(told) if as_json else "\t".join(value or "-" for value in told.values()))
+        print(json.dumps(told) if as_json else "\t".join(value or "-" for value in told.values()))
 
 
 @contextmanager
 def _registry(*, logging: bool = False) -> Iterator[Failures]:
     settings = QueueSettings.from_env()
     if logging:
-        _configure(settings)
-    try:
-        with redis.Redis.from_url(settings.redis_url, socket_timeout=30) as connection:
-            yield Failures(connection, settings.queue)
-    except (RedisError, OSError):  # the cause may quote a password
-        raise TransientFault("Redis gave no answer: run it again when it is back") from None
-
-
-def _configure(settings: QueueSettings) -> None:
-    try:
         configure(settings.log_dir)
-    except OSError:
-        raise InvalidSetting("LOG_DIR", "cannot be made or written to") from None
+    with redis_at(settings.redis_url) as connection:
+        yield Failures(connection, settings.queue)
 
 
 def _select(registry: Failures, reason: str | None = None, company: str | None = None) -> Iterator[Failure]:
@@ -228,7 +216,7 @@ def _show(found: Sequence[Failure], as_json: bool, limit: int | None) -> None:
     if terminal:
         listing.print_list(shown)
     for failure in () if terminal else shown:
-        typer.echo(json.dumps(failure.to_dict()) if as_json else "\t".join(listing.row(failure)))
+        print(json.dumps(failure.to_dict()) if as_json else "\t".join(listing.row(failure)))
     report(listing.summary(found, len(shown)))
 
 

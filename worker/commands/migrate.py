@@ -19,12 +19,12 @@ def migrate(
     The exit code is 1 if a table cannot take an event; the line says which column and the cure.
     """
     if sql:
-        typer.echo(script(), nl=False)
+        print(script(), end="")
         return
     database_url = DatabaseSettings.from_env().database_url.get_secret_value()
     for line in apply(database_url):
-        typer.echo(line)
+        print(line)
     findings = check(database_url)
     for finding in findings:
-        typer.echo(f"{'cannot work' if finding.blocks else 'note'}: {finding.words}")
+        print(f"{'cannot work' if finding.blocks else 'note'}: {finding.words}")
     raise typer.Exit(1 if any(finding.blocks for finding in findings) else 0)

@@ -1,14 +1,14 @@
 """``botlive outbox``: what waits in a chat's outbox, also if that process never returns."""
 
 import os
-from pathlib import Path
 
 import typer
 
 from events import Publisher
 from events.errors import OutboxFailed, PublishError
 from events.outbox import LIMIT, Outbox
-from worker.errors import InvalidSetting, MissingSetting, TransientFault
+from worker.errors import InvalidSetting, MissingSetting
+from worker.terminal import fault
 
 _PATIENCE = 10.0  # seconds: a person at a terminal waits longer than a chat
 
@@ -29,10 +29,8 @@ def drain() -> None:
     try:
         with Publisher.from_env(within=_PATIENCE) as publisher:
             publisher.drain()
-    except PublishError:
-        raise TransientFault(
-            f"Redis gave no answer: {_waiting(outbox)} events wait on in the outbox"
-        ) from None
+    except PublishError as error:
+        raise fault(error, f"{_waiting(outbox)} events wait on in the outbox") from None
     # Not what drain counts: the publisher delivers in the background too.
     print(f"delivered {max(0, before - _waiting(outbox))}")
 
@@ -41,9 +39,10 @@ def _outbox() -> Outbox:
     name = os.environ.get("BOTLIVE_OUTBOX")
     if not name:
         raise MissingSetting("BOTLIVE_OUTBOX")
-    if not Path(name).exists():
+    outbox = Outbox.named(name)
+    if not outbox.path.exists():
         raise InvalidSetting("BOTLIVE_OUTBOX", "there is no such file: the chat makes it when Redis is away")
-    return Outbox(Path(name))
+    return outbox
 
 
 def _waiting(outbox: Outbox) -> int:

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from events import Event, InvalidEvent, Publisher, PublishError
+from events import Event, InvalidEvent, InvalidRedisUrl, Publisher, PublishError
+from events.cause import cause_of
 from worker import ndjson
 from worker.errors import InvalidSetting
 
@@ -48,22 +49,22 @@ def publish(
         with _publisher() as publisher, _progress(file) as lines:
             _publish(publisher, _events(lines, tally), tally)
             waiting = publisher.waiting
-    except PublishError:
+    except PublishError as error:
         ndjson.report(
-            f"Redis did not confirm every event: {tally.published} are confirmed. "
+            f"Redis did not confirm every event ({cause_of(error)}): {tally.published} are confirmed. "
             "Publish the same file again: what is on the queue already is persisted once"
         )
         raise typer.Exit(_NOT_CONFIRMED) from None
     kept = f"; {waiting} wait in the outbox" if waiting else ""
-    typer.echo(f"published {tally.published}, refused {tally.refused}{kept}")
+    print(f"published {tally.published}, refused {tally.refused}{kept}")
     raise typer.Exit(1 if tally.refused else 0)
 
 
 def _publisher() -> Publisher:
     try:
         return Publisher.from_env(within=_PATIENCE)
-    except ValueError:  # redis-py's own message may quote the password
-        raise InvalidSetting("REDIS_URL", "is not the URL of a Redis") from None
+    except InvalidRedisUrl as error:
+        raise InvalidSetting("REDIS_URL", str(error).removeprefix("REDIS_URL ").rstrip(".")) from None
 
 
 def _publish(publisher: Publisher, events: Iterator[Event], tally: Tally) -> None:

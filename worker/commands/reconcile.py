@@ -8,16 +8,15 @@ from typing import Annotated, NamedTuple
 
 import redis
 import typer
-from redis.exceptions import RedisError
 
 from events import InvalidEvent
 from events.job import Call, Keys
 from worker import ndjson
 from worker.answers import shaped
-from worker.errors import TransientFault
 from worker.failure import reason
 from worker.gateway import Gateway
 from worker.settings import Settings
+from worker.terminal import redis_at
 
 PERSISTED = "botlive_persisted"
 """The SQL function that says which events are in the inbox."""
@@ -73,16 +72,14 @@ def reconcile(
     tally: Counter[str] = Counter()
     gateway = Gateway.connect(settings)
     try:
-        with redis.Redis.from_url(settings.redis_url, socket_timeout=30) as connection:
+        with redis_at(settings.redis_url) as connection:
             desk = Desk(connection, Keys.of(settings.queue))
             lines = _events(ndjson.lines(file), tally)
             while chunk := list(islice(lines, _CHUNK)):
                 _conclude(chunk, desk, gateway, tally)
-    except (RedisError, OSError):  # the cause may quote a password
-        raise TransientFault("Redis gave no answer: run it again when it is back") from None
     finally:
         gateway.close()
-    typer.echo(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
+    print(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
     # A file without events is no proof of anything.
     raise typer.Exit(0 if 0 < tally.total() == tally["persisted"] else 1)
 
@@ -115,7 +112,7 @@ def _conclude(chunk: list[Line], desk: "Desk", gateway: Gateway, tally: Counter[
         outcome, reason = _outcome(line, persisted.get(event_id), job)
         tally[outcome] += 1
         if outcome != "persisted":
-            typer.echo(f"line {line.number}: {event_id} {outcome}{reason}")
+            print(f"line {line.number}: {event_id} {outcome}{reason}")
 
 
 def _outcome(line: Line, persisted: str | None, found: Found) -> tuple[str, str]:

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from worker.bootstrap import consumer
-from worker.errors import InvalidSetting
 from worker.logs import configure
 from worker.settings import Settings
 
@@ -15,8 +14,5 @@ def worker(
 ) -> None:
     """Persist the events that wait on the queue BOTLIVE_QUEUE, until stopped."""
     settings = Settings.from_env()
-    try:
-        configure(settings.log_dir)
-    except OSError:
-        raise InvalidSetting("LOG_DIR", "cannot be made or written to") from None
+    configure(settings.log_dir)
     consumer(settings).run(burst=burst)

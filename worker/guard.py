@@ -8,6 +8,8 @@ import structlog
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 
+from worker.way import way_of
+
 
 class GuardedWorker(SimpleWorker):
     """A worker of RQ's that goes on where RQ's own would end."""
@@ -21,7 +23,8 @@ class GuardedWorker(SimpleWorker):
     def run_maintenance_tasks(self) -> None:
         """RQ's; neither a full Redis nor a job that RQ cannot read ends the worker."""
         try:
-            super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
+            with way_of(self.connection).optional():
+                super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
         except redis.ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 # RQ raises anything at what it cannot read

@@ -1,0 +1,137 @@
+"""What may stand between a process and its Redis: TLS, and a path that drops what is silent."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+def free_port() -> int:
+    """One that nobody listens on."""
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        return int(unheard.getsockname()[1])
+
+
+def certificate(directory: Path, *, host: str = "127.0.0.1", days: int = 1) -> Path:
+    """A self-signed certificate with its key, in one file; with negative days it has expired."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    with suppress(ValueError):
+        names: list[x509.GeneralName] = [x509.IPAddress(ip_address(host))]
+    if not host[0].isdigit():
+        names = [x509.DNSName(host)]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=30))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = directory / f"{host}{days}.pem"
+    file.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return file
+
+
+class Road:
+    """A TCP proxy on the loopback to a port there.
+
+    After ``silent_after`` seconds without a byte it drops all that comes on a connection, and tells neither
+    end.
+    """
+
+    def __init__(self, target: int, *, silent_after: float = float("inf")) -> None:
+        self.target = target
+        self._silent_after = silent_after
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.connections = 0
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more, and drop what is open."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # else it goes on accepting
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(5)
+
+    def cut(self) -> None:
+        """Close all that is open."""
+        for end in self._open:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _accepted(self, near: socket.socket) -> socket.socket:
+        return near
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                thread = threading.Thread(target=self._serve, args=[near], daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def _serve(self, accepted: socket.socket) -> None:
+        with accepted, suppress(OSError):
+            near = self._accepted(accepted)
+            far = socket.create_connection(("127.0.0.1", self.target))
+            self.connections += 1
+            self._open += [near, far]
+            last = [time.monotonic()]
+            back = threading.Thread(target=self._carry, args=[far, near, last], daemon=True)
+            back.start()
+            self._carry(near, far, last)
+            back.join()
+            near.close()
+            far.close()
+
+    def _carry(self, source: socket.socket, target: socket.socket, last: list[float]) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if time.monotonic() - last[0] > self._silent_after:
+                    last[0] = float("-inf")  # for good
+                    continue
+                last[0] = time.monotonic()
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+class TlsDoor(Road):
+    """A Redis that speaks TLS, seen from outside."""
+
+    def __init__(self, target: int, chosen: Callable[[], Path]) -> None:
+        self._chosen = chosen
+        super().__init__(target)
+
+    def _accepted(self, near: socket.socket) -> socket.socket:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self._chosen())
+        return context.wrap_socket(near, server_side=True)

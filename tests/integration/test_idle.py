@@ -1,0 +1,244 @@
+"""Pauses and ends of a chat: a path that drops what is silent, and a process that can start no thread."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis as client
+
+import events.queue
+from events import PaymentValidated, Publisher, PublishError, address
+from events.outbox import Outbox
+from localstack.valkey import Valkey
+from tests.integration.line import until
+from tests.integration.roads import Road, free_port
+from worker.bootstrap import connect_redis
+
+pytestmark = pytest.mark.slow
+
+QUEUE = "rq:queue:botlive"
+SILENT = 1.5
+"""Seconds after which the path drops a connection; a publisher doubts one before that."""
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A Redis of its own."""
+    server = Valkey(tmp_path / "valkey", free_port())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def road(valkey: Valkey) -> Iterator[Road]:
+    """The path to it, which drops what is silent."""
+    made = Road(valkey.port, silent_after=SILENT)
+    yield made
+    made.close()
+
+
+def payment() -> PaymentValidated:
+    """A plain event."""
+    return PaymentValidated(company_id="shop", user_id="+2250700112233", amount=1, reference="WAVE-99")
+
+
+def once(publisher: Publisher) -> None:
+    """One event, in this thread."""
+    publisher.publish(payment())
+
+
+def awaited(publisher: Publisher) -> None:
+    """One event, from an event loop."""
+    asyncio.run(publisher.apublish(payment()))
+
+
+def many(publisher: Publisher) -> None:
+    """Several in one call."""
+    publisher.publish_many([payment() for _ in range(3)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [once, awaited, many])
+def test_a_pause_on_a_path_that_drops_what_is_silent(
+    valkey: Valkey, road: Road, way: Callable[[Publisher], None]
+) -> None:
+    """What is published after it is confirmed in time, however many connections were open."""
+    redis = address.client(f"redis://127.0.0.1:{road.port}/0")
+    with Publisher(redis, within=0.8) as publisher:
+        for _ in range(3):  # as many connections as calls at one time had
+            kept = publisher._queue._idle()
+            way(publisher)
+            if kept:
+                publisher._queue._open.append(kept)
+        for _ in range(2):
+            time.sleep(SILENT + 0.7)
+            way(publisher)
+    with client.Redis(port=valkey.port) as connection:
+        assert connection.llen(QUEUE) >= 5
+
+
+@pytest.mark.slow
+def test_a_connection_that_was_idle_for_long_is_not_used(
+    valkey: Valkey, road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new one is opened at once, without a wait for an answer that may never come."""
+    monkeypatch.setattr(events.queue, "_LONGEST", 0.2)
+    monkeypatch.setattr(events.queue, "_SOON", 60.0)
+    redis = address.client(f"redis://127.0.0.1:{road.port}/0")
+    with Publisher(redis, within=5) as publisher:
+        publisher.publish(payment())
+        publisher.publish(payment())
+        assert road.connections == 1
+        time.sleep(SILENT + 0.3)
+        started = time.monotonic()
+        publisher.publish(payment())
+        awaited(publisher)
+        assert time.monotonic() - started < 1
+        assert road.connections == 2
+
+
+@pytest.mark.parametrize("make", [address.client, connect_redis, client.Redis.from_url])
+def test_connections_are_kept_alive(valkey: Valkey, make: Callable[[str], client.Redis]) -> None:
+    """The publisher's and the worker's ask each other for a sign of life, sooner than a path forgets them."""
+    made = make(valkey.url)
+    publisher = Publisher(made)
+    publisher.publish(payment())
+    [kept] = publisher._queue._open
+    lines = [kept.connection._sock]
+    if make is connect_redis:
+        connection = made.connection_pool.get_connection()
+        lines.append(connection._sock)
+    for line in lines:
+        assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
+    publisher.close()
+    made.close()
+
+
+# What Python does from 3.12 on once the interpreter ends.
+_AT_EXIT = """
+import asyncio, atexit, threading, time
+from events import PaymentValidated, Publisher
+
+def no_more(thread):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+def last():
+    threading.Thread.start = no_more
+    event = PaymentValidated(company_id="shop", user_id="+2250700112233", amount=1, reference="")
+    started = time.monotonic()
+    try:
+        {call}
+    finally:
+        print(round(time.monotonic() - started, 3))
+
+publisher = Publisher.from_env()
+atexit.register(last)
+"""
+_CALLS = ["publisher.publish(event)", "asyncio.run(publisher.apublish(event))"]
+
+
+def at_exit(call: str, **environment: str) -> tuple[float, str]:
+    """How many seconds it took as the last thing that a process did, and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-c", _AT_EXIT.format(call=call)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return float(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("call", _CALLS)
+def test_a_first_publish_at_the_interpreters_end(valkey: Valkey, call: str) -> None:
+    """No thread can be started then: the caller's own does it."""
+    assert at_exit(call, REDIS_URL=valkey.url, BOTLIVE_OUTBOX="")[1] == ""
+    with client.Redis(port=valkey.port) as connection:
+        assert connection.llen(QUEUE) == 1
+
+
+@pytest.mark.parametrize("call", _CALLS)
+@pytest.mark.parametrize("outbox", [True, False])
+def test_the_same_while_redis_hangs(valkey: Valkey, tmp_path: Path, call: str, *, outbox: bool) -> None:
+    """Within the time limit the event is in the outbox; without one the caller hears of it."""
+    file = tmp_path / "outbox.db"
+    [pid] = valkey.pids
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        seconds, said = at_exit(call, REDIS_URL=valkey.url, BOTLIVE_OUTBOX=str(file) if outbox else "")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert seconds < 0.25 + 0.5  # which a busy machine may add
+    if outbox:
+        assert len(Outbox(file)) == 1
+        assert "Traceback" not in said
+    else:
+        assert "PublishError: Redis did not confirm the event" in said
+
+
+def test_a_failover_is_followed_by_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old primary takes no more writes: the name is looked up anew, and no event is refused."""
+    first, second = (Valkey(tmp_path / name, free_port()) for name in ("first", "second"))
+    first.start()
+    second.start()
+    now = [first.port]
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _, __, *rest, **more: look_up("127.0.0.1", now[0], *rest, **more)
+    )
+    made = connect_redis("redis://redis.shop.example:6379/0")
+    publisher = Publisher(address.client("redis://redis.shop.example:6379/0"), within=5)
+    publisher.publish(payment())
+    made.set("one", 1)
+    with client.Redis.from_url(first.url) as old:
+        old.replicaof("127.0.0.1", free_port())
+    now[0] = second.port
+    made.set("two", 2)
+    assert made.eval("return redis.call('SET', KEYS[1], 'x')", 1, "three") == b"OK"
+    publisher.publish(payment())
+    awaited(publisher)
+    assert made.llen(QUEUE) == 2
+    publisher.close()
+    made.close()
+    first.kill()
+    second.kill()
+
+
+def test_a_replica_sends_events_to_the_outbox_and_they_are_delivered_when_it_is_none(
+    valkey: Valkey, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The chat is told the kind of cause, once."""
+    outbox = Outbox(tmp_path / "outbox.db")
+    with client.Redis(port=valkey.port) as connection:
+        connection.replicaof("127.0.0.1", free_port())
+        with Publisher(address.client(valkey.url), outbox=outbox, within=2) as publisher:
+            for _ in range(3):
+                publisher.publish(payment())
+            until(lambda: "events wait in the outbox: Redis is a replica" in caplog.text, 10)
+            time.sleep(1.5)
+            connection.replicaof("NO", "ONE")
+            until(lambda: len(outbox) == 0, 10)
+    assert caplog.text.count("events wait") == 1
+
+
+def test_what_the_chat_catches_says_why(valkey: Valkey) -> None:
+    """The kind of cause, and no password."""
+    with client.Redis(port=valkey.port) as connection:
+        connection.config_set("requirepass", "another")
+    url = f"redis://:hush@127.0.0.1:{valkey.port}/0"
+    with (
+        Publisher(address.client(url), within=5) as publisher,
+        pytest.raises(PublishError, match="Redis refuses the user or the password") as refused,
+    ):
+        publisher.publish(payment())
+    assert "hush" not in str(refused.value)
