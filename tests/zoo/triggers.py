@@ -134,7 +134,8 @@ TRIGGERS = (
         "one-pending-order-a-customer",
         """create unique index one_pending on public.orders (company_id, customer_name) where status = 'pending';
         create unique index one_line on public.activities (company_id, title, description, created_at)""",
-        later="insert into public.orders (company_id, customer_name) values (%(shop)s, 'Vente')",
+        later="insert into public.orders (company_id, customer_name) values (%(shop)s, 'Awa')",
+        unnamed=("can take no such event",),
     ),
     Member(
         "one-open-session",
