@@ -324,7 +324,7 @@ as $$
 declare
   said jsonb := jsonb_build_object('conversation_id', conversation);
   -- Short: a longer one that does not fit is an event's own fault. And nobody's: it may have to be unique.
-  word text := left(gen_random_uuid()::text, 8);
+  word text := left(gen_random_uuid()::text, 4);
   about jsonb := jsonb_build_object('metadata', '{}'::jsonb, 'title', word, 'description', word);
   customer jsonb := jsonb_build_object('customer_name', word); -- orders alone have one
   plain jsonb := event || jsonb_build_object('activity', about || (event -> 'activity') || said);
