@@ -22,10 +22,10 @@ setup: .venv/installed
 demo: setup ## Run an example day through the whole pipe, on servers that it brings itself
 	@$(BIN)/botlive stack run -- $(BIN)/python -m examples.demo
 
-test: setup ## The tests, on real servers (under three minutes)
+test: setup ## The tests, on real servers (under five minutes)
 	$(BIN)/pytest -m "not slow"
 
-test-all: setup ## The long ones too (under fifteen minutes)
+test-all: setup ## The long ones too (under twenty-five minutes)
 	$(BIN)/pytest
 
 # The chat's part, with pydantic and redis as old as we say that they may be, and today's test tools.
