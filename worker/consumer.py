@@ -83,10 +83,10 @@ class Consumer(GuardedWorker):
         """
         with entering(self.connection):
             self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
-            self._apart.start()
         self._probe.begin()
         if burst:
             self._apart.tend()  # what is taken again must be on the queue before this looks empty
+        self._apart.start()  # from here on another thread tends, and only that
         try:
             self.work(burst=burst, logging_level=None)
         finally:
