@@ -141,6 +141,7 @@ def project(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Project]:
         with connect(url) as database:
             database.execute(base())
             database.execute(request.param.sql.encode())
+        with connect(url) as database:  # anew: what the project set for its database holds for new sessions
             yield Project(request.param, url, database)
 
 
