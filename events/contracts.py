@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from events import clock
-from events.fields import Amount, Identifier, Instant, Key, Name, Text, Uuid, Version
+from events.fields import Amount, Customer, Identifier, Instant, Key, Name, Text, Uuid, Version, Word
 from events.identity import keyed_id
 
 EventType = Literal["payment_validated", "payment_issue", "order_completed", "live_toggled"]
@@ -42,7 +42,7 @@ class Event(Contract):
     occurred_at: Instant = Field(default_factory=clock.now)
     """When it happened (UTC)."""
     conversation_id: Uuid | None = None
-    amended: tuple[Name, ...] | None = None
+    amended: tuple[Word, ...] | None = None
     """The fields whose text had to be cut or stripped to fit (``dropin``); stands in ``metadata``."""
     key: Key | None = None
     """The caller's own name of what happened (a message's id): the same thing twice is one event.
@@ -86,7 +86,7 @@ class PaymentValidated(Event):
     """A customer's payment was checked and found good."""
 
     type: Literal["payment_validated"] = "payment_validated"
-    user_id: Identifier
+    user_id: Customer
     amount: Amount
     """FCFA."""
     reference: Name
@@ -97,8 +97,8 @@ class PaymentIssue(Event):
     """A payment needs a person's eye."""
 
     type: Literal["payment_issue"] = "payment_issue"
-    user_id: Identifier
-    issue_type: Name
+    user_id: Customer
+    issue_type: Word
     """For example ``payment_insufficient``."""
     message: Text
     detected_amount: Amount | None = None
@@ -120,7 +120,7 @@ class OrderCompleted(Event):
     """A customer's order is complete. The order's id is the event's id."""
 
     type: Literal["order_completed"] = "order_completed"
-    user_id: Identifier
+    user_id: Customer
     customer_name: Annotated[Name, BeforeValidator(lambda name: "" if name is None else name)] = Field(
         default="", validate_default=True
     )
