@@ -72,7 +72,7 @@ def test_a_policy_is_judged_by_whom_it_lets_in(project: Database, shape: Shape) 
     verdict, words = judged(project, shape)
     assert (verdict, words) == (shape.verdict, words)
     assert shape.words in words
-    assert reached(project, AWA) == 1
+    assert reached(project, AWA) == shape.owner
     others = int(verdict == "named") if shape.others is None else shape.others
     assert others == CHANCE or reached(project, BINTA) == others
     project.execute("rollback to made")

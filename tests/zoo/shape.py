@@ -25,6 +25,8 @@ class Shape:
     """What the project has besides."""
     others: int | None = None
     """How many of the other shop's orders its owner reaches afterwards; by default none, or one if named."""
+    owner: int = 1
+    """How many of the own orders asked for an owner reaches: none where the policy breaks each request."""
     empty: Verdict | None = None
     """What is said while there is no order yet, where that differs."""
 

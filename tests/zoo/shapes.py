@@ -85,7 +85,7 @@ WIDE = (
         "anonymous-too", f"({_CLAIM} 'is_anonymous')::boolean", "named", others=0, words="without an account"
     ),
     Shape("a-real-address", "auth.email() like '%@%'", "named", words="with an e-mail address"),
-    Shape("the-domain", "auth.email() like '%@shop.example'", "named", words="3 of 4 users"),
+    Shape("the-domain", "auth.email() like '%@shop.example'", "named", others=0, words="3 of 4 users"),
     Shape("by-google", "auth.jwt() -> 'app_metadata' ->> 'provider' = 'google'", "named", others=0),
     Shape(
         "admin-by-claim",
@@ -148,11 +148,12 @@ WIDE = (
         "a-header",
         "current_setting('request.headers', true)::json ->> 'x-shop' = company_id::text",
         "named",
+        owner=0,
         others=0,
         words="believes request headers",
         role="public",
     ),
-    Shape("raises", "public.raises()", "named", words="cannot be judged", others=0),
+    Shape("raises", "public.raises()", "named", owner=0, words="cannot be judged", others=0),
     Shape("raises-by-cast", "(auth.jwt() ->> 'aud')::integer > 0", "named", words="22P02", others=0),
     Shape(
         "guests-order",
@@ -226,12 +227,12 @@ OWN = (
     Shape("by-app-metadata", "company_id::text = auth.jwt() -> 'app_metadata' ->> 'company_id'", "silent"),
     Shape("by-maker", "created_by = auth.uid()", "silent"),
     Shape("own-and-pending", f"{_OWN} and status = 'pending'", "silent"),
-    Shape("own-by-cast", "short_code::integer > 0 and " + _OWN, "silent"),
+    Shape("own-by-cast", "short_code::integer > 0 and " + _OWN, "silent", owner=0),
     Shape("own-and-verified", f"{_OWN} and ({_CLAIM} 'email') is not null", "silent"),
     Shape("nobody", "false", "silent", role="public"),
     Shape("service-role", "auth.role() = 'service_role'", "silent", role="public"),
     Shape("to-service-role", "true", "silent", role="service_role"),
-    Shape("forbidden-table", "exists (select from auth.users u where u.id = auth.uid())", "silent"),
+    Shape("forbidden-table", "exists (select from auth.users u where u.id = auth.uid())", "silent", owner=0),
     Shape("forbidden-privilege", "true", "silent", command="delete", role="shape_group"),
     Shape(
         "restricted",
