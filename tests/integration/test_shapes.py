@@ -1,45 +1,26 @@
 """Policies of projects, one by one: what is replaced, what is named, and of what nothing is said."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
 
 from localstack.stack import Stack
-from tests.integration.conftest import empty_database
-from tests.integration.test_zoo import OWNER, Database, acting, connect
-from tests.zoo import base
+from tests.integration.shapes_project import shapes_project
+from tests.integration.test_zoo import Database, acting
 from tests.zoo.shape import CHANCE, Shape
 from tests.zoo.shapes import SHAPES
-from worker.migrations import migrate
 
 AWA, BINTA = (UUID(f"{letter}0000000-0000-4000-8000-000000000001") for letter in "ab")
 READ = b"select from public.orders where id = '0a000000-0000-4000-8000-000000000001'"
-PREPARE = Path("tests/zoo/shapes.sql")
-GROUP = b"""
-do $$ begin if to_regrole('shape_group') is null then create role shape_group; end if; end $$;
-grant shape_group to projects_owner with admin option;
-"""
 
 
 @pytest.fixture(scope="module")
 def project(stack: Stack) -> Iterator[Database]:
-    """A migrated project with people and shops, as the role that a hosted project gives."""
-    with empty_database(stack) as server_url:
-        with connect(server_url) as server:
-            server.execute(OWNER)
-            server.execute(GROUP)
-        url = make_conninfo(server_url, user="projects_owner", password="projects_owner")  # noqa: S106 # local
-        with connect(url) as database:
-            database.execute(base())
-            migrate(url)
-            database.execute(PREPARE.read_bytes())
-        with psycopg.connect(url, row_factory=dict_row) as database:
-            yield database
+    """The shapes' project, for all of them."""
+    with shapes_project(stack) as database:
+        yield database
 
 
 def judged(database: Database, shape: Shape) -> tuple[str, str]:
