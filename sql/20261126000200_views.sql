@@ -175,7 +175,8 @@ begin
     begin
       select jsonb_agg(to_jsonb(p)) into personas from (
         select distinct on (s.role_name, s.label) s.role_name, s.label, s.claims from botlive.strangers() s
-        union all select 'authenticated', u.user_id::text, u.claims from botlive.people(6) u
+        where s.label in ('anyone', 'with an e-mail address', 'with a second factor')
+        union all select 'authenticated', u.user_id::text, u.claims from botlive.people(3) u
       ) p;
       before := botlive.seen_by_all(views, personas, until_time);
       owner := botlive.make_shop_to_try(company, text_id);
