@@ -353,7 +353,11 @@ as $$
     select string_agg(distinct pg_catalog.regexp_replace(c.relname, '([^A-Za-z0-9_])', '\\\1', 'g'), '|') as pattern
     from pg_catalog.pg_class c
     where c.oid in (select k.relation from botlive.known_tables k union select v.relation from botlive.views_over() v
-      where not v.is_invokers)
+      union -- also views that strangers may not use: the function may
+      select r.ev_class from pg_catalog.pg_rewrite r
+      join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = r.oid
+        and d.refclassid = 'pg_catalog.pg_class'::regclass
+      where r.ev_type = '1' and d.refobjid in (select k.relation from botlive.known_tables k))
   ), touching as (
     select c.oid, c.proname, false as is_through from candidates c, names n
     where c.code ~* ('((from|join|into|update|using|truncate|table|copy)\s+(only\s+|table\s+)?|from\s+[a-z_."]+(\s+(as\s+)?[a-z_]+)?\s*,\s*)'

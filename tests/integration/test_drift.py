@@ -14,6 +14,9 @@ from tests.zoo import base
 from worker.migrations import bundled, check, migrate
 
 
+pytestmark = pytest.mark.slow
+
+
 @dataclass(frozen=True)
 class Change:
     """One thing that was changed, and what must come of it."""
@@ -121,8 +124,8 @@ CHANGES = (
     ),
     Change(
         """drop table public.activities;
-           create table public.activities (id uuid primary key, company_id uuid, type text, title text, description text,
-             status text, metadata jsonb);
+           create table public.activities (id uuid primary key, company_id uuid, type text, title text,
+             description text, status text, metadata jsonb);
            grant all on public.activities to anon, authenticated""",
         "public.activities was made anew and is not closed yet",
         "took row level security",

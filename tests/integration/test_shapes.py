@@ -13,6 +13,8 @@ from tests.zoo.shape import CHANCE, Shape
 from tests.zoo.shapes import SHAPES
 
 AWA, BINTA = (UUID(f"{letter}0000000-0000-4000-8000-000000000001") for letter in "ab")
+pytestmark = pytest.mark.slow
+
 READ = b"select from public.orders where id = '0a000000-0000-4000-8000-000000000001'"
 
 

@@ -1,4 +1,4 @@
-"""Views, rules, functions and partitions by which strangers get at rows: named, and closed by what is named."""
+"""Views, rules, functions and partitions by which strangers get at rows: named, and closed by the cure."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -10,13 +10,16 @@ from localstack.stack import Stack
 from tests.integration.shapes_project import ZOO, shapes_project
 from tests.integration.test_zoo import Database, acting
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("views", "rules", "partitions", "functions")
 NAMED = {
-    "views": "plain on_another own_but_written sum_of_all of_a_state with_a_profile raising kept on_kept api.done",
+    "views": "plain on_another own_but_written sum_of_all of_a_state with_a_profile raising"
+    " kept on_kept api.done",
     "rules": "box instead",
     "partitions": "old_orders",
-    "functions": "reads asks_whether_somebody keeps_who standard writes_who logs_who says_so compares_role through_another"
-    " through_a_view runs api.removes is_known",
+    "functions": "reads asks_whether_somebody keeps_who standard writes_who logs_who says_so compares_role"
+    " through_another through_a_view runs api.removes is_known",
 }
 
 
