@@ -13,7 +13,6 @@ from tests.integration.test_zoo import Database, connect
 from tests.zoo import base
 from worker.migrations import bundled, check, migrate
 
-
 pytestmark = pytest.mark.slow
 
 
