@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
 
 import redis
@@ -21,6 +20,7 @@ import structlog
 from worker.background import in_thread
 from worker.errors import TransientFault, WaitsApart, WorkerError
 from worker.reasons import plain as printable
+from worker.scripts import script
 
 _LOOK = 1.0  # seconds between two looks at what waits
 _SHORTEST, _LONGEST = 1.0, 30.0  # seconds between two questions about one kind
@@ -88,10 +88,7 @@ class Store:
         self._queue = f"rq:queue:{queue}"
         self._started = f"rq:wip:{queue}"
         self._groups = f"botlive:apart:{queue}"
-        self._put, self._release = (
-            connection.register_script(files("worker").joinpath("lua", name).read_text(encoding="utf-8"))
-            for name in ("put_apart.lua", "release.lua")
-        )
+        self._put, self._release = (script(connection, name) for name in ("put_apart", "release"))
 
     def groups(self) -> dict[Kind, Group]:
         """Everything that waits apart, by kind."""

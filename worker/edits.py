@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
@@ -11,10 +10,11 @@ import redis
 
 from events import Event
 from events.job import Call, Keys
-from worker.claims import uncompressed
 from worker.correction import Change, correct
-from worker.errors import EditRefused
+from worker.errors import EditRefused, OversizedJob
 from worker.reasons import plain
+from worker.scripts import script
+from worker.unpacking import unpack
 
 KEPT = 10_000
 """Notes that are kept, about."""
@@ -44,11 +44,7 @@ class Edits:
         self._redis = connection
         self._keys = Keys.of(queue)
         self._notes = f"botlive:edited:{queue}"
-        parts = (
-            files("worker").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-            for name in ("edit", "replay")
-        )
-        self._edit = connection.register_script("\n".join(parts))
+        self._edit = script(connection, "edit", "replay")
 
     def edit(self, job_id: str, changes: Sequence[Change]) -> Event:
         """Correct an event and replay it, in one step; the event as it is now.
@@ -57,7 +53,7 @@ class Edits:
             EditRefused: it does not stand there, or cannot be changed so; the message says why.
         """
         data = self._data(job_id)
-        event, before = correct(uncompressed(data), changes)
+        event, before = correct(_call(job_id, data), changes)
         now = datetime.now(UTC)
         note: dict[str, str | bytes] = {
             "id": _raw(job_id),
@@ -94,6 +90,15 @@ class Edits:
             return cast("bytes | None", self._redis.hget(cast("str", b"rq:job:" + raw), "data")) or b""
         except redis.ResponseError:  # something else than a hash stands there
             raise _refused(job_id, -1) from None
+
+
+def _call(job_id: str, data: bytes) -> bytes:
+    try:
+        return unpack(data)
+    except OversizedJob:
+        raise EditRefused(
+            f"{plain(job_id)}: it is larger than any event: it cannot be edited, discard it"
+        ) from None
 
 
 def _refused(job_id: str, code: int) -> EditRefused:

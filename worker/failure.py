@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from events.job import TYPES
 from worker import reasons
-from worker.claims import uncompressed
+from worker.errors import OversizedJob
 from worker.reasons import Reason
+from worker.unpacking import unpack
 
 FIELDS = ("data", "created_at", "deaths", "failures")
 """What is asked of a job's hash."""
@@ -58,7 +59,7 @@ class Detail(NamedTuple):
     deaths: int
     """How often a worker died with it alone in hand."""
     call: bytes
-    """The job's call as it was published: personal data."""
+    """The job's call as it was published: personal data. Empty where it is larger than any event."""
 
 
 def payload(call: bytes) -> Any:
@@ -73,7 +74,7 @@ def payload(call: bytes) -> Any:
 def read(job_id: str, kind: bytes, fields: Sequence[bytes | None] | None, results: Results | None) -> Detail:
     """The job from what Redis answers: its key's type, its fields, its results, the newest first."""
     data, created_at, deaths, failures = fields or [None] * len(FIELDS)
-    call = uncompressed(data or b"")
+    call = _call(data or b"")
     event = payload(call)
     known: Mapping[str, Any] = event if isinstance(event, dict) else {}
     told = _failures(results)
@@ -99,6 +100,13 @@ def reason(results: Results, event: Any = None) -> Reason:
     """Why a job failed last: its results, the newest first, and the event, which is not to be quoted."""
     trace = _trace(_failures(results))
     return Reason.of(trace, event) if trace.strip() else reasons.UNKNOWN
+
+
+def _call(data: bytes) -> bytes:
+    try:
+        return unpack(data)
+    except OversizedJob:
+        return b""
 
 
 def _failures(results: Results | None) -> Results:

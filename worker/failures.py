@@ -5,7 +5,6 @@ An id is a text in which bytes that are no UTF-8 stand as ``surrogateescape`` ma
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar, cast
 
 import redis
@@ -16,6 +15,7 @@ from worker.edits import Edits
 from worker.failure import FIELDS, Detail, Failure, read
 from worker.masking import mask_text
 from worker.reasons import plain
+from worker.scripts import script
 
 KEPT = 10_000
 """Entries that the list of what was discarded keeps, about."""
@@ -45,10 +45,7 @@ class Failures:
         self._apart = Store(connection, queue)
         self.edits = Edits(connection, queue)
         """Corrections of what stands in it."""
-        self._replay, self._discard = (
-            connection.register_script(files("worker").joinpath("lua", name).read_text(encoding="utf-8"))
-            for name in ("replay.lua", "discard.lua")
-        )
+        self._replay, self._discard = (script(connection, name) for name in ("replay", "discard"))
 
     def ids(self) -> list[str]:
         """The ids of all."""
