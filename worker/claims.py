@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import redis
 
+from worker.control import passing_over_misfits
 from worker.scripts import script
 from worker.unpacking import LARGEST
 
@@ -197,7 +198,7 @@ class Claims:
 
     def _renew(self, told: Callable[[int], None]) -> None:
         self._lease(keys=[_LEASE + self.owner], args=[int(LEASE_TTL * 1000)])
-        if recovered := self.recover():
+        if recovered := passing_over_misfits(self.recover):
             told(recovered)
 
 

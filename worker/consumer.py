@@ -89,7 +89,8 @@ class Consumer(GuardedWorker):
             self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
         self._probe.begin()
         if burst:
-            self._apart.tend()  # what is taken again must be on the queue before this looks empty
+            with self._control.holding(lambda: None):
+                self._apart.tend()  # what is taken again must be on the queue before this looks empty
         self._apart.start()  # from here on another thread tends, and only that
         try:
             self.work(burst=burst, logging_level=None)

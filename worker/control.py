@@ -4,15 +4,17 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import redis
 import structlog
 
 from events.notices import Notices
+from worker.errors import RedisUnusable
 from worker.reasons import plain
 
 _TOLD = re.compile(r"WRONGTYPE (\w+) (\w+) (.+)", re.DOTALL)  # as types.lua says it
+_Answer = TypeVar("_Answer")
 
 
 class Misfit(NamedTuple):
@@ -52,6 +54,31 @@ def kinds(queue: str) -> dict[str, str]:
 def is_misfit(error: BaseException) -> bool:
     """Whether a command met a key of another type."""
     return isinstance(error, redis.ResponseError) and "WRONGTYPE" in str(error)
+
+
+def passing_over_misfits(ask: Callable[[], _Answer]) -> _Answer | None:
+    """The answer; None where the key holds something else than it should."""
+    try:
+        return ask()
+    except redis.ResponseError as error:
+        if not is_misfit(error):
+            raise
+        return None
+
+
+@contextmanager
+def telling_misfits(connection: redis.Redis, queue: str) -> Iterator[None]:
+    """A command, which says which key holds something else than it should, and ends.
+
+    Raises:
+        RedisUnusable: one does, and the command needs it.
+    """
+    try:
+        yield
+    except redis.ResponseError as error:
+        if not is_misfit(error):
+            raise
+        raise RedisUnusable("; ".join(map(str, Control(connection, queue).misfits()))) from None
 
 
 class Control:

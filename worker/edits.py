@@ -1,15 +1,17 @@
 """Corrections of what stands in RQ's failed registry, each with a note of what was there before."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
 import redis
+from pydantic import TypeAdapter, ValidationError
 
 from events import Event
 from events.job import Call, Keys
+from worker.control import passing_over_misfits
 from worker.correction import Change, correct
 from worker.errors import EditRefused, OversizedJob
 from worker.reasons import plain
@@ -75,11 +77,8 @@ class Edits:
 
     def notes(self, job_id: str) -> list[Note]:
         """Those of this event, the oldest first."""
-        entries = cast("list[tuple[bytes, dict[bytes, Any]]]", self._redis.xrange(self._notes))
-        mine = [note for _, note in entries if note.get(b"id") == _raw(job_id)]
-        return [
-            Note(note[b"at"].decode(), json.loads(note[b"fields"]), note[b"before"].decode()) for note in mine
-        ]
+        entries: Any = passing_over_misfits(lambda: self._redis.xrange(self._notes)) or []
+        return [_note(fields) for _, fields in entries if fields.get(b"id") == _raw(job_id)]
 
     def _data(self, job_id: str) -> bytes:
         """The job's call as it is written, which may be compressed."""
@@ -90,6 +89,16 @@ class Edits:
             return cast("bytes | None", self._redis.hget(cast("str", b"rq:job:" + raw), "data")) or b""
         except redis.ResponseError:  # something else than a hash stands there
             raise _refused(job_id, -1) from None
+
+
+def _note(fields: Mapping[bytes, bytes]) -> Note:
+    """The note, as far as it can be read: whoever writes to Redis may have put anything in its place."""
+    at, before = (fields.get(name, b"").decode(errors="replace") for name in (b"at", b"before"))
+    try:
+        names = TypeAdapter(list[str]).validate_json(fields.get(b"fields", b""))
+    except ValidationError:
+        names = ["?"]
+    return Note(plain(at), names, before)
 
 
 def _call(job_id: str, data: bytes) -> bytes:

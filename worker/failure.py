@@ -18,6 +18,7 @@ FIELDS = ("data", "created_at", "deaths", "failures")
 
 _LONGEST_COMPANY = 128  # characters, as events.contracts
 _LONGEST_TRACE = 200_000  # bytes
+_DIGITS = 18  # of a count
 Results = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 """Entries of a job's stream of results, the newest first."""
 
@@ -130,8 +131,11 @@ def _company(value: Any) -> str | None:
     return value if isinstance(value, str) and len(value) <= _LONGEST_COMPANY else None
 
 
-def _instant(stream_id: bytes) -> datetime:
-    return datetime.fromtimestamp(int(stream_id.partition(b"-")[0]) / 1000, UTC)
+def _instant(stream_id: bytes) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(stream_id.partition(b"-")[0]) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # an id that somebody chose: no year that there is
+        return None
 
 
 def _time(text: Any) -> datetime | None:
@@ -142,4 +146,4 @@ def _time(text: Any) -> datetime | None:
 
 
 def _number(text: bytes | None) -> int:
-    return int(text) if text and text.isdigit() else 0
+    return int(text) if text and text.isdigit() and len(text) <= _DIGITS else 0
