@@ -74,9 +74,9 @@ def _telling(lines: list[str]) -> str:
 
 
 def _private(payload: Any) -> list[str]:
-    """The texts that stand under private names, however deep."""
+    """The texts that stand under private names, however deep; of too many the first."""
     found, waiting = [], [(payload, False)]
-    while waiting:
+    while waiting and len(found) <= _MOST_PRIVATE:
         value, hidden = waiting.pop()
         if isinstance(value, dict):
             waiting += [(element, hidden or str(key).lower() in PRIVATE) for key, element in value.items()]
@@ -88,9 +88,9 @@ def _private(payload: Any) -> list[str]:
 
 
 def _without_private(payload: Any, words: str) -> str:
-    private = {text.strip() for text in _private(payload)} - {""}
+    private = _private(payload)
     if len(private) > _MOST_PRIVATE:
         return "its words are left out: the event has more texts in it than any of Botlive's"
-    for text in sorted(private, key=len, reverse=True):
+    for text in sorted({text.strip() for text in private} - {""}, key=len, reverse=True):
         words = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", MASK, words)
     return words

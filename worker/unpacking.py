@@ -23,6 +23,7 @@ def unpack(data: bytes) -> bytes:
     except zlib.error:
         return data
     if len(call) > LARGEST:
+        del call  # the error's traceback would keep it
         raise OversizedJob
     return call if unpacker.eof else data
 
