@@ -15,10 +15,10 @@ from worker.event_job import EventJob
 class EventQueue(Queue):
     """Names no other class of jobs than ``EventJob``, and no other serializer than JSON."""
 
-    job_class = EventJob
+    job_class: type[EventJob] = EventJob
 
     def __init__(self, name: str = "default", connection: Any = None, **options: Any) -> None:
-        super().__init__(name, connection, **{**options, **_OURS})
+        super().__init__(name, connection, **{**options, **self._ours()})
 
     @classmethod
     def all(cls, connection: redis.Redis, *_: Any, **__: Any) -> list[Queue]:
@@ -32,10 +32,11 @@ class EventQueue(Queue):
         cls, queues: Any, timeout: int | None, connection: redis.Redis, *_: Any, **options: Any
     ) -> Any:
         """As RQ's."""
-        return super().dequeue_any(queues, timeout, connection, **{**options, **_OURS})
+        return super().dequeue_any(queues, timeout, connection, **{**options, **cls._ours()})
 
-
-_OURS: dict[str, Any] = {"job_class": EventJob, "serializer": JSONSerializer}
+    @classmethod
+    def _ours(cls) -> dict[str, Any]:
+        return {"job_class": cls.job_class, "serializer": JSONSerializer}
 
 
 def _text(key: bytes) -> str:

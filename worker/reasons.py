@@ -75,7 +75,8 @@ def _telling(lines: list[str]) -> str:
 
 def _private(payload: Any) -> list[str]:
     """The texts that stand under private names, however deep; of too many the first."""
-    found, waiting = [], [(payload, False)]
+    found: list[str] = []
+    waiting = [(payload, False)]
     while waiting and len(found) <= _MOST_PRIVATE:
         value, hidden = waiting.pop()
         if isinstance(value, dict):

@@ -174,7 +174,7 @@ def discarded(as_json: AsJson = False) -> None:
         entries = list(registry.discarded())
     for entry in entries:
         told = {name: entry.get(name) or None for name in _DISCARDED}
-        print(json.dumps(told) if as_json else "\t".join(value or "-" for value in told.values()))
+        print(json.dumps(told) if as_json else "\t".join(plain(value or "-") for value in told.values()))
 
 
 @contextmanager
