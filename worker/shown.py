@@ -31,7 +31,8 @@ class ShownJob(EventJob):
         try:
             entries = cast("list[Any]", self.connection.xrevrange(f"rq:results:{self.id}", count=1))
             packed = b64decode(entries[0][1].get(b"exc_string", b"")) if entries else b""
-            return None if is_oversized(packed) else super().latest_result(timeout)
+            result = None if is_oversized(packed) else super().latest_result(timeout)
+            return result if result and isinstance(result.exc_string, str | None) else None
         except Exception:  # noqa: BLE001 # RQ raises anything at what it cannot read
             return None
 
@@ -100,6 +101,7 @@ def install(web: ModuleType) -> None:
     web.Job, web.Queue, web.Worker, web.requeue_job = ShownJob, ShownQueue, ShownWorker, _requeue  # type: ignore[attr-defined] # these names it has
     for module in (rq.queue, rq.registry, rq.worker_registration):
         module.as_text = _text  # type: ignore[attr-defined] # RQ imports it there
+    rq.registry.parse_composite_key = _parted  # type: ignore[attr-defined, assignment] # an id may have colons
     BaseRegistry.get_job_count = _counted  # type: ignore[assignment, method-assign] # of a key of any type
     EventJob.callbacks = frozenset()
 
@@ -110,6 +112,11 @@ def _requeue(job_id: str, connection: redis.Redis) -> Any:
 
 def _counted(registry: BaseRegistry, cleanup: bool = False) -> int:  # none is run
     return int(passing_over_misfits(lambda: registry.connection.zcard(registry.key)) or 0)
+
+
+def _parted(entry: str) -> tuple[str, str]:
+    job_id, _, execution = entry.rpartition(":")
+    return job_id or execution, execution
 
 
 def _text(value: bytes | str) -> str:
