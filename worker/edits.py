@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import redis
 from pydantic import TypeAdapter, ValidationError
 
-from events import Event
+from events import AnyEvent
 from events.job import Call, Keys
 from worker.control import passing_over_misfits
 from worker.correction import Change, correct
@@ -48,7 +48,7 @@ class Edits:
         self._notes = f"botlive:edited:{queue}"
         self._edit = script(connection, "edit", "replay")
 
-    def edit(self, job_id: str, changes: Sequence[Change]) -> Event:
+    def edit(self, job_id: str, changes: Sequence[Change]) -> AnyEvent:
         """Correct an event and replay it, in one step; the event as it is now.
 
         Raises:
