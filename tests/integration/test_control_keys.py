@@ -1,6 +1,7 @@
 """Control keys of another type than they should have: no worker ends, it says which, and nothing is lost."""
 
 import socket
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import product
@@ -20,6 +21,7 @@ from worker.elements import Element
 from worker.failures import Failures
 from worker.gateway import Gateway, Outcome
 from worker.status import read
+from worker.unpacking import LARGEST
 
 QUEUE = "control"
 ODD = b"\xff\x00 {odd}:\r\n\x1b[31m"
@@ -92,6 +94,11 @@ def url(server: redis.Redis) -> str:
     return f"redis://127.0.0.1:{server.connection_pool.connection_kwargs['port']}/0"
 
 
+def made(server: redis.Redis, database: Database) -> Consumer:
+    """A worker, before it runs."""
+    return Consumer(QUEUE, connect_redis(url(server)), cast("Gateway", database), Breaker(500), patience=5)
+
+
 def put(server: redis.Redis, key: str, kind: str) -> None:
     """Something of that type in the key's place."""
     with suppress(redis.ResponseError):
@@ -133,3 +140,51 @@ def test_a_key_of_another_type_ends_no_worker(
     assert {*database.persisted} == {good}
     assert Failures(server, QUEUE).ids() == [bad]
     assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
+
+
+def test_the_registry_is_taken_away_amid_a_call(server: redis.Redis, told: list[str]) -> None:
+    """What is in hand is written down again: the event is acknowledged, or waits; it is nowhere lost."""
+    good, bad = publish(server)
+
+    class Thief(Database):
+        """While its first call is under way the registry goes."""
+
+        def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+            """As ``Database``."""
+            if not self.persisted:
+                server.set(f"rq:wip:{QUEUE}", ODD)
+            return super().persist_elements(elements, apart=apart)
+
+    thief = Thief()
+    Consumer(QUEUE, connect_redis(url(server)), cast("Gateway", thief), Breaker(500), patience=5).run(
+        burst=True
+    )
+    assert told
+    assert {*thief.persisted} == {good}
+    assert Failures(server, QUEUE).ids() == [bad]
+    assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
+
+
+def test_what_is_too_large_is_refused_as_it_is(server: redis.Redis, told: list[str]) -> None:
+    """A bomb, plain data that was not even read, and an id that RQ does not admit: each with its reason."""
+    ids, plain = [*publish(server)], b"x" * (LARGEST + 1)
+    server.hset(f"rq:job:{ids[0]}", "data", zlib.compress(plain))
+    server.hset(f"rq:job:{ids[1]}", "data", plain)
+    server.hset("rq:job:an id: odd", mapping={"data": "[]", "created_at": "never"})
+    server.rpush(f"rq:queue:{QUEUE}", "an id: odd")
+    Consumer(QUEUE, connect_redis(url(server)), cast("Gateway", Database()), Breaker(9), patience=5).run(
+        burst=True
+    )
+    reasons = {failure.job_id: failure.reason.error for failure in Failures(server, QUEUE).all()}
+    assert reasons == {ids[0]: "OversizedJob", ids[1]: "OversizedJob", "an id: odd": "UndecodableJob"}
+    assert server.hget(f"rq:job:{ids[0]}", "data") == zlib.compress(plain)
+    assert server.hget(f"rq:job:{ids[1]}", "data") == plain
+    assert told == []
+
+
+def test_a_command_that_is_none_ends_nothing(server: redis.Redis) -> None:
+    """Whoever writes to Redis may send a worker anything; RQ's thread would end at it."""
+    consumer = made(server, Database())
+    for data in (b"\xff", b"[" * 100_000, b"{}", b"null", b'{"command":"stop-job","job_id":[1]}'):
+        consumer.handle_payload({"data": data})
+    consumer.handle_payload({"data": b'{"command":"kill-horse"}'})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from events import LiveToggled
+from events import InvalidEvent, LiveToggled, parse_event
 from events.job import FUNCTION, Call
 from tests.unit.test_batches import Database, Nowhere
 from worker import failure, reasons
@@ -118,6 +118,13 @@ def test_odd_json_is_refused(text: bytes) -> None:
         detail = failure.read("id", b"hash", [zlib.compress(call), None, b"9" * 5_000, b"\xb2"], [])
         assert str(detail.failure.reason)
         json.dumps(detail.failure.to_dict())
+
+
+def test_countless_fields_are_refused_at_once() -> None:
+    """By their number, in the event and in what it holds: described one by one they cost seconds."""
+    for text in (ODD_JSON["many keys"], b'{"items":[' + ODD_JSON["one key again and again"] + b"]}"):
+        with pytest.raises(InvalidEvent, match="json: has an object of more than 64 fields"):
+            parse_event(text)
 
 
 def test_a_result_of_no_year_breaks_no_list() -> None:
