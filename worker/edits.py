@@ -14,6 +14,7 @@ from events.job import Call, Keys
 from worker.claims import uncompressed
 from worker.correction import Change, correct
 from worker.errors import EditRefused
+from worker.hints import word
 from worker.reasons import plain
 
 KEPT = 10_000
@@ -21,8 +22,8 @@ KEPT = 10_000
 
 _PROBLEMS = {
     0: "is not in the failed registry",
-    -1: "its job is no more in Redis: `botlive failures discard` it",
-    -2: "somebody else has edited it just now: look at it with `botlive failures show`",
+    -1: "its job is no more in Redis: `botlive failures discard --why TEXT -- {id}` takes it off the list",
+    -2: "somebody else has edited it just now: look at it with `botlive failures show -- {id}`",
 }
 """By what ``edit.lua`` answers."""
 
@@ -97,7 +98,7 @@ class Edits:
 
 
 def _refused(job_id: str, code: int) -> EditRefused:
-    return EditRefused(f"{plain(job_id)}: {_PROBLEMS[code]}")
+    return EditRefused(f"{plain(job_id)}: {_PROBLEMS[code].format(id=word(job_id))}")
 
 
 def _raw(job_id: str) -> bytes:
