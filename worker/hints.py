@@ -7,7 +7,7 @@ import shlex
 
 
 def word(text: str) -> str:
-    """The word that a shell reads as the text. It is printable and on one line.
+    r"""The word that a shell reads as the text. It is printable and on one line.
 
     What is not printable is written by its number, as bash and zsh read it: ``$'a\\u001bb'``.
     """

@@ -36,8 +36,25 @@ def test_what_no_retry_mends_is_refused(kind: type[Exception]) -> None:
 
 @pytest.mark.parametrize(
     "company_id",
-    ["4OS4yFcf2LZw", "-rf", "--help", "it's", "a b", "$(id)", "`id`", 'say "x"', "a\\b", "x; rm -rf ~\nnext"]
-    + ["\x1b[2J", "é\u200b\U000e0001", "\\'\n", "*", "#a", "~", ""],
+    [
+        "4OS4yFcf2LZw",
+        "-rf",
+        "--help",
+        "it's",
+        "a b",
+        "$(id)",
+        "`id`",
+        'say "x"',
+        "a\\b",
+        "x; rm -rf ~\nnext",
+        "\x1b[2J",
+        "é\u200b\U000e0001",
+        "\\'\n",
+        "*",
+        "#a",
+        "~",
+        "",
+    ],
 )
 def test_an_unknown_company_comes_with_its_cure(company_id: str) -> None:
     """Its commands are on one line; a shell that they are pasted into hands on the shop's very id."""

@@ -21,6 +21,7 @@ TextId = Annotated[str, typer.Argument(metavar="TEXT_ID", help="The shop's compa
 Owner = Annotated[UUID | None, typer.Option(metavar="USER_ID", help="Of the owner, who must have signed up.")]
 Force = Annotated[bool, typer.Option("--force", help="Take a shop from its owner, if it has another.")]
 
+_BY_FORCE = "_by_force"
 _Form = TypeVar("_Form")
 
 
@@ -46,8 +47,8 @@ def add(
     force: Force = False,
 ) -> None:
     """Make a company with its mapping. Safe to repeat: a shop that is there keeps its owner and its name."""
-    arguments = {"text_id": text_id, "shop": uuid, "owner": owner, "shop_name": name, "force": force or None}
-    company = _call("botlive_company_add", arguments, Company)
+    arguments = {"text_id": text_id, "shop": uuid, "owner": owner, "shop_name": name}
+    company = _call(f"botlive_company_add{_BY_FORCE if force else ''}", arguments, Company)
     _say("is there already:" if company.was_there else "added", company)
 
 
@@ -60,8 +61,8 @@ def link(
     force: Force = False,
 ) -> None:
     """Map TEXT_ID to a company that exists, give it its owner, or both."""
-    arguments = {"text_id": text_id, "shop": uuid or uuid_option, "owner": owner, "force": force or None}
-    _say("linked", _call("botlive_company_link", arguments, Company))
+    arguments = {"text_id": text_id, "shop": uuid or uuid_option, "owner": owner}
+    _say("linked", _call(f"botlive_company_link{_BY_FORCE if force else ''}", arguments, Company))
 
 
 @app.command(name="list")
