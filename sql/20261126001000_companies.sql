@@ -199,7 +199,7 @@ begin
       update public.company_mapping m set user_id = owner, updated_at = pg_catalog.now() where m.uuid = mapped;
     else
       raise warning 'botlive: company % keeps its owner: the config''s is another, and that the shop is his cannot be '
-        'seen; if it is, run: botlive company link --force --owner % -- %', quote_literal(new.company_id::text),
+        'seen; if it is, run: botlive company link --force --owner % -- %', botlive.shell_word(new.company_id::text),
         coalesce(owner::text, 'USER_ID'), botlive.shell_word(new.company_id::text);
     end if;
   end if;
@@ -207,7 +207,7 @@ begin
   return null;
 exception when others then
   -- The customer's own write goes through; `botlive company list` shows what is not mapped.
-  raise warning 'botlive: company % is not mapped: % (%)', new.company_id, sqlerrm, sqlstate;
+  raise warning 'botlive: company % is not mapped: % (%)', botlive.shell_word(new.company_id::text), sqlerrm, sqlstate;
   return null;
 end
 $$;
@@ -254,12 +254,12 @@ begin
       update public.company_mapping m set user_id = row.owner, updated_at = now() where m.uuid = row.uuid;
     else
       raise notice 'botlive: company % has no owner: its config names one, and that the shop is his cannot be seen; '
-        'if it is, run `botlive company link --owner % -- %`', quote_literal(row.company_id), row.owner,
+        'if it is, run `botlive company link --owner % -- %`', botlive.shell_word(row.company_id), row.owner,
         botlive.shell_word(row.company_id);
     end if;
   end loop;
   for row in
-    select m.uuid, m.company_id, m.user_id, c.company_name
+    select m.uuid, m.company_id::text, m.user_id, c.company_name
     from public.company_mapping m
     left join public.company_rag_configs c on c.company_id::text = m.company_id::text
     where not botlive.is_company(m.uuid)
@@ -268,7 +268,7 @@ begin
     begin
       perform botlive.make_company(row.uuid, coalesce(row.company_name, row.company_id), row.user_id);
     exception when others then
-      raise warning 'botlive: company % has a mapping but no company: % (%)', row.company_id, sqlerrm, sqlstate;
+      raise warning 'botlive: company % has a mapping but no company: % (%)', botlive.shell_word(row.company_id), sqlerrm, sqlstate;
     end;
   end loop;
   for row in
@@ -289,7 +289,7 @@ begin
       end if;
       perform botlive.map_company(row.company_id, null, row.owner, row.company_name);
     exception when others then
-      raise warning 'botlive: company % is not mapped: % (%)', row.company_id, sqlerrm, sqlstate;
+      raise warning 'botlive: company % is not mapped: % (%)', botlive.shell_word(row.company_id), sqlerrm, sqlstate;
     end;
   end loop;
 end

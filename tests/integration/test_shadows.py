@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from tests.integration.line import order
 from tests.integration.people import ME, THEIRS, VICTIM, Database, acting, add, change, people
-from worker.gateway import element
+from worker.elements import element
 
 TEXT = str(THEIRS)
 

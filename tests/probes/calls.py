@@ -11,7 +11,7 @@ from events import LiveToggled, PaymentValidated
 from tests.contract.conftest import Target
 from tests.probes.facts import Facts
 from tests.probes.request import Request
-from worker.gateway import element
+from worker.elements import element
 
 _FUNCTIONS = """
 select p.proname as name, p.provolatile <> 'v' as reads,

@@ -77,4 +77,4 @@ def _body(answer: httpx.Response) -> Any:
 
 
 def _total(answer: httpx.Response) -> str:
-    return answer.headers.get("content-range", "*/*").rpartition("/")[2]
+    return str(answer.headers.get("content-range", "*/*")).rpartition("/")[2]
