@@ -1,7 +1,7 @@
 -- The bridge, where people may write configs or make objects of their own.
 --
--- `set search_path = ''` still looks for types and tables in the caller's temporary schema, and there first. All
--- functions of ours name it last instead. Those that fire triggers of the project's set the path of Supabase's API
+-- `set search_path = ''` still looks for types and tables in the caller's temporary schema, and there first. These
+-- functions name it last instead. Those that fire triggers of the project's set the path of Supabase's API
 -- just before they write, so that nothing of their own is looked up on it.
 
 select botlive.wait_for_workers();
@@ -436,20 +436,5 @@ revoke all on function public.botlive_company_add, public.botlive_company_link,
   public.botlive_company_add_by_force, public.botlive_company_link_by_force from public, anon, authenticated;
 grant execute on function public.botlive_company_add, public.botlive_company_link,
   public.botlive_company_add_by_force, public.botlive_company_link_by_force to service_role;
-
-do $$
-declare
-  ours regprocedure;
-begin
-  for ours in
-    select p.oid from pg_catalog.pg_proc p
-    where (p.pronamespace = 'botlive'::regnamespace
-        or p.pronamespace = 'public'::regnamespace and p.proname like 'botlive\_%')
-      and p.proconfig @> array['search_path=""']
-  loop
-    execute format('alter function %s set search_path = pg_catalog, pg_temp', ours);
-  end loop;
-end
-$$;
 
 notify pgrst, 'reload schema';

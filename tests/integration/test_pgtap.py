@@ -12,7 +12,7 @@ import pytest
 
 from worker.migrations import bundled, migrate
 
-FILES = sorted(Path("supabase/tests/database").glob("*.sql"))
+FILES = sorted(Path("tests/pgtap").glob("*.sql"))
 MUTATIONS = {
     "botlive_1_shape": [
         "grant select on botlive.inbox to authenticated",
@@ -77,6 +77,6 @@ def test_a_file_passes_and_sees_mutations(path: Path, database: psycopg.Connecti
 
 
 def test_they_are_no_migrations() -> None:
-    """They stand where `supabase test db` looks for them, and are not applied."""
+    """Those who host copy them to where `supabase test db` looks; no migration is among them."""
     assert len(FILES) == len(MUTATIONS)
     assert not {path.stem for path in FILES} & {migration.name for migration in bundled()}
