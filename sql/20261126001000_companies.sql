@@ -406,10 +406,14 @@ returns jsonb
 language plpgsql
 security invoker
 set search_path = pg_catalog, pg_temp
-set botlive.by_force = 'on'
 as $$
+declare
+  answer jsonb;
 begin
-  return public.botlive_company_add(text_id, shop, owner, shop_name);
+  perform set_config('botlive.by_force', 'on', true);
+  answer := public.botlive_company_add(text_id, shop, owner, shop_name);
+  perform set_config('botlive.by_force', 'off', true);
+  return answer;
 end
 $$;
 comment on function public.botlive_company_add_by_force is 'The same; takes the shop from its owner.';
@@ -420,10 +424,14 @@ returns jsonb
 language plpgsql
 security invoker
 set search_path = pg_catalog, pg_temp
-set botlive.by_force = 'on'
 as $$
+declare
+  answer jsonb;
 begin
-  return public.botlive_company_link(text_id, shop, owner);
+  perform set_config('botlive.by_force', 'on', true);
+  answer := public.botlive_company_link(text_id, shop, owner);
+  perform set_config('botlive.by_force', 'off', true);
+  return answer;
 end
 $$;
 comment on function public.botlive_company_link_by_force is 'The same; takes the shop from its owner.';
