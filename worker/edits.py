@@ -14,6 +14,7 @@ from events.job import Call, Keys
 from worker.control import passing_over_misfits
 from worker.correction import Change, correct
 from worker.errors import EditRefused, OversizedJob
+from worker.hints import word
 from worker.reasons import plain
 from worker.scripts import script
 from worker.unpacking import unpack
@@ -23,8 +24,8 @@ KEPT = 10_000
 
 _PROBLEMS = {
     0: "is not in the failed registry",
-    -1: "its job is no more in Redis: `botlive failures discard` it",
-    -2: "somebody else has edited it just now: look at it with `botlive failures show`",
+    -1: "its job is no more in Redis: `botlive failures discard --why TEXT -- {id}` takes it off the list",
+    -2: "somebody else has edited it just now: look at it with `botlive failures show -- {id}`",
 }
 """By what ``edit.lua`` answers."""
 
@@ -111,7 +112,7 @@ def _call(job_id: str, data: bytes) -> bytes:
 
 
 def _refused(job_id: str, code: int) -> EditRefused:
-    return EditRefused(f"{plain(job_id)}: {_PROBLEMS[code]}")
+    return EditRefused(f"{plain(job_id)}: {_PROBLEMS[code].format(id=word(job_id))}")
 
 
 def _raw(job_id: str) -> bytes:

@@ -4,7 +4,6 @@ Messages are for support people and end up in RQ's failed registry and in logs: 
 do, and never a value of an event.
 """
 
-import shlex
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from events.errors import BotliveError
+from worker.hints import word
 
 
 class WorkerError(BotliveError):
@@ -96,10 +96,10 @@ class UnknownCompany(EventRefused):
     cause = "botlive_persist found no row of public.company_mapping with this company_id"
 
     def __init__(self, company_id: str) -> None:
-        shop = shlex.quote("".join(letter if letter.isprintable() else "?" for letter in company_id))
+        shop = word(company_id)
         super().__init__(
-            f"company {shop} is in no row of company_mapping: run `botlive company link {shop} UUID` "
-            f"with its UUID in companies, or `botlive company add {shop}`, then "
+            f"company {shop} is in no row of company_mapping: run `botlive company link -- {shop} UUID` "
+            f"with its UUID in companies, or `botlive company add -- {shop}`, then "
             "`botlive failures replay --reason UnknownCompany`"
         )
 

@@ -14,6 +14,7 @@ from worker.control import telling_misfits
 from worker.correction import Change
 from worker.failure import Failure
 from worker.failures import Failures
+from worker.hints import word
 from worker.logs import configure
 from worker.ndjson import report
 from worker.reasons import plain
@@ -140,7 +141,8 @@ def replay(
         outcome = registry.replay(ids or (registry.ids() if everything else list(selected)))
     print(f"replayed {len(outcome.done)}")
     for job_id in outcome.gone:
-        report(f"{plain(job_id)}: its job is no more in Redis: `botlive failures discard` it")
+        way_out = f"`botlive failures discard --why TEXT -- {word(job_id)}` takes it off the list"
+        report(f"{plain(job_id)}: its job is no more in Redis: {way_out}")
     _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
 
 
