@@ -42,11 +42,11 @@ def fail(redis: fakeredis.FakeStrictRedis, job_id: str, queue: str = "botlive", 
     job = there.create_job(
         "worker.job.persist", [{"user_id": PHONE}], job_id=job_id, failure_ttl=-1, **fields
     )
-    job.status = JobStatus.FAILED
     job.save()
     redis.sadd(there.redis_queues_keys, there.key)
     FailedJobRegistry(queue, redis).add(job, -1)
     Result.create_failure(job, -1, reason)
+    redis.hset(job.key, "status", JobStatus.FAILED.value)  # the registry saves the job as it was made
     return job
 
 

@@ -13,6 +13,7 @@ serializers.PickleSerializer = JSONSerializer  # type: ignore[assignment]
 
 from rq_dashboard import web  # type: ignore[import-untyped]  # noqa: E402 # see above
 
+
 class _Shown(Queue):
     """A queue that is only read: RQ's own takes out an id whose job is not there, while it shows a list."""
 
