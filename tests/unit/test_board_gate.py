@@ -180,6 +180,14 @@ def test_no_way_round(redis: fakeredis.FakeStrictRedis, browser: FlaskClient, pa
     assert contents(redis) == before
 
 
+def test_a_list_that_is_read_stays(redis: fakeredis.FakeStrictRedis, browser: FlaskClient) -> None:
+    """An id whose job is not there too: RQ's own look at it would take it out."""
+    before = contents(redis)
+    listed = browser.get("/0/data/jobs/botlive/queued/8/asc/1.json").get_json()
+    assert [job["id"] for job in listed["jobs"]] == ["waits"]
+    assert contents(redis) == before
+
+
 def test_other_sites_may_link_and_not_look(browser: FlaskClient) -> None:
     """A link opens a page; a frame, a script, a picture and a request for the data are refused."""
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}

@@ -69,6 +69,16 @@ def test_what_the_server_writes_is_escaped(redis: fakeredis.FakeStrictRedis) -> 
     assert not [secret for secret in ("pw", "u:p") if secret in page.text]
 
 
+def test_a_script_that_no_patch_is_for_is_escaped(
+    redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flask alone escapes nothing in a template whose name ends in `.js`: a quote would end the text."""
+    monkeypatch.delitem(pages.PATCHES, "scripts/jobs.js")
+    page = client(redis).get("/0/view/jobs/');hacked();//</queued/8/asc/1").text
+    assert "');hacked()" not in page
+    assert "&#39;);hacked();//&lt;" in page
+
+
 def test_any_queues_page_can_be_opened(redis: fakeredis.FakeStrictRedis) -> None:
     """Whatever letters its name has, a slash or two and a line break too; the list there is that queue's."""
     browser = client(redis)
