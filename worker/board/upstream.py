@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import current_app
-from rq import Queue, serializers
+from rq import serializers
 from rq.serializers import JSONSerializer
 
 # Before rq-dashboard is imported: its pages for requeue, delete and workers ignore the JSON flag
@@ -13,8 +13,10 @@ serializers.PickleSerializer = JSONSerializer  # type: ignore[assignment]
 
 from rq_dashboard import web  # type: ignore[import-untyped]  # noqa: E402 # see above
 
+from worker.shown import ShownQueue, install  # noqa: E402 # it looks at what was imported
 
-class _Shown(Queue):
+
+class _ReadQueue(ShownQueue):
     """A queue that is only read: RQ's own takes out an id whose job is not there, while it shows a list."""
 
     def remove(self, *_: Any, **__: Any) -> int:
@@ -22,7 +24,8 @@ class _Shown(Queue):
         return 0
 
 
-web.Queue = _Shown
+install(web)
+web.Queue = _ReadQueue
 web.config.serializer = JSONSerializer
 # It would open new connections for each request, from a URL that it shows on its pages.
 web.from_url = lambda *_, **__: (None, current_app.redis_conn)  # type: ignore[attr-defined]
