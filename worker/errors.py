@@ -180,6 +180,16 @@ class RedisUnusable(SettingError):
     """What stands at REDIS_URL does not let us in, or is no Redis that can be used."""
 
 
+class CannotListen(WorkerError):
+    """The address or the port cannot be listened on."""
+
+    def __init__(self, bind: str, port: int, why: str) -> None:
+        super().__init__(
+            f"cannot listen on {bind}, port {port} ({why}): end what listens there, or name another "
+            "--bind or --port"
+        )
+
+
 class MissingExtra(WorkerError):
     """This part of Botlive Events needs an extra that is not installed."""
 
