@@ -8,6 +8,7 @@ import structlog
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 
+from worker.release import release
 from worker.way import way_of
 
 
@@ -39,9 +40,10 @@ class GuardedWorker(SimpleWorker):
             raise
 
     def register_birth(self) -> None:
-        """RQ's; a full Redis must not keep those away who empty it."""
+        """RQ's, with our release beside RQ's own; a full Redis must not keep those away who empty it."""
         with suppress(redis.OutOfMemoryError):
             super().register_birth()  # type: ignore[no-untyped-call] # RQ's
+            self.connection.hset(self.key, "botlive_version", release())  # "version" is RQ's
 
     def register_death(self) -> None:
         """RQ's; the same."""
