@@ -131,8 +131,8 @@ class NewerEvent(EventRefused):
             )
         else:
             super().__init__(
-                f"this worker ({release()}) does not know a field of the event ({problem}): if a newer release "
-                f"made the event, {upgrade}; if none did, take the field out with "
+                f"this worker ({release()}) does not know a field of the event ({problem}): "
+                f"if a newer release made the event, {upgrade}; if none did, take the field out with "
                 f"`botlive failures edit ID --unset {unknown_field}`"
             )
 
