@@ -42,7 +42,7 @@ class GuardedWorker(SimpleWorker):
             raise
 
     def register_birth(self) -> None:
-        """RQ's, with our release in the hash; neither a full Redis nor a key of another type keeps it away."""
+        """RQ's, with our release; neither a full Redis nor a key of another type keeps it away."""
         with unbooked():
             super().register_birth()  # type: ignore[no-untyped-call] # RQ's
             self.connection.hset(self.key, "botlive_version", release())  # "version" is RQ's
