@@ -69,7 +69,7 @@ def test_it_records_once_in_order_and_by_class() -> None:
     assert publisher.events_of(LiveToggled) == [toggled]
     assert (publisher.waiting, publisher.drain()) == (0, 0)
     publisher.clear()
-    assert publisher.events == ()
+    assert not publisher.events
 
 
 def test_it_refuses_what_a_worker_would_refuse() -> None:
