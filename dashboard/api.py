@@ -23,7 +23,7 @@ from dashboard.models import (
     Toggle,
 )
 from dashboard.problems import ProblemRoute, documented
-from events import LiveToggled, Publisher
+from events import EventPublisher, LiveToggled, Publisher
 
 _PROBLEMS = documented(
     HTTPStatus.UNAUTHORIZED,
@@ -38,7 +38,7 @@ async def refuse() -> None:
     raise HTTPException(HTTPStatus.FORBIDDEN, "nobody is authorized: the host gave no `authorize`")
 
 
-def router(*, authorize: Callable[..., Any] = refuse, publisher: Publisher | None = None) -> APIRouter:
+def router(*, authorize: Callable[..., Any] = refuse, publisher: EventPublisher | None = None) -> APIRouter:
     """The three endpoints.
 
     Args:
@@ -69,8 +69,8 @@ def _allowing(authorize: Callable[..., Any]) -> Callable[..., Any]:
     return allowed
 
 
-def _toggling(given: Publisher | None) -> Callable[..., Any]:
-    publisher = cache(lambda: given or Publisher.from_env())
+def _toggling(given: EventPublisher | None) -> Callable[..., Any]:
+    publisher: Callable[[], EventPublisher] = cache(lambda: given or Publisher.from_env())
 
     async def toggle_live_mode(wanted: Toggle) -> Enabled | Disabled:
         """Answers at once; the session's row begins or ends by the worker."""

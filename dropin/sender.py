@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from dropin.fitting import fit
 from dropin.journal import logger, tell
-from events import Event, Publisher, PublishError
+from events import Event, EventPublisher, Publisher, PublishError
 from events.clock import new_id
 from events.identity import id_of_payload
 
@@ -42,10 +42,10 @@ class Misfit(NamedTuple):
     payload: Fields
 
 
-_given: Publisher | None = None
+_given: EventPublisher | None = None
 
 
-def use(publisher: Publisher | None) -> None:
+def use(publisher: EventPublisher | None) -> None:
     """Publish through this publisher from now on; None: through one made from the environment."""
     global _given  # noqa: PLW0603 - one publisher per process is the point
     _given = publisher
@@ -109,7 +109,7 @@ async def _published(event: Event | Misfit) -> bool:
     return False
 
 
-async def _put(publisher: Publisher, event: Event | Misfit) -> None:
+async def _put(publisher: EventPublisher, event: Event | Misfit) -> None:
     if isinstance(event, Misfit):
         await publisher.apublish_unchecked(event.type, event.payload, event_id=event.event_id)
     else:

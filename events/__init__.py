@@ -25,12 +25,14 @@ from events.errors import (
     PublishError,
 )
 from events.parsing import parse_event
+from events.protocol import EventPublisher
 from events.publisher import Publisher
 
 __all__ = [
     "AnyEvent",
     "BotliveError",
     "Event",
+    "EventPublisher",
     "EventType",
     "InvalidEvent",
     "InvalidRedisUrl",

@@ -1,4 +1,7 @@
-"""The four events, version 1. A new type: a class, its name in ``EventType``, a line in ``AnyEvent``."""
+"""The four events, version 1. A new type: a class, its name in ``EventType``, a line in ``AnyEvent``.
+
+``docs/changing-an-event.md`` says what may change in a class.
+"""
 
 import hashlib
 import json
@@ -17,7 +20,18 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from events import clock
-from events.fields import Amount, Customer, Identifier, Instant, Key, Name, Text, Uuid, Version, Word
+from events.fields import (
+    Amount,
+    Customer,
+    Identifier,
+    Instant,
+    Key,
+    Name,
+    Text,
+    Uuid,
+    Word,
+    known_version,
+)
 from events.identity import keyed_id
 
 EventType = Literal["payment_validated", "payment_issue", "order_completed", "live_toggled"]
@@ -36,7 +50,8 @@ class Event(Contract):
     event_id: Uuid = Field(default_factory=clock.new_id)
     """The idempotency key; time-ordered (UUID version 7), or made from ``key`` where there is one."""
     type: EventType
-    version: Version = 1
+    version: int = 1
+    """The version of its class: the default is the newest one, and the class reads the older ones too."""
     company_id: Identifier
     """The shop's id in Botlive (text, not the UUID of Lovable's tables)."""
     occurred_at: Instant = Field(default_factory=clock.now)
@@ -49,6 +64,11 @@ class Event(Contract):
 
     When it occurred is then no part of its content: whichever of the two comes first is persisted.
     """
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _is_known(cls, version: Any) -> int:
+        return known_version(version, cls.model_fields["version"].default)
 
     @model_validator(mode="after")
     def _is_known_by_its_key(self) -> Self:

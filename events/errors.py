@@ -15,12 +15,15 @@ class InvalidEvent(BotliveError, ValueError):
 
     The message is ``field: problem``. It never repeats the value, which may be personal data.
     ``field`` is ``json`` where the text is no JSON object and ``type`` where the type is unknown.
+    ``is_newer`` says that a newer release may know the event: only its version, its type or some of its
+    fields are unknown here.
     """
 
-    def __init__(self, field: str, problem: str) -> None:
+    def __init__(self, field: str, problem: str, *, is_newer: bool = False) -> None:
         super().__init__(f"{field}: {problem}")
         self.field = field
         self.problem = problem
+        self.is_newer = is_newer
 
 
 class InvalidRedisUrl(BotliveError, ValueError):

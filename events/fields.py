@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import (
@@ -82,9 +82,15 @@ def _uuid(value: Any, handler: ValidatorFunctionWrapHandler) -> UUID:
         raise PydanticCustomError("uuid", "must be a UUID") from None
 
 
-def _one(value: Any) -> int:
-    if type(value) is not int or value != 1:  # true and 1.0 equal 1
-        raise PydanticCustomError("version", "must be 1")
+def known_version(value: Any, newest: int) -> int:
+    """The version, if it is one from 1 to the newest.
+
+    Raises:
+        PydanticCustomError: of type ``version_newer`` where a newer release may know it.
+    """
+    if type(value) is not int or not 1 <= value <= newest:  # true and 1.0 equal 1
+        kind = "version_newer" if type(value) is int and value > newest else "version"
+        raise PydanticCustomError(kind, "must be 1" if newest == 1 else f"must be 1 to {newest}")
     return value
 
 
@@ -115,9 +121,6 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_datetime_or_iso_text), After
 
 Uuid = Annotated[UUID, WrapValidator(_uuid)]
 """An id, as a UUID or its text."""
-
-Version = Annotated[Literal[1], BeforeValidator(_one)]
-"""The contract's version."""
 
 _short = Field(strict=True, max_length=LONGEST_NAME)
 _without_zeros = AfterValidator(_without_zero_byte)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -39,7 +40,7 @@ def parse_event(text: str | bytes) -> AnyEvent:
     try:
         return _adapter.validate_json(text)
     except ValidationError as error:
-        raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
+        raise _invalid(error.errors(include_url=False, include_input=False)) from None
 
 
 def _must_be_narrow(text: str | bytes) -> None:
@@ -60,13 +61,33 @@ def _narrow(fields: list[tuple[str, Any]]) -> None:
         raise InvalidEvent("json", f"has an object of more than {_MOST_FIELDS} fields")
 
 
-def _invalid(detail: ErrorDetails) -> InvalidEvent:
+def _invalid(details: Sequence[ErrorDetails]) -> InvalidEvent:
+    # Another version may have other fields: the version tells more than what is wrong with them.
+    other_version = [detail for detail in details if detail["type"] == "version_newer"]
+    is_newer = bool(other_version) or all(map(_is_unknown, details))
+    return InvalidEvent(*_told((other_version or details)[0]), is_newer=is_newer)
+
+
+def _is_unknown(detail: ErrorDetails) -> bool:
+    """Whether it is a type or a field that is not known, by a name such as we give."""
+    match detail["type"]:
+        case "union_tag_invalid":
+            name = detail["ctx"]["tag"]
+        case "extra_forbidden":
+            name = detail["loc"][-1]
+        case _:
+            return False
+    return _OURS.fullmatch(str(name)) is not None
+
+
+def _told(detail: ErrorDetails) -> tuple[str, str]:
+    """The field and the problem."""
     if not detail["loc"] and detail["type"] in _WHOLE:
-        return InvalidEvent(*_WHOLE[detail["type"]])
+        return _WHOLE[detail["type"]]
     if detail["type"] in _OWN:
-        return InvalidEvent(*_OWN[detail["type"]])
+        return _OWN[detail["type"]]
     problem = _PLAIN.get(detail["type"]) or detail["msg"].replace("Input should", "should")
-    return InvalidEvent(_path(detail["loc"][1:]), problem[:1].lower() + problem[1:])
+    return _path(detail["loc"][1:]), problem[:1].lower() + problem[1:]
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -4,9 +4,10 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 from worker import streams
+from worker.release import release
 
 if TYPE_CHECKING:
     from typer import Typer
@@ -103,6 +104,7 @@ def _app(name: str) -> "Typer":
         # Its tracebacks show local variables: customers' data.
         pretty_exceptions_enable=False,
     )
+    _add_version(app)
     for other, command in COMMANDS.items():
         _add(app, other, command, _load(command) if other == name else _not_called)
     return app
@@ -120,6 +122,21 @@ def _add(app: "Typer", name: str, command: Command, target: Any) -> None:
 def _load(command: Command) -> Any:
     module, _, attribute = command.target.partition(":")
     return getattr(import_module(module), attribute)
+
+
+def _add_version(app: "Typer") -> None:
+    from typer import Exit, Option
+
+    def show(wanted: bool) -> None:
+        if wanted:
+            sys.stdout.write(f"botlive {release()}\n")
+            raise Exit
+
+    shown = Option("--version", help="Show the version and exit.", is_eager=True, callback=show)
+
+    @app.callback()
+    def _options(version: Annotated[bool, shown] = False) -> None:
+        """What stands before the command's name."""
 
 
 def _not_called() -> None:

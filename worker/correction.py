@@ -68,7 +68,8 @@ def correct(call: bytes, changes: Sequence[Change]) -> Correction:
     try:
         return Correction(parse_event(json.dumps(fields)), before)
     except InvalidEvent as error:
-        raise EditRefused(f"not edited, it would not fit its contract: {error}") from None
+        newer = "; if a newer release made the event, upgrade and replay it instead" if error.is_newer else ""
+        raise EditRefused(f"not edited, it would not fit its contract: {error}{newer}") from None
 
 
 def _fields(call: bytes) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from events.errors import BotliveError
 from worker.hints import word
+from worker.release import release
 
 
 class WorkerError(BotliveError):
@@ -114,6 +115,26 @@ class UndecodableJob(EventRefused):
     """The job's data is no call with one event: Botlive did not make it, discard it."""
 
     cause = "the job's data is not the JSON of a call with one event that has an id and a time"
+
+
+class NewerEvent(EventRefused):
+    """A newer release made the event: upgrade the worker, then replay it."""
+
+    cause = "InvalidEvent of events.parse_event: a version, a type or a field that this release does not know"
+
+    def __init__(self, problem: str, unknown_field: str | None = None) -> None:
+        upgrade = "upgrade the worker, then run `botlive failures replay --reason NewerEvent`"
+        if unknown_field is None:
+            super().__init__(
+                f"the event was made by a newer release than this worker ({release()}), "
+                f"which does not know it ({problem}): {upgrade}"
+            )
+        else:
+            super().__init__(
+                f"this worker ({release()}) does not know a field of the event ({problem}): "
+                f"if a newer release made the event, {upgrade}; if none did, take the field out with "
+                f"`botlive failures edit ID --unset {unknown_field}`"
+            )
 
 
 class OversizedJob(EventRefused):

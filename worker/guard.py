@@ -10,6 +10,7 @@ from rq import SimpleWorker
 from rq.exceptions import StopRequested
 
 from worker.control import is_misfit
+from worker.release import release
 from worker.way import way_of
 
 
@@ -41,9 +42,10 @@ class GuardedWorker(SimpleWorker):
             raise
 
     def register_birth(self) -> None:
-        """RQ's; neither a full Redis nor a key of another type keeps away who works the queue off."""
+        """RQ's, with our release; neither a full Redis nor a key of another type keeps it away."""
         with unbooked():
             super().register_birth()  # type: ignore[no-untyped-call] # RQ's
+            self.connection.hset(self.key, "botlive_version", release())  # "version" is RQ's
 
     def register_death(self) -> None:
         """RQ's; the same."""

@@ -7,7 +7,7 @@ from rq import get_current_job
 
 from events import AnyEvent, InvalidEvent, parse_event
 from worker.bootstrap import persister
-from worker.errors import EventRefused, UndecodableJob
+from worker.errors import EventRefused, NewerEvent, UndecodableJob
 from worker.persister import Delivery
 
 _IDENTITY = {"event_id", "occurred_at"}
@@ -32,6 +32,7 @@ def decode(payload: Any) -> AnyEvent:
 
     Raises:
         UndecodableJob: it is none, or one without an identity, which would be new at every run.
+        NewerEvent: its version, its type or one of its fields is not known to this release.
         EventRefused: it does not fit its contract.
     """
     if not isinstance(payload, dict):
@@ -48,12 +49,20 @@ def decode_text(text: str | bytes) -> AnyEvent:
     try:
         event = parse_event(text)
     except InvalidEvent as error:
-        reason = (
-            f"the event does not fit its contract: {error}; "
-            "correct it with `botlive failures edit --set FIELD=VALUE -- ID`, or discard it"
-        )
+        refusal = _refusal(error)
     else:
         if event.model_fields_set >= _IDENTITY:
             return event
         raise UndecodableJob
-    raise EventRefused(reason, cause="InvalidEvent of events.parse_event, before any call of Supabase")
+    raise refusal  # without the error behind it
+
+
+def _refusal(error: InvalidEvent) -> EventRefused:
+    if error.is_newer:
+        is_known = error.field in {"type", "version"}
+        return NewerEvent(str(error), unknown_field=None if is_known else error.field)
+    return EventRefused(
+        f"the event does not fit its contract: {error}; "
+        "correct it with `botlive failures edit --set FIELD=VALUE -- ID`, or discard it",
+        cause="InvalidEvent of events.parse_event, before any call of Supabase",
+    )

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from types import ModuleType
 
 import pytest
@@ -123,3 +124,11 @@ def test_our_errors_are_one_line_and_bugs_are_not_hidden(
         return
     assert _run(monkeypatch, ["broken"]) == code
     assert capsys.readouterr().err == "REDIS_URL: is none\n"
+
+
+def test_the_version_is_the_installed_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`botlive --version` prints what pip knows."""
+    assert _run(monkeypatch, ["--version"]) == 0
+    assert capsys.readouterr().out == f"botlive {version('botlive-events')}\n"
