@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from dropin.journal import logger, tell
 from dropin.sender import Fields, send
 from events import Event
+from events.parsing import shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,9 +32,9 @@ def guarded(
             try:
                 expected.bind(*args, **kwargs)
             except TypeError as error:
-                logger.error(
-                    "%s is called wrongly: %s", function.__name__, error
-                )  # it names, and quotes no value
+                # It names arguments and quotes no value; but a name may be a piece of data too.
+                words = error if "?" not in shown(kwargs) else "an argument's name is none"
+                logger.error("%s is called wrongly: %s", function.__name__, words)
                 if contract:
                     await send(contract, _given(expected, args, kwargs))
                 return otherwise()

@@ -1,6 +1,7 @@
 """From JSON to an event, or to an error that names the field and never the value."""
 
 import re
+from collections.abc import Iterable
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -43,10 +44,12 @@ def _invalid(detail: ErrorDetails) -> InvalidEvent:
     if detail["type"] in _OWN:
         return InvalidEvent(*_OWN[detail["type"]])
     problem = _PLAIN.get(detail["type"]) or detail["msg"].replace("Input should", "should")
-    return InvalidEvent(_path(detail["loc"][1:]), problem[:1].lower() + problem[1:])
+    return InvalidEvent(shown(detail["loc"][1:]), problem[:1].lower() + problem[1:])
 
 
-def _path(location: tuple[int | str, ...]) -> str:
-    # The name of an unknown field is the sender's text: it is repeated only where it looks like one.
-    shown = (str(part) if isinstance(part, int) or _OURS.fullmatch(part) else "?" for part in location)
-    return ".".join(shown)
+def shown(location: Iterable[int | str]) -> str:
+    """A field's place, as errors and logs name it.
+
+    The name of an unknown field is the sender's text: it is repeated only where it looks like one.
+    """
+    return ".".join(str(part) if isinstance(part, int) or _OURS.fullmatch(part) else "?" for part in location)

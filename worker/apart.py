@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, Protocol
 import redis
 import structlog
 
+from events.job import TYPES
+from worker.answers import words
 from worker.background import in_thread
 from worker.errors import TransientFault, WaitsApart, WorkerError
 from worker.reasons import plain as printable
@@ -61,16 +63,25 @@ class Group:
 
     @classmethod
     def load(cls, text: bytes) -> "Group":
-        """From the hash."""
+        """From the hash.
+
+        Raises:
+            ValueError, TypeError, KeyError, RecursionError: no worker wrote this.
+        """
         kept = json.loads(text)
-        return cls(kept["reason"], datetime.fromisoformat(kept["since"]), kept["plain"])
+        reason, plain = kept["reason"], kept["plain"]
+        if not (isinstance(reason, str) and isinstance(plain, dict)):
+            raise TypeError("no reason, or no plain event")
+        return cls(words(reason), datetime.fromisoformat(kept["since"]), plain)
 
 
 def _read(label: bytes, text: bytes) -> tuple[Kind, Group] | None:
     try:
-        return Kind(*json.loads(label)), Group.load(text)
-    except (ValueError, TypeError, KeyError):
+        kind, group = Kind(*json.loads(label)), Group.load(text)
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None  # no worker wrote this
+    is_ours = kind.event_type in TYPES and kind.label.encode() == label and isinstance(kind.company_id, str)
+    return (kind, group) if is_ours else None
 
 
 class Admits(Protocol):

@@ -17,6 +17,7 @@ FIELDS = ("data", "created_at", "deaths", "failures")
 
 _LONGEST_COMPANY = 128  # characters, as events.contracts
 _LONGEST_TRACE = 200_000  # bytes
+_LONGEST_COUNT = 9  # digits: Python refuses to read thousands of them
 Results = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 """Entries of a job's stream of results, the newest first."""
 
@@ -134,4 +135,4 @@ def _time(text: Any) -> datetime | None:
 
 
 def _number(text: bytes | None) -> int:
-    return int(text) if text and text.isdigit() else 0
+    return int(text) if text and text.isdigit() and len(text) <= _LONGEST_COUNT else 0

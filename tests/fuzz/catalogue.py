@@ -1,0 +1,8 @@
+from tests.fuzz.targets.lines import Lines
+from tests.fuzz.targets.decode import Decode
+from tests.fuzz.targets.answers import Answers
+from tests.fuzz.targets.outboxes import Outboxes
+from tests.fuzz.targets.environments import Environments
+from tests.fuzz.targets.calls import Calls
+from tests.fuzz.targets.bodies import Bodies
+TARGETS = (Lines(),Decode(),Answers(),Outboxes(),Environments(),Calls(),Bodies())
