@@ -50,10 +50,14 @@ def guarded(
 
 
 def _given(expected: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fields:
-    """All that the caller gave, under the names that it has, and the defaults of the rest."""
+    """All that the caller gave, under the names that it has, and the defaults of the rest.
+
+    ``arguments`` is no field of a contract: what was left out may be one that need not be there, and the
+    caller has been told that the event is refused.
+    """
     parameters = expected.parameters.values()
     defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
     names = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
     positional = dict(zip(names, args, strict=False))
     surplus = [*args[len(names) :], *(value for name, value in kwargs.items() if name in positional)]
-    return {**defaults, **kwargs, **positional, **({"arguments": surplus} if surplus else {})}
+    return {**defaults, **kwargs, **positional, "arguments": surplus}

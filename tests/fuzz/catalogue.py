@@ -5,4 +5,7 @@ from tests.fuzz.targets.outboxes import Outboxes
 from tests.fuzz.targets.environments import Environments
 from tests.fuzz.targets.calls import Calls
 from tests.fuzz.targets.bodies import Bodies
-TARGETS = (Lines(),Decode(),Answers(),Outboxes(),Environments(),Calls(),Bodies())
+from tests.fuzz.targets.reconciling import Reconciling
+from tests.fuzz.targets.arguments import Arguments
+from tests.fuzz.targets.workers import Workers
+TARGETS = (Lines(),Decode(),Answers(),Outboxes(),Environments(),Calls(),Bodies(),Reconciling(),Arguments(),Workers())
