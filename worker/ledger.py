@@ -13,6 +13,8 @@ from worker.claims import Claims
 from worker.errors import EventRefused
 from worker.event_job import EventJob
 
+_LONGEST = 2**31  # seconds that a job may name; -1 stands for no end
+
 
 class Ledger:
     """Keeps RQ's books of one worker's jobs (``worker.batches.Books``)."""
@@ -61,13 +63,27 @@ class Ledger:
             return self._fetch(job_id)
 
     def _fail(self, job: Job, error: EventRefused) -> None:
-        queue = self._worker.queues[0]
-        job.origin = queue.name  # whatever the hash says: that registry is where people look
-        job.retries_left = 0  # what is refused is refused again
-        self._worker.handle_job_failure(job, queue, exc_string=error.report)
-        if not self._claims.has_failed(job.id):  # RQ logs that, and goes on
+        if self._is_in_registry(job, error):
+            return
+        self._claims.repair(job.id)  # what its hash holds may be why
+        if not self._is_in_registry(self._fetch(job.id), error):
             raise redis.RedisError("the failed registry did not take a job: it stays in hand")
 
+    def _is_in_registry(self, job: Job, error: EventRefused) -> bool:
+        """Let RQ put it there, which logs an exception and goes on; whether it stands there."""
+        queue = self._worker.queues[0]
+        job.origin = queue.name  # whatever the hash says: that registry is where people look
+        job.failure_ttl = -1  # and where it stays until one of them has decided
+        job.retries_left = 0  # what is refused is refused again
+        self._worker.handle_job_failure(job, queue, exc_string=error.report)
+        return self._claims.has_failed(job.id)
+
     def _fetch(self, job_id: str) -> Job:
-        connection = self._worker.connection
-        return EventJob.fetch(job_id, connection=connection, serializer=JSONSerializer)
+        job = EventJob.fetch(job_id, connection=self._worker.connection, serializer=JSONSerializer)
+        if not all(-1 <= (seconds or 0) <= _LONGEST for seconds in _seconds(job)):
+            raise ValueError("RQ would hand a number to Redis that it refuses")
+        return job
+
+
+def _seconds(job: Job) -> tuple[float | None, ...]:
+    return job.timeout, job.ttl, job.result_ttl, job.failure_ttl

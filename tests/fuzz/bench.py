@@ -56,7 +56,6 @@ class Bench:
         self.tables = Tables()
         plain_logs(stack)
         stack.callback(structlog.reset_defaults)
-        logs.configure()
 
     def empty(self) -> None:
         """As if nothing had been."""
@@ -65,6 +64,7 @@ class Bench:
 
     def work(self) -> None:
         """A worker works the queue off."""
+        logs.configure()  # to standard error as it is now
         with _own_signals():
             Consumer(self.queue, self.redis, self.tables, Breaker(500)).run(burst=True)
 
