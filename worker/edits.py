@@ -80,10 +80,8 @@ class Edits:
     def notes(self, job_id: str) -> list[Note]:
         """Those of this event, the oldest first."""
         entries = cast("list[tuple[bytes, dict[bytes, Any]]]", self._redis.xrange(self._notes))
-        mine = [note for _, note in entries if note.get(b"id") == _raw(job_id)]
-        return [
-            Note(note[b"at"].decode(), json.loads(note[b"fields"]), note[b"before"].decode()) for note in mine
-        ]
+        mine = (_note(entry) for _, entry in entries if entry.get(b"id") == _raw(job_id))
+        return [note for note in mine if note]
 
     def _data(self, job_id: str) -> bytes:
         """The job's call as it is written, which may be compressed."""
@@ -94,6 +92,15 @@ class Edits:
             return cast("bytes | None", self._redis.hget(cast("str", b"rq:job:" + raw), "data")) or b""
         except redis.ResponseError:  # something else than a hash stands there
             raise _refused(job_id, -1) from None
+
+
+def _note(entry: dict[bytes, Any]) -> Note | None:
+    try:
+        fields = json.loads(entry[b"fields"])
+        note = Note(entry[b"at"].decode(), fields, entry[b"before"].decode())
+    except (ValueError, KeyError, RecursionError):
+        return None  # no edit wrote this
+    return note if isinstance(fields, list) and all(isinstance(name, str) for name in fields) else None
 
 
 def _refused(job_id: str, code: int) -> EditRefused:

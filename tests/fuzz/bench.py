@@ -46,11 +46,11 @@ class Bench:
 
     def __init__(self, stack: ExitStack) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        server = Valkey(Path(stack.enter_context(TemporaryDirectory())) / "valkey", port)
+            self.port = listener.getsockname()[1]
+        server = Valkey(Path(stack.enter_context(TemporaryDirectory())) / "valkey", self.port)
         server.start()
         stack.callback(server.stop)
-        self.redis = redis.Redis(port=port)
+        self.redis = redis.Redis(port=self.port)
         stack.callback(self.redis.close)
         self.redis.config_set("appendonly", "no")  # nothing here is to outlive anything
         self.tables = Tables()

@@ -11,6 +11,9 @@ PASSWORD = "7QXSECRET-pw"  # noqa: S105 # nobody's
 VALUE = "Zélie QXVALUE"
 """A value of an event."""
 
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a terminal would obey, but for tabs and the ends of lines."""
+
 _NUMBER, _SECRET, _VALUE = "59483726", "7QXSECRET", "QXVALUE"
 
 

@@ -8,4 +8,6 @@ from tests.fuzz.targets.bodies import Bodies
 from tests.fuzz.targets.reconciling import Reconciling
 from tests.fuzz.targets.arguments import Arguments
 from tests.fuzz.targets.workers import Workers
-TARGETS = (Lines(),Decode(),Answers(),Outboxes(),Environments(),Calls(),Bodies(),Reconciling(),Arguments(),Workers())
+from tests.fuzz.targets.control import Control
+from tests.fuzz.targets.batches import Judged
+TARGETS = (Lines(),Decode(),Answers(),Outboxes(),Environments(),Calls(),Bodies(),Reconciling(),Arguments(),Workers(),Control(),Judged())

@@ -77,9 +77,9 @@ def show(
         for name, value in listing.facts(detail):
             print(f"{name}: {value}")
     for note in notes:
-        print(f"edited: {note.at} {', '.join(map(plain, note.fields))}")
+        print(f"edited: {plain(note.at)} {', '.join(map(plain, note.fields))}")
     for note in notes if with_payload else ():
-        print(f"before the edit of {note.at}: {plain(note.before)}")
+        print(f"before the edit of {plain(note.at)}: {plain(note.before)}")
     for detail in found if with_payload else ():
         print(listing.pretty(detail.call))
     _refuse([] if found else [job_id])
@@ -173,7 +173,7 @@ def discarded(as_json: AsJson = False) -> None:
         entries = list(registry.discarded())
     for entry in entries:
         told = {name: entry.get(name) or None for name in _DISCARDED}
-        print(json.dumps(told) if as_json else "\t".join(value or "-" for value in told.values()))
+        print(json.dumps(told) if as_json else "\t".join(plain(value or "-") for value in told.values()))
 
 
 @contextmanager
