@@ -8,6 +8,7 @@
 from events.contracts import (
     AnyEvent,
     Event,
+    EventType,
     Item,
     LiveToggled,
     OrderCompleted,
@@ -30,6 +31,7 @@ __all__ = [
     "AnyEvent",
     "BotliveError",
     "Event",
+    "EventType",
     "InvalidEvent",
     "InvalidRedisUrl",
     "Item",

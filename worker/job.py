@@ -5,7 +5,7 @@ from typing import Any
 
 from rq import get_current_job
 
-from events import Event, InvalidEvent, parse_event
+from events import AnyEvent, InvalidEvent, parse_event
 from worker.bootstrap import persister
 from worker.errors import EventRefused, UndecodableJob
 from worker.persister import Delivery
@@ -27,7 +27,7 @@ def persist(payload: dict[str, Any]) -> None:
             raise error
 
 
-def decode(payload: Any) -> Event:
+def decode(payload: Any) -> AnyEvent:
     """The event of a job's argument.
 
     Raises:
@@ -43,7 +43,7 @@ def decode(payload: Any) -> Event:
     return decode_text(text)
 
 
-def decode_text(text: str | bytes) -> Event:
+def decode_text(text: str | bytes) -> AnyEvent:
     """As ``decode``, from JSON."""
     try:
         event = parse_event(text)

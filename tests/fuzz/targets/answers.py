@@ -9,7 +9,7 @@ import httpcore
 import httpx
 
 from dashboard.reader import Reader
-from events import Event, parse_event
+from events import AnyEvent, parse_event
 from tests.fuzz import documents, samples
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
     """What comes back, or the error that is raised in its place."""
 
     asked: str
-    events: Sequence[Event]
+    events: Sequence[AnyEvent]
     status: int
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
@@ -195,7 +195,7 @@ class Answers(Target):
                 session = self._loop.run(self._reader.get_active_session, "shop")
                 assert session is None or isinstance(session, dict)
 
-    def _persist(self, gateway: Gateway, events: Sequence[Event]) -> None:
+    def _persist(self, gateway: Gateway, events: Sequence[AnyEvent]) -> None:
         outcomes = gateway.persist_elements([element(event) for event in events])
         assert len(outcomes) == len(events), "not every event has an outcome"
         for event, outcome in zip(events, outcomes, strict=True):

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 
 from dashboard import Reader
 from dashboard.api import router
-from events import Event, Publisher
+from events import AnyEvent, Publisher
 from events.job import Call
 from tests.fuzz import documents
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
@@ -45,7 +45,7 @@ class Recording(Publisher):
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
-    async def apublish(self, event: Event) -> UUID:
+    async def apublish(self, event: AnyEvent) -> UUID:
         """Into memory."""
         self.calls.append(Call.of(event))
         return event.event_id

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import dropin
 from dropin import sender
-from events import Event, InvalidEvent, Item, Publisher
+from events import AnyEvent, Item, Publisher
 from events.job import Call, Keys
 from tests.fuzz import samples
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
@@ -103,7 +103,7 @@ class Recording(Publisher):
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
-    async def apublish(self, event: Event) -> UUID:
+    async def apublish(self, event: AnyEvent) -> UUID:
         """Into memory."""
         return self._take(Call.of(event))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from events.job import FUNCTION, Call
-from events import Event, parse_event
+from events import AnyEvent, parse_event
 from tests.fuzz import documents, samples
 from tests.fuzz.canaries import PHONE, SECRET
 from tests.fuzz.dice import Dice
@@ -109,7 +109,7 @@ class Decode(Target):
             one_line(listing.apart(kind._replace(company_id="shop"), group, 3), "what waits apart", values=False)
         return ["accepted" if event else "refused", self._edit(case)]
 
-    def _read(self, data: bytes) -> Event | None:
+    def _read(self, data: bytes) -> AnyEvent | None:
         try:
             event = read(data)
             Delivery.of("an id", event)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 from uuid import UUID
 
-from events import Event, Publisher
+from events import AnyEvent, Publisher
 from events.job import Call, Keys
 from tests.fuzz import documents, samples
 from tests.fuzz.dice import Dice
@@ -59,7 +59,7 @@ class Recording(Publisher):
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
-    def publish_many(self, events: Iterable[Event]) -> list[UUID]:
+    def publish_many(self, events: Iterable[AnyEvent]) -> list[UUID]:
         """As the publisher's, into memory."""
         calls = [Call.of(event) for event in events]
         for call in calls:
