@@ -1,32 +1,31 @@
-"""``make fuzz``"""
+"""``make fuzz``: SEED (default 1) and CASES (default 1,000,000) say which run.
+
+CASE is the number of a case, or several with commas: these alone are made again. TARGET names the one
+target whose cases are wanted. The exit code is 1 where something is not as it must be.
+"""
 
 import os
 import sys
-import time
 
 from rich.console import Console
 from rich.progress import track
 
+from tests.fuzz.catalogue import targets
+from tests.fuzz.report import is_bad, show
 from tests.fuzz.run import Run
-from tests.fuzz.catalogue import TARGETS
 
 
 def main() -> None:
-    only = os.environ.get("TARGET")
-    targets = [t for t in TARGETS if only in (None, "", t.name)]
-    seed, cases = int(os.environ.get("SEED") or 1), int(os.environ.get("CASES") or 10_000)
-    t = time.time()
-    r = Run(seed, TARGETS)
-    numbers = [n for n in range(cases) if r._wheel[n % 1000] in targets]
-    o = r.go(numbers)
-    print(time.time() - t, o.memory)
-    for name, n in o.cases.items():
-        print(name, n, f"{o.seconds[name]:.1f}s", f"{o.seconds[name]/n*1e3:.3f} ms", dict(o.seen[name]))
-    said = set()
-    for f in o.faults:
-        if f.words not in said:
-            print("FAULT", f.number, f.target, f.words, f.case[:int(os.environ.get("SHOW", 700))])
-        said.add(f.words)
+    """One run."""
+    seed, alone = int(os.environ.get("SEED") or 1), os.environ.get("CASE")
+    numbers = range(int(os.environ.get("CASES") or 1_000_000))
+    chosen = [int(number) for number in alone.split(",")] if alone else numbers
+    err = Console(stderr=True)
+    cases = track(chosen, "fuzz", console=err, transient=True, disable=not err.is_terminal)
+    outcome = Run(seed, targets()).go(cases, os.environ.get("TARGET") or None)
+    show(outcome, seed, Console(width=None if sys.stdout.isatty() else 150))
+    sys.exit(is_bad(outcome))
 
 
-main()
+if __name__ == "__main__":
+    main()

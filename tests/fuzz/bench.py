@@ -9,10 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import redis
-import structlog
 
 from localstack.valkey import Valkey
-from tests.fuzz.hearing import plain_logs
 from worker import logs
 from worker.breaker import Breaker
 from worker.consumer import Consumer
@@ -54,8 +52,6 @@ class Bench:
         stack.callback(self.redis.close)
         self.redis.config_set("appendonly", "no")  # nothing here is to outlive anything
         self.tables = Tables()
-        plain_logs(stack)
-        stack.callback(structlog.reset_defaults)
 
     def empty(self) -> None:
         """As if nothing had been."""

@@ -4,9 +4,10 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
+import structlog
 import typer
 
 
@@ -34,39 +35,33 @@ class Heard:
         return f"{self.out}\n{self.err}"
 
 
-@contextmanager
-def hearing() -> Iterator[Heard]:
-    """What is said meanwhile."""
-    heard, streams = Heard(), (sys.stdout, sys.stderr)
-    sys.stdout, sys.stderr = heard.stdout, heard.stderr
-    try:
-        yield heard
-    finally:
-        sys.stdout, sys.stderr = streams
-
-
 class _Plain(logging.Handler):
     """As an application's that masks nothing; what cannot be made to text is raised."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write the line."""
         sys.stderr.write(f"{self.format(record)}\n")
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # logging's
+        """Raise what is wrong with it."""
         raise AssertionError(f"a log line of {record.name} could not be made") from sys.exc_info()[1]
 
 
-def plain_logs(stack: ExitStack) -> None:
-    """Log as a host's process does, until the stack is left."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
+@contextmanager
+def hearing() -> Iterator[Heard]:
+    """What is said meanwhile: on the streams, and in a log as a host's process has it."""
+    heard, root = Heard(), logging.getLogger()
+    streams, handlers, level = (sys.stdout, sys.stderr), root.handlers[:], root.level
+    sys.stdout, sys.stderr = heard.stdout, heard.stderr
     root.handlers[:] = [_Plain()]
     root.setLevel(logging.INFO)
-
-    def back() -> None:
-        root.handlers[:] = before
+    try:
+        yield heard
+    finally:
+        sys.stdout, sys.stderr = streams
+        root.handlers[:] = handlers
         root.setLevel(level)
-
-    stack.callback(back)
+        structlog.reset_defaults()
 
 
 def exit_code(call: Callable[..., Any], *arguments: Any) -> int:

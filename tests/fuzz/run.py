@@ -23,9 +23,10 @@ _ENOUGH = 20  # faults of one target after which it is asked no more
 
 
 class Fault(NamedTuple):
-    """A case at which the product failed."""
+    """Where the product failed."""
 
-    number: int
+    numbers: Sequence[int]
+    """Of the case; of several, where only together they bring it about."""
     target: str
     words: str
     case: str
@@ -40,6 +41,7 @@ class Outcome:
     seen: dict[str, Counter[str]] = field(default_factory=dict)
     """What became of them, by target."""
     seconds: Counter[str] = field(default_factory=Counter)
+    """By target."""
     faults: list[Fault] = field(default_factory=list)
     memory: int = 0
     """Kilobytes, at most."""
@@ -47,7 +49,8 @@ class Outcome:
     @property
     def unseen(self) -> dict[str, list[str]]:
         """What never came about, by target."""
-        return {name: missing for name, seen in self.seen.items() if (missing := [k for k, n in seen.items() if not n])}
+        missing = {name: [word for word, times in seen.items() if not times] for name, seen in self.seen.items()}
+        return {name: words for name, words in missing.items() if words}
 
 
 class Run:
@@ -60,74 +63,76 @@ class Run:
         self._opened: set[Target] = set()
         self.outcome = Outcome(seen={each.name: Counter(dict.fromkeys(each.outcomes, 0)) for each in targets})
 
-    def go(self, numbers: Iterable[int]) -> Outcome:
-        """The cases of these numbers."""
+    def go(self, numbers: Iterable[int], only: str | None = None) -> Outcome:
+        """The cases of these numbers; with ``only``, those of that target."""
         with ExitStack() as self._stack:
             for number in numbers:
-                self._take(number, self._wheel[number % WHEEL])
+                target = self._wheel[number % WHEEL]
+                if only in {None, target.name} and self._faults_of(target) < _ENOUGH:
+                    self._take(number, target)
             for target in self._waiting:
                 self._check(target)
         self.outcome.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return self.outcome
 
-    def _take(self, number: int, target: Target | None) -> None:
-        if target is None or self._faults_of(target) >= _ENOUGH:
-            return
+    def case(self, number: int) -> Any:
+        """The case of that number."""
+        target = self._wheel[number % WHEEL]
+        return target.make(Dice(f"{self._seed}/{number}/{target.name}"))
+
+    def _take(self, number: int, target: Target) -> None:
         if target not in self._opened:
             self._opened.add(target)
             target.open(self._stack)
-        self._waiting[target].append((number, target.make(self.dice(number, target))))
+        self._waiting[target].append((number, self.case(number)))
         if len(self._waiting[target]) >= target.group:
             self._check(target)
 
-    def dice(self, number: int, target: Target) -> Dice:
-        """Those of one case."""
-        return Dice(f"{self._seed}/{number}/{target.name}")
-
     def _check(self, target: Target) -> None:
         waiting, self._waiting[target] = self._waiting[target], []
-        words = self._checked(target, [case for _, case in waiting])
-        if words and len(waiting) > 1:
-            # Which of them it is; none, where only the company of the others brings it about.
-            alone = [(each, said) for each in waiting if (said := self._checked(target, [each[1]]))]
-            for (number, case), said in alone or [((waiting[0][0], waiting), f"{words} (all of these together)")]:
-                self.outcome.faults.append(Fault(number, target.name, said, _shown(case)))
-        elif words:
-            self.outcome.faults.append(Fault(waiting[0][0], target.name, words, _shown(waiting[0][1])))
+        words = self._checked(target, waiting)
+        if not words:
+            return
+        alone = [[one] for one in waiting if self._checked(target, [one])] or [waiting]
+        for cases in alone:
+            told = self._checked(target, cases) or words
+            numbers = [number for number, _ in cases]
+            self.outcome.faults.append(Fault(numbers, target.name, told, _shown([case for _, case in cases])))
 
-    def _checked(self, target: Target, cases: Sequence[Any]) -> str:
+    def _checked(self, target: Target, waiting: Sequence[tuple[int, Any]]) -> str:
         """What is wrong, or nothing."""
-        if not cases:
+        if not waiting:
             return ""
         begun, busy = time.monotonic(), time.process_time()
         try:
-            self.outcome.seen[target.name].update(target.check_all(cases))
+            with ExitStack() as stack:
+                target.enter(stack)
+                self.outcome.seen[target.name].update(target.check_all([case for _, case in waiting]))
         except Exception as error:  # noqa: BLE001 # whatever comes out of the product is what is looked for
             return f"{type(error).__name__}: {error} ({_place(error)})"
         finally:
-            self.outcome.cases[target.name] += len(cases)
+            self.outcome.cases[target.name] += len(waiting)
             self.outcome.seconds[target.name] += time.monotonic() - begun
         took = time.process_time() - busy
-        return f"it takes {took:.1f} s" if took > SLOWEST * len(cases) else ""
+        return f"it takes {took:.1f} s" if took > SLOWEST * len(waiting) else ""
 
     def _faults_of(self, target: Target) -> int:
         return sum(fault.target == target.name for fault in self.outcome.faults)
 
 
-def wheel(targets: Sequence[Target]) -> list[Target | None]:
-    """Whose turn each number is: by their shares, mixed, and the same for everyone."""
-    turns: list[Target | None] = [target for target in targets for _ in range(target.share)]
-    turns += [None] * (WHEEL - len(turns))
+def wheel(targets: Sequence[Target]) -> list[Target]:
+    """Whose turn each number is: by their shares, mixed."""
+    turns = [target for target in targets for _ in range(target.share)]
     Dice("the wheel").shuffle(turns)
-    return turns
+    return turns * (WHEEL // len(turns))
 
 
-def _shown(case: Any) -> str:
-    """Enough of it to know it by; a value of a case's may have no text at all."""
+def _shown(cases: Sequence[Any]) -> str:
+    """Enough of them to know them by; a value of a case's may have no text at all."""
     try:
-        return repr(case)[:_LONGEST]
+        return repr(cases[0] if len(cases) == 1 else cases)[:_LONGEST]
     except Exception as error:  # noqa: BLE001 # its own methods may raise anything
-        return f"a {type(case).__name__} that cannot be shown ({type(error).__name__})"
+        return f"a {type(cases[0]).__name__} that cannot be shown ({type(error).__name__})"
 
 
 def _place(error: BaseException) -> str:

@@ -22,6 +22,9 @@ class Target:
     def open(self, stack: ExitStack) -> None:
         """Set up what all cases share, until the stack is left."""
 
+    def enter(self, stack: ExitStack) -> None:
+        """Put in place what is only to be there while cases are checked: targets share one process."""
+
     def make(self, dice: Dice) -> Any:
         """A case."""
         raise NotImplementedError

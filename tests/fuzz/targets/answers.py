@@ -13,7 +13,7 @@ from events import AnyEvent, parse_event
 from tests.fuzz import documents, samples
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing, plain_logs
+from tests.fuzz.hearing import hearing
 from tests.fuzz.loop import Loop
 from tests.fuzz.target import Target, no_canary, one_line
 from worker.elements import element
@@ -67,6 +67,12 @@ def answer(dice: Dice, asked: str, size: int) -> Answer:
     error = dice.choice(_ERRORS) if dice.chance(0.03) else None
     wire = _wire(dice, status, headers, body) if dice.chance(0.1) else None
     return Answer(asked, events, status, headers, body, error, wire)
+
+
+def good(dice: Dice, asked: str, size: int) -> Answer:
+    """One of the form that was asked for."""
+    body = documents.written(documents.Steady(0), _GOOD[asked](dice, size))
+    return Answer(asked, (), 200, (), body, None, None)
 
 
 def _wire(dice: Dice, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
@@ -138,7 +144,7 @@ class _Wire(httpcore.NetworkBackend):
 class Answers(Target):
     """An answer of the form that was asked for, or a WorkerError of one line that quotes nothing."""
 
-    name, share = "answers", 120
+    name, share = "answers", 80
     outcomes = frozenset({*_GOOD, *(f"{asked} fails" for asked in _GOOD)})
 
     def open(self, stack: ExitStack) -> None:
@@ -154,7 +160,6 @@ class Answers(Target):
         stack.callback(self._loop.run, self._reader.aclose)
         stack.callback(self._gateway.close)
         stack.callback(self._on_wire.close)
-        plain_logs(stack)
 
     def make(self, dice: Dice) -> Answer:
         """An answer."""

@@ -17,7 +17,7 @@ from events import Publisher
 
 from tests.fuzz.canaries import OBEYED, PASSWORD, PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import exit_code, hearing, plain_logs
+from tests.fuzz.hearing import exit_code, hearing
 from tests.fuzz.target import Target, no_canary
 from tests.fuzz.targets.decode import call, results
 from tests.fuzz.targets.lines import Recording
@@ -50,15 +50,18 @@ _IDS = ("one", "two", "with:a:colon", "no text \udcff", "three")
 class Arguments(Target):
     """A documented exit code, no stack, no secret, and nothing that a terminal would obey."""
 
-    name, share = "arguments", 8
+    name, share = "arguments", 5
     outcomes = frozenset({"0", "1", "2"})
 
     def open(self, stack: ExitStack) -> None:
         """With doubles in the place of all servers."""
-        folder = Path(stack.enter_context(TemporaryDirectory()))
-        (folder / "events").write_bytes(b'{"type": "live_toggled", "company_id": "shop", "enabled": true}\n{}\n')
+        self._folder = Path(stack.enter_context(TemporaryDirectory()))
+        (self._folder / "events").write_bytes(b'{"type": "live_toggled", "company_id": "shop"}\n{}\n')
         self._redis = fakeredis.FakeRedis()
-        stack.enter_context(patch.dict(os.environ, _environment(folder), clear=True))
+
+    def enter(self, stack: ExitStack) -> None:
+        """In their environment."""
+        stack.enter_context(patch.dict(os.environ, _environment(self._folder), clear=True))
         stack.enter_context(patch.object(Publisher, "from_env", lambda **_: Recording()))
         stack.enter_context(patch.object(Gateway, "connect", lambda _: Mock(call=lambda name, _: _ANSWERS[name])))
         for module in (failures, reconcile):
@@ -70,8 +73,6 @@ class Arguments(Target):
         stack.enter_context(patch("worker.commands.dashboard.redis_at", self._redis_at))
         stack.enter_context(patch("worker.cli.gc.freeze"))  # of each call's own, for good
         stack.enter_context(patch.object(sys, "stdin"))
-        self._folder = folder
-        plain_logs(stack)
 
     def make(self, dice: Dice) -> tuple[list[str], Callable[[], None]]:
         """Arguments, and what stands in Redis."""

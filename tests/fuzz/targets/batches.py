@@ -5,13 +5,12 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import httpx
-import structlog
 
 from tests.fuzz.canaries import SECRET
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing, plain_logs
+from tests.fuzz.hearing import hearing
 from tests.fuzz.target import Target, no_canary
-from tests.fuzz.targets.answers import Answer, answer
+from tests.fuzz.targets.answers import Answer, answer, good
 from tests.fuzz.targets.decode import call
 from worker import logs
 from worker.apart import Group, Kind
@@ -68,7 +67,7 @@ class _Books:
 class Judged(Target):
     """Each job is in one place: persisted, refused, waiting, or apart."""
 
-    name, share = "batches", 50
+    name, share = "batches", 25
     outcomes = frozenset({"persisted", "refused", "waiting", "apart"})
 
     def open(self, stack: ExitStack) -> None:
@@ -76,13 +75,11 @@ class Judged(Target):
         settings = Settings(supabase_url="http://supabase", supabase_key=f"{SECRET}-key")  # type: ignore[arg-type] # as read
         self._gateway = Gateway.connect(settings, transport=httpx.MockTransport(lambda _: self._next()))
         stack.callback(self._gateway.close)
-        plain_logs(stack)
-        stack.callback(structlog.reset_defaults)
 
     def make(self, dice: Dice) -> Sent:
         """Some jobs."""
-        jobs = [call(dice, "shop")[0] for _ in dice.some(3)]
-        return Sent(jobs, [answer(dice, "persist", dice.randint(0, 3)) for _ in dice.some(3)])
+        jobs = [call(dice, "shop", spoilt=0.2)[0] for _ in dice.some(3)]
+        return Sent(jobs, [(good if dice.chance(0.4) else answer)(dice, "persist", len(jobs)) for _ in dice.some(2)])
 
     def check(self, case: Sent) -> Iterable[str]:
         """Send them, as often as there are answers."""

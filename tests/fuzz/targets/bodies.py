@@ -17,7 +17,7 @@ from events.job import Call
 from tests.fuzz import documents
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing, plain_logs
+from tests.fuzz.hearing import hearing
 from tests.fuzz.loop import Loop
 from tests.fuzz.target import Target, no_canary
 from worker.decode import read
@@ -59,7 +59,7 @@ async def everyone(request: Request, company_id: str = "") -> bool:
 class Bodies(Target):
     """A documented status, a problem document where it is one, and nothing of what was sent in it."""
 
-    name, share = "bodies", 60
+    name, share = "bodies", 50
     outcomes = frozenset({"200", "404", "405", "422", "503"})
 
     def open(self, stack: ExitStack) -> None:
@@ -67,11 +67,13 @@ class Bodies(Target):
         self._loop = stack.enter_context(Loop())
         self._publisher = Recording()
         transport = httpx.MockTransport(lambda _: httpx.Response(200, content=self._rows))
-        reader = Reader("http://supabase", f"{SECRET}-key", transport=transport)
-        stack.enter_context(patch.object(Reader, "from_env", lambda: reader))
+        self._reader = Reader("http://supabase", f"{SECRET}-key", transport=transport)
         self._app = FastAPI()
         self._app.include_router(router(authorize=everyone, publisher=self._publisher))
-        plain_logs(stack)
+
+    def enter(self, stack: ExitStack) -> None:
+        """With a Supabase that answers as the case says."""
+        stack.enter_context(patch.object(Reader, "from_env", lambda: self._reader))
 
     def make(self, dice: Dice) -> Sent:
         """A request."""

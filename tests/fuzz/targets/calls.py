@@ -15,7 +15,7 @@ from events.job import Call, Keys
 from tests.fuzz import samples
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing, plain_logs
+from tests.fuzz.hearing import hearing
 from tests.fuzz.loop import Loop
 from tests.fuzz.target import Target, no_canary
 from worker.decode import read
@@ -122,15 +122,17 @@ class Recording(Publisher):
 class Calls(Target):
     """Nothing is ever raised, each call is on the queue once, and its answer says what became of it."""
 
-    name, share = "calls", 90
+    name, share = "calls", 80
     outcomes = frozenset({"accepted", "refused"})
 
     def open(self, stack: ExitStack) -> None:
         """In an event loop of one's own."""
         self._loop = stack.enter_context(Loop())
         self._publisher = Recording()
+
+    def enter(self, stack: ExitStack) -> None:
+        """With a publisher of ours."""
         stack.enter_context(patch.object(sender, "_given", self._publisher))
-        plain_logs(stack)
 
     def make(self, dice: Dice) -> Called:
         """A call."""

@@ -32,19 +32,22 @@ class Planted(NamedTuple):
 class Control(Target):
     """The event beside them is persisted, and every list can be made."""
 
-    name, share, group = "control", 8, 20
+    name, share, group = "control", 5, 20
     outcomes = frozenset({"zset", "list", "set", "hash", "stream", "string"})
 
     def open(self, stack: ExitStack) -> None:
         """With a Valkey of one's own."""
         self._bench = Bench(stack)
-        environment = {
+        self._environment = {
             "REDIS_URL": f"redis://127.0.0.1:{self._bench.port}/0", "SUPABASE_URL": "http://127.0.0.1:1", "SUPABASE_KEY": SECRET,
             "BOTLIVE_QUEUE": _QUEUE,
         }  # fmt: skip
-        stack.enter_context(patch.dict("os.environ", environment))
-        stack.enter_context(patch("worker.cli.gc.freeze"))
         self._publisher = Publisher(self._bench.redis, queue=_QUEUE, within=10)
+
+    def enter(self, stack: ExitStack) -> None:
+        """With this Valkey in the environment."""
+        stack.enter_context(patch.dict("os.environ", self._environment))
+        stack.enter_context(patch("worker.cli.gc.freeze"))
 
     def make(self, dice: Dice) -> Planted:
         """A key."""

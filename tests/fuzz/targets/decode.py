@@ -42,16 +42,17 @@ class Job(NamedTuple):
     group: bytes
 
 
-def call(dice: Dice, company_id: str | None = None) -> tuple[bytes, dict[str, Any]]:
+def call(dice: Dice, company_id: str | None = None, spoilt: float = 0.85) -> tuple[bytes, dict[str, Any]]:
     """A job's data, good or not, and the event that it was made from."""
     event = samples.event(dice, company_id)
-    if dice.chance(0.15):
+    if not dice.chance(spoilt):
         return Call.of(parse_event(documents.written(_STEADY, event))).data.encode(), event
-    spoilt = documents.spoilt(dice, event)
-    if company_id and isinstance(spoilt, dict) and spoilt.get("company_id") != company_id:
-        spoilt["company_id"] = company_id
-    way = dice.choice((1, 1, 2))
-    document = [FUNCTION, None, [spoilt], {}] if way == 1 else documents.spoilt(dice, [FUNCTION, None, [], {"payload": spoilt}])
+    given = documents.spoilt(dice, event)
+    if company_id and isinstance(given, dict):
+        given["company_id"] = company_id  # it is shown, and for that holds nothing that was planted
+    document = [FUNCTION, None, [given], {}]
+    if dice.chance(0.3):
+        document = documents.spoilt(dice, [FUNCTION, None, [], {"payload": given}])
     data = documents.written(dice, document)
     if dice.chance(0.2):
         data = documents.broken(dice, data)
@@ -81,7 +82,7 @@ def _result(dice: Dice) -> Mapping[bytes, bytes]:
 class Decode(Target):
     """An event that can be persisted, or a refusal by name; whatever it is, it can be listed and shown."""
 
-    name, share = "decode", 250
+    name, share = "decode", 210
     outcomes = frozenset({"accepted", "refused", "edited", "not edited"})
 
     def make(self, dice: Dice) -> Job:

@@ -14,7 +14,7 @@ from events import InvalidRedisUrl, Publisher
 from tests.fuzz import documents
 from tests.fuzz.canaries import PASSWORD, PHONE, SECRET
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing, plain_logs
+from tests.fuzz.hearing import hearing
 from tests.fuzz.target import Target, no_canary, one_line
 from worker.bootstrap import connect_redis
 from worker.database import connect
@@ -66,17 +66,19 @@ _READERS: dict[str, Callable[[], Any]] = {
 class Environments(Target):
     """Taken, or refused in one line that names the variable and never shows what it holds."""
 
-    name, share = "environments", 30
+    name, share = "environments", 20
     outcomes = frozenset({*_READERS, *(f"{name} refused" for name in _READERS)} - {"database", "publisher refused"})
 
     def open(self, stack: ExitStack) -> None:
+        """The certificates of the machine are read once: that is most of what a client costs."""
+        self._certificates = ssl.create_default_context()
+
+    def enter(self, stack: ExitStack) -> None:
         """Where no database answers."""
         stack.enter_context(patch.object(psycopg, "connect", _nobody))
         stack.enter_context(patch("events.publisher.Courier"))
         stack.enter_context(patch("redis.utils.get_lib_version", return_value="8"))
-        # The certificates of the machine are read once: that is most of what a client costs.
-        stack.enter_context(patch("ssl.create_default_context", partial(_context, ssl.create_default_context())))
-        plain_logs(stack)
+        stack.enter_context(patch("ssl.create_default_context", partial(_context, self._certificates)))
 
     def make(self, dice: Dice) -> tuple[str, Mapping[str, str]]:
         """Who reads the environment of which process."""

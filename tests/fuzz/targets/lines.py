@@ -79,10 +79,10 @@ class Recording(Publisher):
 class Lines(Target):
     """Every line is published or refused by its number and field; the good ones are published."""
 
-    name, share, group = "lines", 350, 25
+    name, share, group = "lines", 370, 25
     outcomes = frozenset({"published", "refused"})
 
-    def open(self, stack: ExitStack) -> None:
+    def enter(self, stack: ExitStack) -> None:
         """With a publisher of ours in the place of the environment's."""
         self._publisher = Recording()
         stack.enter_context(patch.object(Publisher, "from_env", lambda **_: self._publisher))

@@ -15,7 +15,7 @@ from events.outbox import Outbox
 from events.queue import Queue
 from tests.fuzz import documents, samples
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing, plain_logs
+from tests.fuzz.hearing import hearing
 from tests.fuzz.target import Target, no_canary
 from worker.decode import read
 from worker.errors import EventRefused
@@ -56,13 +56,12 @@ class Taking(Queue):
 class Outboxes(Target):
     """What can be read is delivered, foreign rows too, and what cannot is said by an OutboxFailed."""
 
-    name, share = "outboxes", 20
+    name, share = "outboxes", 15
     outcomes = frozenset({"delivered", "delivered as it is", "cannot be read", "kept", "not kept"})
 
     def open(self, stack: ExitStack) -> None:
         """In a folder of one's own."""
         self._folder = Path(stack.enter_context(TemporaryDirectory(dir=_MEMORY if _MEMORY.exists() else None)))
-        plain_logs(stack)
 
     def make(self, dice: Dice) -> Spoilt:
         """A file."""

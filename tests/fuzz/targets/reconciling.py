@@ -77,10 +77,10 @@ class _Redis:
 class Reconciling(Target):
     """Every line has one outcome, and what somebody spoilt in Redis is no end of the command."""
 
-    name, share, group = "reconciling", 80, 25
+    name, share, group = "reconciling", 120, 25
     outcomes = frozenset(_OUTCOMES)
 
-    def open(self, stack: ExitStack) -> None:
+    def enter(self, stack: ExitStack) -> None:
         """With what is known in the place of the servers."""
         self._persisted: Any = {}
         gateway = Mock(spec=Gateway, call=lambda *_: self._persisted)

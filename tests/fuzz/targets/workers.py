@@ -59,9 +59,12 @@ class Workers(Target):
     def open(self, stack: ExitStack) -> None:
         """With a Valkey of one's own."""
         self._bench = Bench(stack)
-        stack.enter_context(patch("worker.job.persister", lambda: Persister(self._bench.tables)))
         self._publisher = Publisher(self._bench.redis, queue=self._bench.queue, within=10)
         self._failures = Failures(self._bench.redis, self._bench.queue)
+
+    def enter(self, stack: ExitStack) -> None:
+        """With our tables for stock jobs too."""
+        stack.enter_context(patch("worker.job.persister", lambda: Persister(self._bench.tables)))
 
     def make(self, dice: Dice) -> Job:
         """A job."""
