@@ -33,8 +33,8 @@ TYPES = get_args(EventType)
 _DEEPEST = 20  # levels of an unchecked payload that are written
 _MOST = 20_000  # values of one that are
 _WIDEST = 1024  # bits of a whole number: more fit no double, and far more no JSON reader
-_AS_TEXT = ("event_id", "occurred_at", "conversation_id")  # fields whose values have a text of their own in JSON
-_GIVEN = "given"  # no field of a contract: what stood in the payload where its identity stands must refuse it
+_AS_TEXT = ("event_id", "occurred_at", "conversation_id")  # whose values have a text of their own in JSON
+_GIVEN = "given"  # no field of a contract: an identity that the payload names otherwise is refused
 _TOO_MUCH = "left out: the payload is too deep or too large"
 
 
@@ -96,7 +96,12 @@ class Call:
         event_id = event_id or made or clock.new_id()
         identity = {"event_id": str(event_id), "type": event_type, "version": 1}
         strays = {name: plain[name] for name in identity if plain.get(name, identity[name]) != identity[name]}
-        argument = {"occurred_at": str(clock.now()), **plain, **identity, **({_GIVEN: strays} if strays else {})}
+        argument = {
+            "occurred_at": str(clock.now()),
+            **plain,
+            **identity,
+            **({_GIVEN: strays} if strays else {}),
+        }
         description = event_type if event_type in TYPES else "event"
         content = _sha256(json.dumps({**argument, "occurred_at": None})) if event_id == made else None
         return cls._of(event_id, json.dumps(argument), description, content)

@@ -60,8 +60,8 @@ class Outbox:
     def oldest(self, most: int) -> list[tuple[int, Call]]:
         """The first of them, each with its number.
 
-        A row that no outbox wrote is among them: what it holds goes to the queue as it is, and a worker refuses
-        it in sight of people. So it neither holds up the others nor is lost.
+        A row that no outbox wrote is among them: what it holds goes to the queue as it is, and a worker
+        refuses it in sight of people. So it neither holds up the others nor is lost.
 
         Raises:
             OutboxFailed: the file cannot be read.

@@ -23,7 +23,9 @@ _NO_KEYS = {
     r"sb_publishable_": "is the publishable key, which may write nothing",
     r"sbp_": "is a person's access token and no project's key",
 }
-_ADDRESS = re.compile(r"https?://(?:[^/\s?#@\\]*@)?(?:\[[0-9a-f:.]+\]|[\w.~%-]+)(?::\d*)?", re.ASCII | re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"https?://(?:[^/\s?#@\\]*@)?(?:\[[0-9a-f:.]+\]|[\w.~%-]+)(?::\d*)?", re.ASCII | re.IGNORECASE
+)
 _SERVICE = re.compile(r"/(rest|auth|storage|functions|graphql|realtime)/v1/*$")
 
 

@@ -66,7 +66,11 @@ class Bench:
 
     def waiting(self) -> int:
         """What is on the queue, or in a worker's hand."""
-        return sum(map(int, (self.redis.llen(f"rq:queue:{self.queue}"), self.redis.zcard(f"rq:wip:{self.queue}"))))  # type: ignore[arg-type]
+        counts: tuple[Any, ...] = (
+            self.redis.llen(f"rq:queue:{self.queue}"),
+            self.redis.zcard(f"rq:wip:{self.queue}"),
+        )
+        return int(sum(counts))
 
 
 @contextmanager

@@ -43,8 +43,10 @@ class Dice(random.Random):
         """A text that somebody may not have thought of."""
         if self.chance(0.8):
             return self.choice(_TEXTS)
-        letters = (chr(self.choice((self.randrange(32, 127), self.randrange(0x3000)))) for _ in range(self.randrange(30)))
-        return "".join(letters)
+        codes = (
+            self.choice((self.randrange(32, 127), self.randrange(0x3000))) for _ in range(self.randrange(30))
+        )
+        return "".join(map(chr, codes))
 
     def long_text(self) -> str:
         """One that is over every limit."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.fuzz.dice import DEEP, LONG, Dice
 
+_PIECES = (b"\0", b"\xff", b"\n", b"\r", b'"', b"\\", b"{", b"]", b"\xed\xa0\x80", b"\x1b[2J")
 _ENCODINGS = ("utf-16", "utf-16-le", "utf-32", "latin-1", "utf-7", "utf-8-sig")
 _DEPTHS = (30, 150, 500, 3_000, 100_000)
 _DIGITS = (400, 4_301, 100_000)
@@ -101,14 +102,19 @@ def broken(dice: Dice, data: bytes) -> bytes:
     for _ in dice.some(3):
         start = dice.randrange(len(data) + 1)
         end = min(len(data), start + dice.choice((1, 1, 2, 8, 64)))
-        middle = dice.one_of(
-            lambda: b"",
-            lambda: bytes(dice.randrange(256) for _ in range(end - start)),
-            lambda: data[start:end] * dice.choice((2, 50)),
-            lambda: dice.choice((b"\0", b"\xff", b"\n", b"\r", b'"', b"\\", b"{", b"]", b"\xed\xa0\x80", b"\x1b[2J")),
-        )
-        data = data[:start] if dice.chance(0.15) else data[:start] + middle + data[end:]
+        rest = b"" if dice.chance(0.15) else _piece(dice, data[start:end]) + data[end:]
+        data = data[:start] + rest
     return data
+
+
+def _piece(dice: Dice, piece: bytes) -> bytes:
+    made: bytes = dice.one_of(
+        lambda: b"",
+        lambda: bytes(dice.randrange(256) for _ in piece),
+        lambda: piece * dice.choice((2, 50)),
+        lambda: dice.choice(_PIECES),
+    )
+    return made
 
 
 def any_bytes(dice: Dice, document: Any) -> bytes:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tests.fuzz.canaries import OBEYED
 from tests.fuzz.run import LARGEST, Outcome
 
 ENOUGH = 20_000
@@ -21,8 +22,9 @@ def show(outcome: Outcome, seed: int, console: Console) -> None:
     console.print(table)
     for fault in outcome.faults:
         numbers = ",".join(map(str, fault.numbers))
-        text = f"\nFAULT in {fault.target}: {fault.words}\n  make fuzz SEED={seed} CASE={numbers}\n  {fault.case}"
-        console.print(Text("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)))
+        again = f"make fuzz SEED={seed} CASE={numbers}"
+        text = f"\nFAULT in {fault.target}: {fault.words}\n  {again}\n  {fault.case}"
+        console.print(Text(OBEYED.sub("?", text)))
     for words in complaints(outcome):
         console.print(Text(f"\n{words}"))
     kind = "FAILED" if is_bad(outcome) else "ok"

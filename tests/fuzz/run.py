@@ -3,7 +3,7 @@
 import resource
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Outcome:
     """By target."""
     seen: dict[str, Counter[str]] = field(default_factory=dict)
     """What became of them, by target."""
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """By target."""
     faults: list[Fault] = field(default_factory=list)
     memory: int = 0
@@ -49,8 +49,11 @@ class Outcome:
     @property
     def unseen(self) -> dict[str, list[str]]:
         """What never came about, by target."""
-        missing = {name: [word for word, times in seen.items() if not times] for name, seen in self.seen.items()}
-        return {name: words for name, words in missing.items() if words}
+        return {
+            name: words
+            for name, seen in self.seen.items()
+            if (words := [word for word, times in seen.items() if not times])
+        }
 
 
 class Run:

@@ -33,5 +33,6 @@ def _own(dice: Dice) -> dict[str, Any]:
         case 2:
             items = [{"name": VALUE, "quantity": 2, "price": amount} for _ in dice.some(3)]
             whom = {"customer_name": VALUE, "zone": VALUE, "phone": PHONE}
-            return {"type": "order_completed", "user_id": PHONE, "total_amount": amount, "items": items, **whom}
+            order: dict[str, Any] = {"type": "order_completed", "user_id": PHONE, "total_amount": amount}
+            return {**order, "items": items, **whom}
     return {"type": "live_toggled", "enabled": dice.chance(0.5), "mode": dice.choice(("live", "rag"))}

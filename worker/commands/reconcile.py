@@ -152,8 +152,10 @@ class Desk:
             pipeline.zscore(self._keys.failed, job_id)
         replies = [*map(readable, pipeline.execute(raise_on_error=False))]
         return [
-            Job(job_id, *(fields or (None, None)), failed=score is not None)
-            for job_id, fields, score in zip(ids, replies[::2], replies[1::2], strict=True)
+            Job(job_id, digest, status, failed=score is not None)
+            for job_id, (digest, status), score in zip(
+                ids, (fields or (None, None) for fields in replies[::2]), replies[1::2], strict=True
+            )
         ]
 
     def _reasons(self, ids: list[str]) -> dict[str, str]:

@@ -14,7 +14,6 @@ import fakeredis
 import redis
 
 from events import Publisher
-
 from tests.fuzz.canaries import OBEYED, PASSWORD, PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import exit_code, hearing
@@ -27,8 +26,11 @@ from worker.gateway import Gateway
 
 _COMPANY = {"company_id": "shop", "uuid": "da24ff12-b95c-4696-8bef-6ad89c18f601"}
 _ANSWERS: Mapping[str, Any] = {
-    "botlive_company_add": _COMPANY, "botlive_company_link": _COMPANY, "botlive_company_list": [_COMPANY], "botlive_persisted": {},
-}  # fmt: skip
+    "botlive_company_add": _COMPANY,
+    "botlive_company_link": _COMPANY,
+    "botlive_company_list": [_COMPANY],
+    "botlive_persisted": {},
+}
 _COMMANDS: Mapping[str, Sequence[str]] = {
     "failures": ("", "list", "show", "edit", "replay", "discard", "discarded"),
     "company": ("add", "link", "list", ""),
@@ -41,8 +43,32 @@ _COMMANDS: Mapping[str, Sequence[str]] = {
     "": ("", "--help", "unheard-of"),
 }
 _OPTIONS = (
-    *("--json", "--reason", "--company", "--limit", "--payload", "--why", "--all", "--uuid", "--owner", "--name", "--burst"),
-    *("--sql", "--bind", "--port", "--help", "--unset", "--", "-", "-h", "--limit=3", "--why=", "--no-such-option"),
+    *(
+        "--json",
+        "--reason",
+        "--company",
+        "--limit",
+        "--payload",
+        "--why",
+        "--all",
+        "--uuid",
+        "--owner",
+        "--name",
+        "--burst",
+    ),
+    *(
+        "--sql",
+        "--bind",
+        "--port",
+        "--help",
+        "--unset",
+        "--",
+        "-",
+        "-h",
+        "--limit=3",
+        "--why=",
+        "--no-such-option",
+    ),
 )
 _IDS = ("one", "two", "with:a:colon", "no text \udcff", "three")
 
@@ -63,7 +89,9 @@ class Arguments(Target):
         """In their environment."""
         stack.enter_context(patch.dict(os.environ, _environment(self._folder), clear=True))
         stack.enter_context(patch.object(Publisher, "from_env", lambda **_: Recording()))
-        stack.enter_context(patch.object(Gateway, "connect", lambda _: Mock(call=lambda name, _: _ANSWERS[name])))
+        stack.enter_context(
+            patch.object(Gateway, "connect", lambda _: Mock(call=lambda name, _: _ANSWERS[name]))
+        )
         for module in (failures, reconcile):
             stack.enter_context(patch.object(module, "redis_at", self._redis_at))
         stack.enter_context(patch("worker.commands.worker.consumer"))
@@ -78,11 +106,10 @@ class Arguments(Target):
         """Arguments, and what stands in Redis."""
         command = dice.choice([*_COMMANDS, "failures", "failures", "company"])
         typed = [word for word in (command, dice.choice(_COMMANDS[command])) if word]
-        for _ in range(dice.randrange(5)):
-            typed.append(dice.one_of(lambda: dice.choice(_OPTIONS), lambda: dice.choice(_IDS), lambda: _harmless(dice), lambda: "events"))
-        if typed[:2] == ["failures", "edit"]:
+        if typed == ["failures", "edit"]:  # where a value is typed that must not be shown again
             field = dice.choice(("amount", "items.0.price", "user_id", "phone", ""))
             typed += ["--set", f"{field}={_held(dice.choice((VALUE, PHONE, dice.text())))}"]
+        typed += [_word(dice) for _ in range(dice.randrange(5))]
         seed = dice.random()
         return typed, lambda: self._fill(Dice(seed))
 
@@ -113,7 +140,8 @@ class Arguments(Target):
             self._redis.zadd("rq:failed:botlive", {raw: 5})
             self._redis.hset(b"rq:job:" + raw, mapping={"data": data, "status": "failed"})
             for _, result in results(dice):
-                self._redis.xadd(b"rq:results:" + raw, dict(result))
+                fields: dict[Any, Any] = {**result}
+                self._redis.xadd(b"rq:results:" + raw, fields)
 
     @contextmanager
     def _redis_at(self, _: str) -> Iterator[redis.Redis]:
@@ -122,9 +150,21 @@ class Arguments(Target):
 
 def _environment(folder: Path) -> dict[str, str]:
     return {
-        "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:1/0", "SUPABASE_URL": "http://127.0.0.1:1", "SUPABASE_KEY": SECRET,
-        "BOTLIVE_OUTBOX": str(folder / "outbox"), "PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "dumb",
-    }  # fmt: skip
+        "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:1/0",
+        "SUPABASE_URL": "http://127.0.0.1:1",
+        "SUPABASE_KEY": SECRET,
+        "BOTLIVE_OUTBOX": str(folder / "outbox"),
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "TERM": "dumb",
+    }
+
+
+def _word(dice: Dice) -> str:
+    word: str = dice.one_of(
+        lambda: dice.choice(_OPTIONS), lambda: dice.choice(_IDS), lambda: _harmless(dice), lambda: "events"
+    )
+    return word
 
 
 def _harmless(dice: Dice) -> str:

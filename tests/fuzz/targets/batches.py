@@ -9,8 +9,8 @@ import httpx
 from tests.fuzz.canaries import SECRET
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import hearing
+from tests.fuzz.replies import Answer, answer, good
 from tests.fuzz.target import Target, no_canary
-from tests.fuzz.targets.answers import Answer, answer, good
 from tests.fuzz.targets.decode import call
 from worker import logs
 from worker.apart import Group, Kind
@@ -79,7 +79,9 @@ class Judged(Target):
     def make(self, dice: Dice) -> Sent:
         """Some jobs."""
         jobs = [call(dice, "shop", spoilt=0.2)[0] for _ in dice.some(3)]
-        return Sent(jobs, [(good if dice.chance(0.4) else answer)(dice, "persist", len(jobs)) for _ in dice.some(2)])
+        return Sent(
+            jobs, [(good if dice.chance(0.4) else answer)(dice, "persist", len(jobs)) for _ in dice.some(2)]
+        )
 
     def check(self, case: Sent) -> Iterable[str]:
         """Send them, as often as there are answers."""
@@ -89,7 +91,9 @@ class Judged(Target):
             batches = Batches(Persister(self._gateway, apart=True), books, books, breaker, patience=30)
             for turn, self._now in enumerate(case.answers):
                 books.places.clear()
-                claims = [Claim(f"{turn}-{number}", uncompressed(data)) for number, data in enumerate(case.jobs)]
+                claims = [
+                    Claim(f"{turn}-{number}", uncompressed(data)) for number, data in enumerate(case.jobs)
+                ]
                 batches.send(Batch(claims))
                 while batches:
                     batches.conclude()

@@ -1,10 +1,10 @@
 """HTTP requests to the router, in a host's application."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 from unittest.mock import patch
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 from uuid import UUID
 
 import httpx
@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 
 from dashboard import Reader
 from dashboard.api import router
-from events import AnyEvent, Publisher
+from events import Event, Publisher
 from events.job import Call
 from tests.fuzz import documents
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
@@ -25,7 +25,15 @@ from worker.decode import read
 _METHODS = ("POST", "POST", "GET", "GET", "PUT", "HEAD", "OPTIONS", "DELETE", "\xff")
 _PATHS = ("/toggle-live-mode", "/botlive/activity/", "/botlive/orders/active/")
 _STATUSES = {200, 307, 400, 404, 405, 422, 503}
-_TYPES = (b"application/json", b"text/plain", b"multipart/form-data; boundary=x", b"application/x-www-form-urlencoded", b"", b"\xff", b"application/json; charset=utf-16")
+_TYPES = (
+    b"application/json",
+    b"text/plain",
+    b"multipart/form-data; boundary=x",
+    b"application/x-www-form-urlencoded",
+    b"",
+    b"\xff",
+    b"application/json; charset=utf-16",
+)
 
 
 class Sent(NamedTuple):
@@ -45,7 +53,7 @@ class Recording(Publisher):
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
-    async def apublish(self, event: AnyEvent) -> UUID:
+    async def apublish(self, event: Event) -> UUID:
         """Into memory."""
         self.calls.append(Call.of(event))
         return event.event_id
@@ -80,12 +88,25 @@ class Bodies(Target):
         path = dice.choice(_PATHS).encode()
         if not path.startswith(b"/toggle") or dice.chance(0.1):
             path += dice.choice((b"shop", b"shop", quote_from_bytes(_bytes(dice)).encode(), _bytes(dice)))
-        query = b"&".join(b"%b=%b" % (dice.choice((b"limit", b"company_id", _bytes(dice))), dice.choice((b"5", _bytes(dice)))) for _ in range(dice.randrange(3)))
-        body = documents.any_bytes(dice, {"company_id": "shop", "enable": True, **({"key": VALUE} if dice.chance(0.3) else {})})
+        query = b"&".join(
+            b"%b=%b"
+            % (dice.choice((b"limit", b"company_id", _bytes(dice))), dice.choice((b"5", _bytes(dice))))
+            for _ in range(dice.randrange(3))
+        )
+        body = documents.any_bytes(
+            dice, {"company_id": "shop", "enable": True, **({"key": VALUE} if dice.chance(0.3) else {})}
+        )
         cut = dice.randrange(len(body) + 1)
-        headers = [(b"content-type", dice.choice(_TYPES) if dice.chance(0.3) else _TYPES[0]), (b"authorization", f"Bearer {SECRET}".encode())]
-        rows = documents.any_bytes(dice, dice.choice(([{"title": VALUE, "metadata": {"phone": PHONE}}], [], None)))
-        method = dice.choice(_METHODS) if dice.chance(0.3) else ("POST" if path.startswith(b"/toggle") else "GET")
+        headers = [
+            (b"content-type", dice.choice(_TYPES) if dice.chance(0.3) else _TYPES[0]),
+            (b"authorization", f"Bearer {SECRET}".encode()),
+        ]
+        rows = documents.any_bytes(
+            dice, dice.choice(([{"title": VALUE, "metadata": {"phone": PHONE}}], [], None))
+        )
+        method = (
+            dice.choice(_METHODS) if dice.chance(0.3) else ("POST" if path.startswith(b"/toggle") else "GET")
+        )
         return Sent(method, path, query, headers, (body[:cut], body[cut:]), rows)
 
     def check(self, case: Sent) -> Iterable[str]:
@@ -97,7 +118,7 @@ class Bodies(Target):
         async def receive() -> dict[str, Any]:
             return waiting.pop(0) if waiting else {"type": "http.disconnect"}
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             sent.append(message)
 
         with hearing() as heard:
@@ -120,10 +141,17 @@ def _bytes(dice: Dice) -> bytes:
 
 
 def _scope(case: Sent) -> dict[str, Any]:
-    from urllib.parse import unquote_to_bytes
-
     return {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": case.method, "scheme": "http",
-        "path": unquote_to_bytes(case.path).decode("utf-8", "replace"), "raw_path": case.path, "query_string": case.query,
-        "headers": case.headers, "client": ("127.0.0.1", 1), "server": ("host", 80), "root_path": "",
-    }  # fmt: skip
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": case.method,
+        "scheme": "http",
+        "path": unquote_to_bytes(case.path).decode("utf-8", "replace"),
+        "raw_path": case.path,
+        "query_string": case.query,
+        "headers": case.headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("host", 80),
+        "root_path": "",
+    }

@@ -10,9 +10,8 @@ from uuid import UUID
 
 import dropin
 from dropin import sender
-from events import AnyEvent, Item, Publisher
+from events import Event, Item, Publisher
 from events.job import Call, Keys
-from tests.fuzz import samples
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import hearing
@@ -40,10 +39,22 @@ _FUNCTIONS: Mapping[str, tuple[_Function, tuple[str, ...], tuple[type, ...]]] = 
     "end": (dropin.end_session, ("session_id", "company_id"), (bool,)),
 }
 _GOOD = {
-    "company_id": "shop", "user_id": PHONE, "amount": 2000, "reference": VALUE, "issue_type": "payment_insufficient",
-    "message": VALUE, "customer_name": VALUE, "total_amount": 12000, "items": [{"name": VALUE, "quantity": 1, "price": 5}],
-    "zone": VALUE, "phone": PHONE, "mode": "live", "session_id": "s", "detected_amount": 5, "required_amount": None,
-}  # fmt: skip
+    "company_id": "shop",
+    "user_id": PHONE,
+    "amount": 2000,
+    "reference": VALUE,
+    "issue_type": "payment_insufficient",
+    "message": VALUE,
+    "customer_name": VALUE,
+    "total_amount": 12000,
+    "items": [{"name": VALUE, "quantity": 1, "price": 5}],
+    "zone": VALUE,
+    "phone": PHONE,
+    "mode": "live",
+    "session_id": "s",
+    "detected_amount": 5,
+    "required_amount": None,
+}
 
 
 class _Raising:
@@ -55,7 +66,7 @@ class _Raising:
     def _raise(self, *_: Any) -> Any:
         raise RuntimeError(f"{VALUE} {PHONE} {SECRET}")
 
-    __str__ = __repr__ = __eq__ = __hash__ = __bool__ = __len__ = __iter__ = __format__ = _raise  # type: ignore[assignment]
+    __str__ = __repr__ = __eq__ = __hash__ = __bool__ = __len__ = __iter__ = __format__ = _raise
 
 
 class _Text(str):
@@ -81,12 +92,32 @@ def _endless() -> dict[str, Any]:
 
 
 _OBJECTS: tuple[Callable[[], Any], ...] = (
-    _Raising, lambda: _Text(VALUE), lambda: _deep(5_000), _endless, object, lambda: Decimal("sNaN"), lambda: Decimal("1E+99999"),
-    lambda: Decimal("12.50"), lambda: Decimal(10**30), lambda: 10**5_000, lambda: complex(1, 1), lambda: datetime(2026, 1, 1),  # noqa: DTZ001 # as callers do
-    lambda: {1, 2}, lambda: b"\xff", lambda: bytearray(5), lambda: (VALUE for _ in range(3)), lambda: iter(int, 1), lambda: print,
-    lambda: Item(name=VALUE, quantity=1, price=1), lambda: [Item(name=VALUE, quantity=1, price=1)], lambda: {_Raising: 1},
-    lambda: ValueError(VALUE), lambda: type, lambda: [{"name": VALUE, "quantity": Decimal(1), "price": 0.1}] * 1_002, lambda: {("a",): 1},
-)  # fmt: skip
+    _Raising,
+    lambda: _Text(VALUE),
+    lambda: _deep(5_000),
+    _endless,
+    object,
+    lambda: Decimal("sNaN"),
+    lambda: Decimal("1E+99999"),
+    lambda: Decimal("12.50"),
+    lambda: Decimal(10**30),
+    lambda: 10**5_000,
+    lambda: complex(1, 1),
+    lambda: datetime(2026, 1, 1),  # as callers do
+    lambda: {1, 2},
+    lambda: b"\xff",
+    lambda: bytearray(5),
+    lambda: (VALUE for _ in range(3)),
+    lambda: iter(int, 1),
+    lambda: print,
+    lambda: Item(name=VALUE, quantity=1, price=1),
+    lambda: [Item(name=VALUE, quantity=1, price=1)],
+    lambda: {_Raising: 1},
+    lambda: ValueError(VALUE),
+    lambda: type,
+    lambda: [{"name": VALUE, "quantity": Decimal(1), "price": 0.1}] * 1_002,
+    lambda: {("a",): 1},
+)
 
 
 class Called(NamedTuple):
@@ -103,7 +134,7 @@ class Recording(Publisher):
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
-    async def apublish(self, event: AnyEvent) -> UUID:
+    async def apublish(self, event: Event) -> UUID:
         """Into memory."""
         return self._take(Call.of(event))
 
@@ -145,7 +176,9 @@ class Calls(Target):
             case 0:
                 positional += [_value(dice)] * dice.choice((1, 5))
             case 1:
-                fields[dice.choice(("conversation_id", "key", "user_id", "event_id", "type", dice.text()))] = _value(dice)
+                fields[
+                    dice.choice(("conversation_id", "key", "user_id", "event_id", "type", dice.text()))
+                ] = _value(dice)
             case 2 if fields:
                 fields.pop(dice.choice([*fields]))
             case 3:

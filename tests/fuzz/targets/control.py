@@ -15,7 +15,20 @@ from tests.fuzz.target import Target, no_canary
 from worker import cli
 
 _QUEUE = "fuzz"
-_IDS = (b"one", b"one:botlive-gone", b":", b"", b"a:b:botlive-x", b"\xff\xfe", b"a b", b"x" * 2_000, b"\n", b"[/]", b"<%= 1 %>", b"two:rq-worker")
+_IDS = (
+    b"one",
+    b"one:botlive-gone",
+    b":",
+    b"",
+    b"a:b:botlive-x",
+    b"\xff\xfe",
+    b"a b",
+    b"x" * 2_000,
+    b"\n",
+    b"[/]",
+    b"<%= 1 %>",
+    b"two:rq-worker",
+)
 _SCORES = (0, 1, -1, 1e300, float("inf"), float("-inf"), 2**53, 1763625600)
 _REGISTRIES = ("wip", "failed", "finished", "deferred", "scheduled", "canceled")
 _SHOPS = (b"shop", b"", b"\xff", b"a:b", b"x" * 300)
@@ -39,9 +52,11 @@ class Control(Target):
         """With a Valkey of one's own."""
         self._bench = Bench(stack)
         self._environment = {
-            "REDIS_URL": f"redis://127.0.0.1:{self._bench.port}/0", "SUPABASE_URL": "http://127.0.0.1:1", "SUPABASE_KEY": SECRET,
+            "REDIS_URL": f"redis://127.0.0.1:{self._bench.port}/0",
+            "SUPABASE_URL": "http://127.0.0.1:1",
+            "SUPABASE_KEY": SECRET,
             "BOTLIVE_QUEUE": _QUEUE,
-        }  # fmt: skip
+        }
         self._publisher = Publisher(self._bench.redis, queue=_QUEUE, within=10)
 
     def enter(self, stack: ExitStack) -> None:
@@ -64,7 +79,13 @@ class Control(Target):
         self._publisher.publish(event)
         with hearing() as heard:
             bench.work()
-            for typed in (["failures"], ["failures", "--json"], ["failures", "discarded"], ["failures", "show", "one", "--payload"], ["failures", "replay", "--all"]):
+            for typed in (
+                ["failures"],
+                ["failures", "--json"],
+                ["failures", "discarded"],
+                ["failures", "show", "one", "--payload"],
+                ["failures", "replay", "--all"],
+            ):
                 assert exit_code(cli.main, typed) in {0, 1}, f"{typed} ends otherwise"
         no_canary(heard.all, "what is said")
         assert not OBEYED.search(heard.out), "what is said holds what a terminal obeys"
@@ -83,26 +104,43 @@ def _ids(dice: Dice) -> list[bytes]:
 
 def _entry(dice: Dice) -> dict[bytes, bytes]:
     names = (b"id", b"at", b"fields", b"before", b"why", b"reason", b"error", b"\xff", b"company_id")
-    values = (b"one", b"[", b"[1, {}]", b"[\"amount\"]", b"\xff", b"", b"{}", b"\x1b[2J", b"2026-11-20")
+    values = (b"one", b"[", b"[1, {}]", b'["amount"]', b"\xff", b"", b"{}", b"\x1b[2J", b"2026-11-20")
     return {dice.choice(names): dice.choice(values) for _ in dice.some(6)}
 
 
 def _note(dice: Dice) -> dict[bytes, bytes]:
-    return {b"id": b"one", b"at": b"2026-11-20", b"fields": b'["amount"]', b"before": b"{}", **(_entry(dice) if dice.chance(0.8) else {})}
+    return {
+        b"id": b"one",
+        b"at": b"2026-11-20",
+        b"fields": b'["amount"]',
+        b"before": b"{}",
+        **(_entry(dice) if dice.chance(0.8) else {}),
+    }
 
 
 def _groups(dice: Dice) -> dict[bytes, bytes]:
-    label = documents.any_bytes(dice, [dice.choice(("shop", "x")), dice.choice(("live_toggled", "order_completed"))])
+    label = documents.any_bytes(
+        dice, [dice.choice(("shop", "x")), dice.choice(("live_toggled", "order_completed"))]
+    )
     plain = {"event_type": "live_toggled", "company_id": "shop"}
-    return {label: documents.any_bytes(dice, {"reason": "gone", "since": "2026-11-20T08:00:00+00:00", "plain": plain})}
+    return {
+        label: documents.any_bytes(
+            dice, {"reason": "gone", "since": "2026-11-20T08:00:00+00:00", "plain": plain}
+        )
+    }
 
 
 def _result(dice: Dice) -> dict[bytes, bytes]:
-    return {b"type": dice.choice((b"2", b"x")), b"exc_string": dice.choice((b"", b"\xff", b"eJwDAAAAAAE=", PHONE.encode()))}
+    return {
+        b"type": dice.choice((b"2", b"x")),
+        b"exc_string": dice.choice((b"", b"\xff", b"eJwDAAAAAAE=", PHONE.encode())),
+    }
 
 
 _MAKERS: Sequence[Callable[[Dice], Planted]] = (
-    lambda d: Planted(_key(f"rq:{d.choice(_REGISTRIES)}"), "zset", {each: d.choice(_SCORES) for each in _ids(d)}),
+    lambda d: Planted(
+        _key(f"rq:{d.choice(_REGISTRIES)}"), "zset", {each: d.choice(_SCORES) for each in _ids(d)}
+    ),
     lambda d: Planted(_key("rq:wip"), "zset", {each: float("inf") for each in _ids(d)}),
     lambda d: Planted(_key("rq:queue"), "list", _ids(d)),
     lambda d: Planted(b"rq:queues", "set", [b"rq:queue:fuzz", *_ids(d)]),

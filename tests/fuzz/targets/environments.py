@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import psycopg
+
 from dashboard.reader import Reader
 from events import InvalidRedisUrl, Publisher
 from tests.fuzz import documents
@@ -25,20 +26,32 @@ from worker.settings import DatabaseSettings, QueueSettings, Settings
 _JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmVk"
 _GOOD = {
     "REDIS_URL": (
-        f"redis://:{PASSWORD}@redis:6379/0", f"rediss://u:{PASSWORD}@redis/1?ssl_cert_reqs=none", f"unix://u:{PASSWORD}@/run/redis?db=1",
-        f"sentinel://:{PASSWORD}@a:1,b:2/mine/0?sentinel_password={PASSWORD}&socket_timeout=3", "redis://[::1]:6379",
+        f"redis://:{PASSWORD}@redis:6379/0",
+        f"rediss://u:{PASSWORD}@redis/1?ssl_cert_reqs=none",
+        f"unix://u:{PASSWORD}@/run/redis?db=1",
+        f"sentinel://:{PASSWORD}@a:1,b:2/mine/0?sentinel_password={PASSWORD}&socket_timeout=3",
+        "redis://[::1]:6379",
         f"redis://redis/0?password={PASSWORD}&health_check_interval=1&retry_on_timeout=yes&max_connections=3",
     ),
-    "SUPABASE_URL": ("https://project.supabase.co", "http://127.0.0.1:8000/rest/v1/", f"https://u:{PASSWORD}@host", "https://[::1]:3"),
+    "SUPABASE_URL": (
+        "https://project.supabase.co",
+        "http://127.0.0.1:8000/rest/v1/",
+        f"https://u:{PASSWORD}@host",
+        "https://[::1]:3",
+    ),
     "SUPABASE_KEY": (SECRET, f" '{SECRET}' ", _JWT, f"Bearer {SECRET}"),
-    "DATABASE_URL": (f"postgresql://postgres:{PASSWORD}@h:5432/postgres?sslmode=require", f"host=h password={PASSWORD} dbname=x", f"postgres://u:{PASSWORD}@h"),
+    "DATABASE_URL": (
+        f"postgresql://postgres:{PASSWORD}@h:5432/postgres?sslmode=require",
+        f"host=h password={PASSWORD} dbname=x",
+        f"postgres://u:{PASSWORD}@h",
+    ),
     "BOTLIVE_QUEUE": ("botlive", "q:1", "é"),
     "BOTLIVE_TIMEOUT": ("10", "0.5"),
     "BOTLIVE_BATCH": ("500",),
     "BOTLIVE_CALLBACKS": ("a.b, c.d",),
     "BOTLIVE_OUTBOX": ("outbox.db", "~/outbox.db"),
     "LOG_DIR": ("/logs", "~/logs", "~nobody-has-this-name/logs"),
-}  # fmt: skip
+}
 _NAMES = {*_GOOD}
 
 
@@ -59,15 +72,21 @@ def _database() -> None:
 
 
 _READERS: dict[str, Callable[[], Any]] = {
-    "gateway": _gateway, "redis": _redis, "publisher": _publisher, "reader": Reader.from_env, "database": _database,
-}  # fmt: skip
+    "gateway": _gateway,
+    "redis": _redis,
+    "publisher": _publisher,
+    "reader": Reader.from_env,
+    "database": _database,
+}
 
 
 class Environments(Target):
     """Taken, or refused in one line that names the variable and never shows what it holds."""
 
     name, share = "environments", 20
-    outcomes = frozenset({*_READERS, *(f"{name} refused" for name in _READERS)} - {"database", "publisher refused"})
+    outcomes = frozenset(
+        {*_READERS, *(f"{name} refused" for name in _READERS)} - {"database", "publisher refused"}
+    )
 
     def open(self, stack: ExitStack) -> None:
         """The certificates of the machine are read once: that is most of what a client costs."""
@@ -90,17 +109,19 @@ class Environments(Target):
         """Read it."""
         name, environment = case
         with patch.dict(os.environ, environment, clear=True), hearing() as heard:
+            named = True
             try:
                 _READERS[name]()
             except (SettingError, InvalidRedisUrl) as error:
                 one_line(str(error), "a refused setting")
-                assert any(variable in str(error) for variable in _NAMES), "a refused setting is not named"
+                named = any(variable in str(error) for variable in _NAMES)
                 outcome = f"{name} refused"
             except MigrationFailed as error:
                 one_line(str(error), "a refused database")
                 outcome = f"{name} refused"
             else:
                 outcome = name
+        assert named, "a refused setting is not named"
         no_canary(heard.all, "what is said")
         return [outcome]
 
@@ -121,11 +142,14 @@ def _held(text: str) -> str:
 
 def _spoilt(dice: Dice, name: str) -> str:
     good = dice.choice(_GOOD[name])
-    return dice.one_of(
+    made: str = dice.one_of(
         dice.text,
         lambda: documents.broken(dice, good.encode()).decode("utf-8", "surrogateescape"),
         lambda: documents.broken(dice, good.encode()).decode("latin-1"),
         lambda: good + dice.text(),
-        lambda: dice.choice((good.upper(), good * 3, f"'{good}'", good.replace(":", "："), PHONE, "9" * 5_000)),
+        lambda: dice.choice(
+            (good.upper(), good * 3, f"'{good}'", good.replace(":", "\uff1a"), PHONE, "9" * 5_000)
+        ),
         lambda: dice.choice(_GOOD[dice.choice(sorted(_NAMES))]),
     )
+    return made

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 from uuid import UUID
 
-from events import AnyEvent, Publisher
+from events import Event, Publisher
 from events.job import Call, Keys
 from tests.fuzz import documents, samples
 from tests.fuzz.dice import Dice
@@ -59,7 +59,7 @@ class Recording(Publisher):
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
-    def publish_many(self, events: Iterable[AnyEvent]) -> list[UUID]:
+    def publish_many(self, events: Iterable[Event]) -> list[UUID]:
         """As the publisher's, into memory."""
         calls = [Call.of(event) for event in events]
         for call in calls:
@@ -105,7 +105,9 @@ class Lines(Target):
         assert heard.out == f"published {len(calls)}, refused {len(refused)}\n"
         assert len(calls) + len(refused) == count(cases), "a line went missing"
         assert code == (1 if refused else 0)
-        assert {each.intact for each in cases} - {None} <= {call.own_id for call in calls}, "a good line is lost"
+        assert {each.intact for each in cases} - {None} <= {call.own_id for call in calls}, (
+            "a good line is lost"
+        )
         for call in calls:
             persistable(call)
         return ["published"] * len(calls) + ["refused"] * len(refused)

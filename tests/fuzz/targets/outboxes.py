@@ -61,7 +61,9 @@ class Outboxes(Target):
 
     def open(self, stack: ExitStack) -> None:
         """In a folder of one's own."""
-        self._folder = Path(stack.enter_context(TemporaryDirectory(dir=_MEMORY if _MEMORY.exists() else None)))
+        self._folder = Path(
+            stack.enter_context(TemporaryDirectory(dir=_MEMORY if _MEMORY.exists() else None))
+        )
 
     def make(self, dice: Dice) -> Spoilt:
         """A file."""
@@ -69,7 +71,9 @@ class Outboxes(Target):
         rows = [tuple(_cell(dice) for _ in range(4)) for _ in range(dice.choice((0, 0, 1, 2)))]
         seed = dice.random()
         tear = (lambda data: _torn(Dice(seed), data)) if dice.chance(0.4) else None
-        return Spoilt(calls, rows, tear, dice.choice(_OTHER_TABLES) if dice.chance(0.05) else None, _call(dice))
+        return Spoilt(
+            calls, rows, tear, dice.choice(_OTHER_TABLES) if dice.chance(0.05) else None, _call(dice)
+        )
 
     def check(self, case: Spoilt) -> Iterable[str]:
         """Deliver what is in it, and keep one more."""
@@ -89,10 +93,7 @@ class Outboxes(Target):
         try:
             courier.drain()
         except PublishError as error:
-            assert isinstance(error, OutboxFailed | OutboxFull)
-            no_canary(str(error), "an error")
-            assert case.tear or case.schema, "a file that is whole cannot be read"
-            return ["cannot be read"]
+            return [_unread(error, case)]
         if not case.tear and not case.schema:
             assert {*case.calls} <= {*queue.calls}, "an event is lost"
             assert len(queue.calls) == len(case.calls) + rows, "a row is lost, or delivered twice"
@@ -103,6 +104,13 @@ class Outboxes(Target):
         [refused] = outbox.add([[call]])
         assert refused is None or isinstance(refused, OutboxFailed | OutboxFull)
         return "not kept" if refused else "kept"
+
+
+def _unread(error: PublishError, case: Spoilt) -> str:
+    no_canary(str(error), "an error")
+    assert isinstance(error, OutboxFailed | OutboxFull)
+    assert case.tear or case.schema, "a file that is whole cannot be read"
+    return "cannot be read"
 
 
 def _judged(call: Call) -> str:
@@ -125,7 +133,9 @@ def _prepare(path: Path, case: Spoilt) -> int:
     with closing(sqlite3.connect(path)) as file:
         for row in case.rows:
             try:
-                file.execute("insert into waiting (event_id, data, digest, description) values (?, ?, ?, ?)", row)
+                file.execute(
+                    "insert into waiting (event_id, data, digest, description) values (?, ?, ?, ?)", row
+                )
                 taken += 1
             except (sqlite3.Error, UnicodeEncodeError, OverflowError):
                 continue  # the table takes no such row
@@ -141,7 +151,9 @@ def _call(dice: Dice) -> Call:
 
 
 def _cell(dice: Dice) -> Any:
-    return dice.choice((dice.text(), dice.value(), dice.text().encode("utf-8", "replace"), b"\xff\0", 5, None, 2.5, "a" * 36))
+    return dice.choice(
+        (dice.text(), dice.value(), dice.text().encode("utf-8", "replace"), b"\xff\0", 5, None, 2.5, "a" * 36)
+    )
 
 
 def _torn(dice: Dice, data: bytes) -> bytes:

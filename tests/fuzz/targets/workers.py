@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from events import Publisher, parse_event
@@ -21,19 +21,52 @@ _NEVER = b"tests.fuzz.targets.workers.never"
 _TIMES = (b"2026-11-20T08:00:00.000000Z", b"yesterday", b"", b"9999-99-99T00:00:00Z", b"0")
 _COUNTS = (b"0", b"1", b"3", b"-1", b"many", b"nan", b"inf", b"1e400", b"9" * 400, b"")
 _PLAIN: Mapping[str, Sequence[bytes]] = {
-    "created_at": _TIMES, "enqueued_at": _TIMES, "started_at": _TIMES, "ended_at": _TIMES, "last_heartbeat": _TIMES,
+    "created_at": _TIMES,
+    "enqueued_at": _TIMES,
+    "started_at": _TIMES,
+    "ended_at": _TIMES,
+    "last_heartbeat": _TIMES,
     "status": (b"queued", b"started", b"failed", b"finished", b"canceled", b"nonsense", b"\xff"),
-    "origin": (b"fuzz", b"other", b"\xff", PHONE.encode()), "description": (PHONE.encode(), VALUE.encode(), b"\xff"),
-    "timeout": _COUNTS, "result_ttl": _COUNTS, "failure_ttl": _COUNTS, "ttl": _COUNTS, "suspect": _COUNTS, "deaths": _COUNTS,
-    "died": _COUNTS, "retries_left": _COUNTS, "failures": _COUNTS, "worker_name": (b"botlive-x", b"\xff"), "digest": (b"\xff", b"x"),
-    "meta": (b"{}", b"[", b"\xff", b"x\x9c", b"null"), "exc_info": (b"x", b"\xff"), "retry_intervals": (b"[1]", b"x", b"[-1]"),
-    "dependency_ids": (b"[]", b"x", b'["one"]'), "dependency_id": (b"one",), "enqueue_at_front": _COUNTS, "allow_dependency_failures": _COUNTS,
-}  # fmt: skip
+    "origin": (b"fuzz", b"other", b"\xff", PHONE.encode()),
+    "description": (PHONE.encode(), VALUE.encode(), b"\xff"),
+    "timeout": _COUNTS,
+    "result_ttl": _COUNTS,
+    "failure_ttl": _COUNTS,
+    "ttl": _COUNTS,
+    "suspect": _COUNTS,
+    "deaths": _COUNTS,
+    "died": _COUNTS,
+    "retries_left": _COUNTS,
+    "failures": _COUNTS,
+    "worker_name": (b"botlive-x", b"\xff"),
+    "digest": (b"\xff", b"x"),
+    "meta": (b"{}", b"[", b"\xff", b"x\x9c", b"null"),
+    "exc_info": (b"x", b"\xff"),
+    "retry_intervals": (b"[1]", b"x", b"[-1]"),
+    "dependency_ids": (b"[]", b"x", b'["one"]'),
+    "dependency_id": (b"one",),
+    "enqueue_at_front": _COUNTS,
+    "allow_dependency_failures": _COUNTS,
+}
 _STOCK: Mapping[str, Sequence[bytes]] = {
-    "success_callback_name": (_NEVER, b"\xff"), "failure_callback_name": (_NEVER, b"os.system"), "stopped_callback_name": (_NEVER,),
-    "webhooks": (b'[{"url": "http://127.0.0.1:1", "events": ["failed"]}]', b"x"), "group_id": (b"one",), "success_callback_timeout": _COUNTS,
-}  # fmt: skip
-_IDS = (b"plain-%d", b"with:colon:%d", b"with space %d", b"\xff\xfe%d", b"<%%= script %%>%d", b"%d", b"[red]%d[/red]", b"a\nb%d", b"%d" + b"x" * 600)
+    "success_callback_name": (_NEVER, b"\xff"),
+    "failure_callback_name": (_NEVER, b"os.system"),
+    "stopped_callback_name": (_NEVER,),
+    "webhooks": (b'[{"url": "http://127.0.0.1:1", "events": ["failed"]}]', b"x"),
+    "group_id": (b"one",),
+    "success_callback_timeout": _COUNTS,
+}
+_IDS = (
+    b"plain-%d",
+    b"with:colon:%d",
+    b"with space %d",
+    b"\xff\xfe%d",
+    b"<%%= script %%>%d",
+    b"%d",
+    b"[red]%d[/red]",
+    b"a\nb%d",
+    b"%d" + b"x" * 600,
+)
 called: list[object] = []
 
 
@@ -98,7 +131,9 @@ class Workers(Target):
         assert "own fault" not in heard.all, "a fault of the worker's own"
         assert not called, "a function that a job names was called"
         assert bench.waiting() == 0, "something is left"
-        published = {str(event.event_id) for event in good[: 1 + (len(jobs) - 1) // 34]} | {str(good[3].event_id)}
+        published = {str(event.event_id) for event in good[: 1 + (len(jobs) - 1) // 34]} | {
+            str(good[3].event_id)
+        }
         assert published <= bench.tables.events, "an event is not persisted"
         return self._judged(jobs)
 
@@ -107,11 +142,14 @@ class Workers(Target):
         if job.fields is None:
             self._bench.redis.set(key, "x")
         elif job.fields:
-            self._bench.redis.hset(key, mapping=dict(job.fields))
+            fields: dict[Any, Any] = {**job.fields}
+            self._bench.redis.hset(key, mapping=fields)
         self._bench.redis.rpush(f"rq:queue:{self._bench.queue}", job.job_id)
 
     def _judged(self, jobs: Mapping[bytes, Job]) -> Iterable[str]:
-        listed = {failure.job_id.encode(errors="surrogateescape"): failure for failure in self._failures.all()}
+        listed = {
+            failure.job_id.encode(errors="surrogateescape"): failure for failure in self._failures.all()
+        }
         for failure in listed.values():
             for said in listing.row(failure):
                 one_line(said, "a list", values=False)
