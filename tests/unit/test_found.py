@@ -71,15 +71,14 @@ LABEL, GROUP = '["shop", "live_toggled"]', {"reason": "r", "since": "2026-11-20T
 def test_an_entry_that_no_worker_wrote_waits_apart_for_nobody(label: str, group: dict[str, Any]) -> None:
     """A list in the place of a text was no key of a dict, and ended the worker at its start."""
     server = fakeredis.FakeRedis()
-    server.hset("botlive:apart:botlive", mapping={label: json.dumps(group), LABEL: json.dumps(GROUP)})
-    found = Store(server, "botlive").groups()
-    assert [*found] in ([("shop", "live_toggled")], [])
-    assert bool(found) == (label != LABEL)
+    good = '["other", "live_toggled"]'
+    server.hset("botlive:apart:botlive", mapping={label: json.dumps(group), good: json.dumps(GROUP)})
+    assert [*Store(server, "botlive").groups()] == [("other", "live_toggled")]
 
 
 def gateway(answer: httpx.Response) -> Gateway:
     """One that is always answered so."""
-    settings = Settings(supabase_url="http://supabase", supabase_key="key")  # type: ignore[arg-type] # as read
+    settings = Settings(supabase_url="http://supabase", supabase_key="key")  # as read
     return Gateway.connect(settings, transport=httpx.MockTransport(lambda _: answer))
 
 
@@ -141,7 +140,7 @@ ROWS = [
 
 
 def test_a_row_that_no_publisher_wrote_holds_up_none_behind_it(tmp_path: Path) -> None:
-    """It goes to the queue as it is, once, shows nothing, and a worker refuses it; a blob ended the courier."""
+    """It goes to the queue as it is, once, and a worker refuses it; a blob ended the courier."""
     outbox, queue = Outbox(tmp_path / "outbox.db"), Taking()
     outbox.add([[]])
     with closing(sqlite3.connect(outbox.path)) as file:
@@ -182,6 +181,9 @@ class Recording(Publisher):
         return self.calls[-1].event_id
 
 
+LINES = [{"name": "x", "quantity": 1, "price": 5}]
+
+
 @pytest.fixture
 def published() -> Iterator[list[Call]]:
     """What the drop-in publishes."""
@@ -194,14 +196,14 @@ def published() -> Iterator[list[Call]]:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: dropin.log_payment_validated("shop", "u", 5, "", type=[{}]),  # type: ignore[call-arg]
-        lambda: dropin.log_payment_validated("shop", "u", 5, "", event_id=str(uuid4())),  # type: ignore[call-arg]
-        lambda: dropin.log_payment_validated("shop", "u", 5, datetime(2026, 1, 1)),  # type: ignore[arg-type]
-        lambda: dropin.log_payment_validated("shop", "u", 5, uuid4()),  # type: ignore[arg-type]
-        lambda: dropin.create_order("shop", "u", total_amount=5, items=[{"name": "x", "quantity": 1, "price": 5}]),  # type: ignore[call-arg]
+        lambda: dropin.log_payment_validated("shop", "u", 5, "", type=[{}]),
+        lambda: dropin.log_payment_validated("shop", "u", 5, "", event_id=str(uuid4())),
+        lambda: dropin.log_payment_validated("shop", "u", 5, datetime(2026, 1, 1)),
+        lambda: dropin.log_payment_validated("shop", "u", 5, uuid4()),
+        lambda: dropin.create_order("shop", "u", total_amount=5, items=LINES),
     ],
     ids=["type", "event_id", "time", "id", "missing"],
-)  # fmt: skip
+)
 def test_what_was_answered_as_refused_is_refused(published: list[Call], call: Any) -> None:
     """It was persisted: the identity covered a wrong argument, and a time became a text that nobody wrote."""
     assert not asyncio.run(call())
