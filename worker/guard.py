@@ -7,6 +7,7 @@ import redis
 import structlog
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
+from rq.job import Job
 
 from worker.way import way_of
 
@@ -37,6 +38,11 @@ class GuardedWorker(SimpleWorker):
         except StopRequested:
             self._is_done = True
             raise
+
+    def handle_job_failure(self, job: Job, *arguments: Any, **options: Any) -> None:
+        """RQ's; what fails stays until a person has decided, whatever the job says."""
+        job.failure_ttl = -1
+        super().handle_job_failure(job, *arguments, **options)  # type: ignore[no-untyped-call] # RQ's
 
     def register_birth(self) -> None:
         """RQ's; a full Redis must not keep those away who empty it."""

@@ -73,7 +73,6 @@ class Ledger:
         """Let RQ put it there, which logs an exception and goes on; whether it stands there."""
         queue = self._worker.queues[0]
         job.origin = queue.name  # whatever the hash says: that registry is where people look
-        job.failure_ttl = -1  # and where it stays until one of them has decided
         job.retries_left = 0  # what is refused is refused again
         self._worker.handle_job_failure(job, queue, exc_string=error.report)
         return self._claims.has_failed(job.id)

@@ -12,7 +12,7 @@ from worker.consumer import Consumer
 
 
 @pytest.mark.parametrize("field", ["failure_ttl", "timeout", "result_ttl", "ttl"])
-@pytest.mark.parametrize("value", ["9" * 400, "-5", str(2**40)])
+@pytest.mark.parametrize("value", ["9" * 400, "-5", "7", str(2**40)])
 def test_a_number_that_redis_refuses_ends_no_worker(line: Line, field: str, value: str) -> None:
     """RQ hands it on, to be set aside and to be run its own way alike; the event behind it is persisted."""
     company_id, uuid = line.shop()
@@ -26,6 +26,7 @@ def test_a_number_that_redis_refuses_ends_no_worker(line: Line, field: str, valu
     assert line.rows([uuid]).orders.keys() == {good.event_id}
     failed = FailedJobRegistry(line.name, connection=line.redis).get_job_ids(cleanup=False)
     assert {*failed} == {f"plain-{line.name}", f"stock-{line.name}"}
+    assert {line.redis.ttl(f"rq:job:{job_id}") for job_id in failed} == {-1}  # they stay, whatever they say
     assert line.held() == len(line.queue) == 0
 
 

@@ -153,6 +153,8 @@ class Workers(Target):
         for failure in listed.values():
             for said in listing.row(failure):
                 one_line(said, "a list", values=False)
+        for job_id in listed:
+            assert int(self._bench.redis.ttl(b"rq:job:" + job_id)) == -1, "what is set aside goes by itself"
         outcomes = ["set aside" if job_id in listed else self._other(job) for job_id, job in jobs.items()]
         self._failures.replay(self._failures.ids())
         self._failures.discard(list(self._failures.all()), "fuzz")
