@@ -40,9 +40,9 @@ class GuardedWorker(SimpleWorker):
             raise
 
     def handle_job_failure(self, job: Job, *arguments: Any, **options: Any) -> None:
-        """RQ's; what fails stays until a person has decided, whatever the job says."""
-        job.failure_ttl = -1
-        super().handle_job_failure(job, *arguments, **options)  # type: ignore[no-untyped-call] # RQ's
+        """RQ's; what fails stays until a person has decided, and where people look, whatever the job says."""
+        job.failure_ttl, job.origin = -1, self.queues[0].name
+        super().handle_job_failure(job, *arguments, **options)
 
     def register_birth(self) -> None:
         """RQ's; a full Redis must not keep those away who empty it."""

@@ -72,7 +72,6 @@ class Ledger:
     def _is_in_registry(self, job: Job, error: EventRefused) -> bool:
         """Let RQ put it there, which logs an exception and goes on; whether it stands there."""
         queue = self._worker.queues[0]
-        job.origin = queue.name  # whatever the hash says: that registry is where people look
         job.retries_left = 0  # what is refused is refused again
         self._worker.handle_job_failure(job, queue, exc_string=error.report)
         return self._claims.has_failed(job.id)
