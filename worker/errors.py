@@ -116,6 +116,12 @@ class UndecodableJob(EventRefused):
     cause = "the job's data is not the JSON of a call with one event that has an id and a time"
 
 
+class OversizedJob(EventRefused):
+    """The job's data is larger than any event: Botlive did not make it, discard it."""
+
+    cause = "the job's data has more bytes than the largest event, and was not unpacked beyond that"
+
+
 class HandlerFailed(EventRefused):
     """Our code failed at this event: report it, and replay the event after the mend."""
 

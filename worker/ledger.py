@@ -6,11 +6,10 @@ import redis
 import structlog
 from rq import SimpleWorker
 from rq.exceptions import NoSuchJobError
-from rq.job import Job
-from rq.serializers import JSONSerializer
+from rq.job import validate_job_id
 
 from worker.claims import Claims
-from worker.errors import EventRefused
+from worker.errors import EventRefused, OversizedJob
 from worker.event_job import EventJob
 
 _LONGEST = 2**31  # seconds that a job may name; -1 stands for no end
@@ -30,8 +29,12 @@ class Ledger:
 
     def fail(self, job_id: str, error: EventRefused) -> None:
         """This one stands in RQ's failed registry now, with its reason."""
+        self._claims.make_way(job_id)
         try:
-            self._fail(self.job(job_id), error)
+            if isinstance(error, OversizedJob):
+                self._claims.set_aside(job_id, error.report)
+            else:
+                self._fail(job_id, error)
         except NoSuchJobError:  # a person discarded it meanwhile
             self.finish([job_id])
             return
@@ -43,45 +46,33 @@ class Ledger:
         """These wait again, as if they had never been taken."""
         self._claims.give_back(job_ids)
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str) -> EventJob:
         """The job as RQ reads it; what RQ cannot read of it is gone then.
 
         Raises:
             NoSuchJobError: it has no hash.
             ValueError: its id is none that RQ admits.
         """
-        if ":" in job_id:
-            raise ValueError("RQ would take what stands before the colon for the id")
-        try:
-            return self._fetch(job_id)
-        except redis.RedisError:
-            raise
-        except Exception:  # noqa: BLE001 # RQ raises anything, an AssertionError too, at what it cannot read
-            if not self._claims.is_there(job_id):
-                raise NoSuchJobError from None
+        validate_job_id(job_id)
+        job = self._fetch(job_id)
+        if job.is_damaged or not _is_bounded(job):
             self._claims.repair(job_id)
-            return self._fetch(job_id)
-
-    def _fail(self, job: Job, error: EventRefused) -> None:
-        if self._is_in_registry(job, error):
-            return
-        self._claims.repair(job.id)  # what its hash holds may be why
-        if not self._is_in_registry(self._fetch(job.id), error):
-            raise redis.RedisError("the failed registry did not take a job: it stays in hand")
-
-    def _is_in_registry(self, job: Job, error: EventRefused) -> bool:
-        """Let RQ put it there, which logs an exception and goes on; whether it stands there."""
-        queue = self._worker.queues[0]
-        job.retries_left = 0  # what is refused is refused again
-        self._worker.handle_job_failure(job, queue, exc_string=error.report)
-        return self._claims.has_failed(job.id)
-
-    def _fetch(self, job_id: str) -> Job:
-        job = EventJob.fetch(job_id, connection=self._worker.connection, serializer=JSONSerializer)
-        if not all(-1 <= (seconds or 0) <= _LONGEST for seconds in _seconds(job)):
-            raise ValueError("RQ would hand a number to Redis that it refuses")
+            job = self._fetch(job_id)
         return job
 
+    def _fail(self, job_id: str, error: EventRefused) -> None:
+        job, queue = self.job(job_id), self._worker.queues[0]
+        job.retries_left = 0  # what is refused is refused again
+        self._worker.handle_job_failure(job, queue, exc_string=error.report)
+        if not self._claims.has_failed(job.id):  # RQ logs that, and goes on
+            raise redis.RedisError("the failed registry did not take a job: it stays in hand")
 
-def _seconds(job: Job) -> tuple[float | None, ...]:
-    return job.timeout, job.ttl, job.result_ttl, job.failure_ttl
+    def _fetch(self, job_id: str) -> EventJob:
+        connection = self._worker.connection
+        return EventJob.fetch(job_id, connection)
+
+
+def _is_bounded(job: EventJob) -> bool:
+    """Whether Redis takes the numbers that RQ would hand on to it."""
+    numbers: tuple[float | None, ...] = (job.timeout, job.ttl, job.result_ttl, job.failure_ttl)
+    return all(-1 <= (seconds or 0) <= _LONGEST for seconds in numbers)

@@ -16,6 +16,7 @@ import rq_dashboard.web  # type: ignore[import-untyped]  # noqa: E402
 from rq_dashboard.app import create_app  # type: ignore[import-untyped]  # noqa: E402
 
 from events.address import client  # noqa: E402
+from worker.shown import install  # noqa: E402
 from worker.terminal import redis_at  # noqa: E402
 
 _DEFAULT = "redis://127.0.0.1:6379/0"
@@ -29,6 +30,7 @@ def _connect(url: str, *, client_options: dict[str, Any], **_: object) -> tuple[
 
 
 rq_dashboard.web.from_url = _connect
+install(rq_dashboard.web)
 
 
 def dashboard(

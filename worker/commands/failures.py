@@ -10,6 +10,7 @@ import structlog
 import typer
 
 from worker import listing
+from worker.control import telling_misfits
 from worker.correction import Change
 from worker.failure import Failure
 from worker.failures import Failures
@@ -181,7 +182,7 @@ def _registry(*, logging: bool = False) -> Iterator[Failures]:
     settings = QueueSettings.from_env()
     if logging:
         configure(settings.log_dir)
-    with redis_at(settings.redis_url) as connection:
+    with redis_at(settings.redis_url) as connection, telling_misfits(connection, settings.queue):
         yield Failures(connection, settings.queue)
 
 

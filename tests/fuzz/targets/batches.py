@@ -16,7 +16,7 @@ from worker import logs
 from worker.apart import Group, Kind
 from worker.batches import Batches
 from worker.breaker import Breaker
-from worker.claims import Batch, Claim, uncompressed
+from worker.claims import Batch, Claim
 from worker.errors import EventRefused, WaitsApart
 from worker.gateway import Gateway
 from worker.persister import Persister
@@ -91,9 +91,7 @@ class Judged(Target):
             batches = Batches(Persister(self._gateway, apart=True), books, books, breaker, patience=30)
             for turn, self._now in enumerate(case.answers):
                 books.places.clear()
-                claims = [
-                    Claim(f"{turn}-{number}", uncompressed(data)) for number, data in enumerate(case.jobs)
-                ]
+                claims = [Claim(f"{turn}-{number}", data) for number, data in enumerate(case.jobs)]
                 batches.send(Batch(claims))
                 while batches:
                     batches.conclude()

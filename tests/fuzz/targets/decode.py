@@ -13,12 +13,12 @@ from tests.fuzz.dice import Dice
 from tests.fuzz.target import Target, no_canary, one_line
 from worker import listing
 from worker.apart import _read as read_group
-from worker.claims import uncompressed
 from worker.correction import Change, correct
 from worker.decode import read
-from worker.errors import EditRefused, EventRefused
+from worker.errors import EditRefused, EventRefused, OversizedJob
 from worker.failure import read as read_failure
 from worker.persister import Delivery
+from worker.unpacking import unpack
 
 _TRACES = (
     'Traceback (most recent call last):\n  File "x.py", line 1, in f\npsycopg.errors.X: {value} is bad\n',
@@ -106,7 +106,7 @@ class Decode(Target):
 
     def check(self, case: Job) -> Iterable[str]:
         """Read it, show it, and correct it."""
-        event = self._read(uncompressed(case.data))
+        event = self._read(case.data)
         detail = read_failure("an id", case.kind, case.fields, case.results)
         for said in listing.row(detail.failure):
             one_line(said, "a list", values=False)
@@ -123,7 +123,7 @@ class Decode(Target):
 
     def _read(self, data: bytes) -> AnyEvent | None:
         try:
-            event = read(data)
+            event = read(unpack(data))
             Delivery.of("an id", event)
         except EventRefused as error:
             _readable(error.report)
@@ -133,8 +133,8 @@ class Decode(Target):
     def _edit(self, case: Job) -> str:
         try:
             changes = [Change.of(text) for text in case.changes]
-            edited = correct(uncompressed(case.data), changes)
-        except EditRefused as error:
+            edited = correct(unpack(case.data), changes)
+        except (EditRefused, OversizedJob) as error:
             one_line(str(error), "a refused edit")
             return "not edited"
         for change in changes:
