@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-all test-lowest bench chaos probes lint lock clean
+.PHONY: help setup demo test test-all test-lowest bench chaos fuzz probes lint lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ chaos: setup ## Kills, restarts and a faulty path under load (SEED=1 EVENTS=1000
 
 probes: setup ## Attack every table and function by HTTP, with real tokens (SEED=1 PROBES=10000; aimed as the contract suite is)
 	@$(BIN)/python -m tests.probes
+
+fuzz: setup ## Spoilt input of every kind (SEED=1 CASES=1000000; CASE=number makes one again; a quarter of an hour)
+	@$(BIN)/python -m tests.fuzz
 
 lint: setup ## Style and types
 	$(BIN)/ruff check .

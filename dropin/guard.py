@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from dropin.journal import logger, tell
 from dropin.sender import Fields, send
 from events import Event
+from events.parsing import shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,9 +32,9 @@ def guarded(
             try:
                 expected.bind(*args, **kwargs)
             except TypeError as error:
-                logger.error(
-                    "%s is called wrongly: %s", function.__name__, error
-                )  # it names, and quotes no value
+                # It names arguments and quotes no value; but a name may be a piece of data too.
+                words = error if "?" not in shown(kwargs) else "an argument's name is none"
+                logger.error("%s is called wrongly: %s", function.__name__, words)
                 if contract:
                     await send(contract, _given(expected, args, kwargs))
                 return otherwise()
@@ -49,10 +50,14 @@ def guarded(
 
 
 def _given(expected: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fields:
-    """All that the caller gave, under the names that it has, and the defaults of the rest."""
+    """All that the caller gave, under the names that it has, and the defaults of the rest.
+
+    ``arguments`` is no field of a contract: what was left out may be one that need not be there, and the
+    caller has been told that the event is refused.
+    """
     parameters = expected.parameters.values()
     defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
     names = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
     positional = dict(zip(names, args, strict=False))
     surplus = [*args[len(names) :], *(value for name, value in kwargs.items() if name in positional)]
-    return {**defaults, **kwargs, **positional, **({"arguments": surplus} if surplus else {})}
+    return {**defaults, **kwargs, **positional, "arguments": surplus}

@@ -13,6 +13,7 @@ from dropin.journal import logger, tell
 from events import Event, EventPublisher, Publisher, PublishError
 from events.clock import new_id
 from events.identity import id_of_payload
+from events.parsing import shown
 
 Fields = Mapping[str, Any]
 Key = str | int | UUID
@@ -94,7 +95,7 @@ def _problem(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return type(error).__name__
     details = error.errors(include_url=False, include_context=False, include_input=False)
-    return ", ".join(sorted({str(detail["loc"][0]) for detail in details if detail["loc"]}))
+    return ", ".join(sorted({shown(detail["loc"][:1]) for detail in details if detail["loc"]}))
 
 
 async def _published(event: Event | Misfit) -> bool:

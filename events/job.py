@@ -33,6 +33,8 @@ TYPES = get_args(EventType)
 _DEEPEST = 20  # levels of an unchecked payload that are written
 _MOST = 20_000  # values of one that are
 _WIDEST = 1024  # bits of a whole number: more fit no double, and far more no JSON reader
+_AS_TEXT = ("event_id", "occurred_at", "conversation_id")  # whose values have a text of their own in JSON
+_GIVEN = "given"  # no field of a contract: an identity that the payload names otherwise is refused
 _TOO_MUCH = "left out: the payload is too deep or too large"
 
 
@@ -93,7 +95,13 @@ class Call:
         made = id_of_payload(event_type, plain)
         event_id = event_id or made or clock.new_id()
         identity = {"event_id": str(event_id), "type": event_type, "version": 1}
-        argument = {"occurred_at": str(clock.now()), **plain, **identity}
+        strays = {name: plain[name] for name in identity if plain.get(name, identity[name]) != identity[name]}
+        argument = {
+            "occurred_at": str(clock.now()),
+            **plain,
+            **identity,
+            **({_GIVEN: strays} if strays else {}),
+        }
         description = event_type if event_type in TYPES else "event"
         content = _sha256(json.dumps({**argument, "occurred_at": None})) if event_id == made else None
         return cls._of(event_id, json.dumps(argument), description, content)
@@ -145,10 +153,14 @@ class _Plain:
             case BaseModel():
                 return self.of(value.model_dump(), depth)
             case Mapping():
-                return {_key(key): self.of(element, depth) for key, element in value.items()}
+                return {_key(key): self._under(key, element, depth) for key, element in value.items()}
             case list() | tuple() | set() | frozenset():
                 return [self.of(element, depth) for element in value]
         return _scalar(value)
+
+    def _under(self, key: Any, value: Any, depth: int) -> Any:
+        is_text = depth == 1 and key in _AS_TEXT and isinstance(value, UUID | datetime)
+        return str(value) if is_text else self.of(value, depth)
 
 
 def _scalar(value: Any) -> Any:
@@ -160,8 +172,6 @@ def _scalar(value: Any) -> Any:
         case float() | Decimal() if math.isfinite(double := float(value)):
             return int(double) if double.is_integer() else double
         case str() if len(value) <= LONGEST_TEXT and _is_unicode(value):
-            return str(value)
-        case UUID() | datetime():
             return str(value)
     # The digits of a huge number would be more than Python writes.
     return _not_json(hex(value) if isinstance(value, int) else ascii(value))

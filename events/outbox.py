@@ -1,18 +1,20 @@
 """Where events wait that Redis did not confirm: one SQLite file, safe for several processes."""
 
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from events.coalescer import Group
 from events.errors import OutboxFailed, OutboxFull, PublishError
 from events.forks import Undivided
-from events.job import Call
+from events.job import TYPES, Call
 
 LIMIT = 100_000
 """Events that the file may hold; some 100 MB of plain ones, 500 MB at most."""
@@ -26,6 +28,7 @@ create table if not exists waiting (
   digest text not null, description text not null
 )
 """  # a number is never used again: another process may be about to remove the one that had it
+_UUID, _DIGEST = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), re.compile("[0-9a-f]{16}")
 _at_work = Undivided()  # SQLite's own state does not outlive a fork
 
 
@@ -57,15 +60,19 @@ class Outbox:
     def oldest(self, most: int) -> list[tuple[int, Call]]:
         """The first of them, each with its number.
 
+        A row that no outbox wrote is among them: what it holds goes to the queue as it is, and a worker
+        refuses it in sight of people. So it neither holds up the others nor is lost.
+
         Raises:
             OutboxFailed: the file cannot be read.
         """
         with self._open() as file:
+            file.text_factory = _text
             rows = file.execute(
                 "select number, event_id, data, digest, description from waiting order by number limit ?",
                 [most],
             ).fetchall()
-            return [(number, Call(UUID(event_id), *fields)) for number, event_id, *fields in rows]
+            return [(number, _call(*map(_text, fields))) for number, *fields in rows]
 
     def remove(self, numbers: Sequence[int]) -> None:
         """They are on the queue.
@@ -112,6 +119,21 @@ class Outbox:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self.path.touch(mode=0o600)  # it holds customers' numbers
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _call(event_id: str, data: str, digest: str, description: str) -> Call:
+    """The row's call; one that cannot be ours gets an id of its own, the same at each delivery."""
+    content = sha256(f"{event_id}\n{data}".encode()).hexdigest()
+    return Call(
+        UUID(event_id) if _UUID.fullmatch(event_id) else UUID(content[:32]),
+        data,
+        digest if _DIGEST.fullmatch(digest) else content[:16],
+        description if description in TYPES else "event",
+    )
 
 
 def _begin(file: sqlite3.Connection) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -87,10 +87,12 @@ def _told(detail: ErrorDetails) -> tuple[str, str]:
     if detail["type"] in _OWN:
         return _OWN[detail["type"]]
     problem = _PLAIN.get(detail["type"]) or detail["msg"].replace("Input should", "should")
-    return _path(detail["loc"][1:]), problem[:1].lower() + problem[1:]
+    return shown(detail["loc"][1:]), problem[:1].lower() + problem[1:]
 
 
-def _path(location: tuple[int | str, ...]) -> str:
-    # The name of an unknown field is the sender's text: it is repeated only where it looks like one.
-    shown = (str(part) if isinstance(part, int) or _OURS.fullmatch(part) else "?" for part in location)
-    return ".".join(shown)
+def shown(location: Iterable[int | str]) -> str:
+    """A field's place, as errors and logs name it.
+
+    The name of an unknown field is the sender's text: it is repeated only where it looks like one.
+    """
+    return ".".join(str(part) if isinstance(part, int) or _OURS.fullmatch(part) else "?" for part in location)

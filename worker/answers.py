@@ -7,8 +7,11 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from worker.errors import UnclassifiedFault
+from worker.masking import mask_text
+from worker.reasons import plain
 
 _Form = TypeVar("_Form")
+_LONGEST = 1_000  # characters
 _OLD = "the database's answer is not of the form expected: run `botlive migrate`"
 _FOREIGN = (
     "what answers at SUPABASE_URL is not the database's API (it says that all is well, in another form): "
@@ -33,6 +36,11 @@ def misshapen(answer: Any) -> UnclassifiedFault:
     """The fault that an answer of another form is: ours of another release, or somebody else's page."""
     ours = isinstance(answer, Mapping | Sequence) and not isinstance(answer, str)
     return UnclassifiedFault(_OLD if ours else _FOREIGN)
+
+
+def words(text: str) -> str:
+    """The database's own words, fit to be shown: somebody else may have answered in its place."""
+    return plain(mask_text(text[: 2 * _LONGEST]))[:_LONGEST]
 
 
 @cache

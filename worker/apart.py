@@ -18,6 +18,8 @@ import redis
 import structlog
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
+from events.job import TYPES
+from worker.answers import words
 from worker.background import in_thread
 from worker.control import passing_over_misfits
 from worker.errors import TransientFault, WaitsApart, WorkerError
@@ -76,9 +78,11 @@ _kept, _label = TypeAdapter(_Kept), TypeAdapter(tuple[str, str])
 def _read(label: bytes, text: bytes) -> tuple[Kind, Group] | None:
     try:
         kept = _kept.validate_json(text)
-        return Kind(*_label.validate_json(label)), Group(kept.reason, kept.since, kept.plain)
+        kind = Kind(*_label.validate_json(label))
     except ValidationError:
         return None  # no worker wrote this
+    is_ours = kind.event_type in TYPES and kind.label.encode() == label
+    return (kind, Group(words(kept.reason), kept.since, kept.plain)) if is_ours else None
 
 
 class Admits(Protocol):

@@ -23,6 +23,9 @@ _NO_KEYS = {
     r"sb_publishable_": "is the publishable key, which may write nothing",
     r"sbp_": "is a person's access token and no project's key",
 }
+_ADDRESS = re.compile(
+    r"https?://(?:[^/\s?#@\\]*@)?(?:\[[0-9a-f:.]+\]|[\w.~%-]+)(?::\d*)?", re.ASCII | re.IGNORECASE
+)
 _SERVICE = re.compile(r"/(rest|auth|storage|functions|graphql|realtime)/v1/*$")
 
 
@@ -82,7 +85,7 @@ def web_address(text: str) -> str:
         raise ValueError(f"is a page of Supabase's own: set the address of the project's API, {_API}")
     if re.fullmatch(r"db\..*\.supabase\.co", host):
         raise ValueError(f"is the project's database: set the address of its API, {_API}")
-    if not host or not url.isascii() or not re.fullmatch(r"https?://[^/\s?#]+", url):
+    if not host or not url.isascii() or not _ADDRESS.fullmatch(url):
         raise ValueError(f"must be http:// or https:// and a host, without a path, as {_API}")
     return url
 

@@ -121,7 +121,7 @@ class Failures:
             pipeline.type(b"rq:job:" + raw)
             pipeline.hmget(b"rq:job:" + raw, *(("-", *FIELDS[1:]) if is_large else FIELDS))
             pipeline.xrevrange(b"rq:results:" + raw, count=_RESULTS)
-        replies = [_readable(reply) for reply in pipeline.execute(raise_on_error=False)]
+        replies = [readable(reply) for reply in pipeline.execute(raise_on_error=False)]
         return (replies[index : index + 4] for index in range(0, len(replies), 4))
 
 
@@ -134,7 +134,7 @@ def _note(failure: Failure, why: str) -> list[str]:
     return [text for name, value in told.items() for text in (name, plain(value or ""))]
 
 
-def _readable(reply: Any) -> Any:
+def readable(reply: Any) -> Any:
     """None for a key that holds something else than it should: that is damage, and to be shown."""
     if isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE"):
         return None

@@ -15,7 +15,7 @@ from supabase import Client, ClientOptions
 from typing_extensions import TypedDict
 
 from events import AnyEvent
-from worker.answers import misshapen, shaped
+from worker.answers import misshapen, shaped, words
 from worker.elements import Element, element
 from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnknownCompany, WaitsApart
 from worker.faults import Failure, classify
@@ -124,7 +124,7 @@ class Gateway:
         reasons = shaped(answer, list[str | None])
         if len(reasons) > len(asked):
             raise misshapen(answer)
-        return reasons
+        return [reason and words(reason) for reason in reasons]
 
     def probe(self) -> None:
         """Find out whether events would go through, by a call that carries none.
@@ -146,7 +146,7 @@ class Gateway:
             return self._client.rpc(function, cast("dict[str, str]", arguments)).execute().data
         except APIError as error:
             if error.code in OURS:
-                raise OURS[error.code](error.message) from None
+                raise OURS[error.code](words(error.message or "")) from None
             failure = self._replies.failure(error.code, error.message)
         except httpx.RequestError as error:
             failure = Failure(None, None, "", None, transport=True, trouble=cause(error))
@@ -193,6 +193,5 @@ def _outcomes(answer: Any, expected: int) -> list[Outcome]:
 
 
 def _outcome(said: Said) -> Outcome:
-    return Outcome(
-        said["outcome"], said.get("reason", ""), said.get("session_written", False), said.get("plain", {})
-    )
+    reason = words(said.get("reason", ""))
+    return Outcome(said["outcome"], reason, said.get("session_written", False), said.get("plain", {}))

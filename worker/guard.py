@@ -8,6 +8,7 @@ import redis
 import structlog
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
+from rq.job import Job
 
 from worker.control import is_misfit
 from worker.release import release
@@ -40,6 +41,11 @@ class GuardedWorker(SimpleWorker):
         except StopRequested:
             self._is_done = True
             raise
+
+    def handle_job_failure(self, job: Job, *arguments: Any, **options: Any) -> None:
+        """RQ's; what fails stays until a person has decided, and where people look, whatever the job says."""
+        job.failure_ttl, job.origin = -1, self.queues[0].name
+        super().handle_job_failure(job, *arguments, **options)
 
     def register_birth(self) -> None:
         """RQ's, with our release; neither a full Redis nor a key of another type keeps it away."""

@@ -12,6 +12,8 @@ from worker.claims import Claims
 from worker.errors import EventRefused, OversizedJob
 from worker.event_job import EventJob
 
+_LONGEST = 2**31  # seconds that a job may name; -1 stands for no end
+
 
 class Ledger:
     """Keeps RQ's books of one worker's jobs (``worker.batches.Books``)."""
@@ -53,14 +55,13 @@ class Ledger:
         """
         validate_job_id(job_id)
         job = self._fetch(job_id)
-        if job.is_damaged:
+        if job.is_damaged or not _is_bounded(job):
             self._claims.repair(job_id)
             job = self._fetch(job_id)
         return job
 
     def _fail(self, job_id: str, error: EventRefused) -> None:
         job, queue = self.job(job_id), self._worker.queues[0]
-        job.origin = queue.name  # whatever the hash says: that registry is where people look
         job.retries_left = 0  # what is refused is refused again
         self._worker.handle_job_failure(job, queue, exc_string=error.report)
         if not self._claims.has_failed(job.id):  # RQ logs that, and goes on
@@ -69,3 +70,9 @@ class Ledger:
     def _fetch(self, job_id: str) -> EventJob:
         connection = self._worker.connection
         return EventJob.fetch(job_id, connection)
+
+
+def _is_bounded(job: EventJob) -> bool:
+    """Whether Redis takes the numbers that RQ would hand on to it."""
+    numbers: tuple[float | None, ...] = (job.timeout, job.ttl, job.result_ttl, job.failure_ttl)
+    return all(-1 <= (seconds or 0) <= _LONGEST for seconds in numbers)

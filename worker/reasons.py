@@ -35,6 +35,8 @@ class Reason(NamedTuple):
         """
         line = _telling(trace.splitlines())
         named = _NAMED.fullmatch(line) or _DUE_TO.search(line)
+        if named and mask_text(named["error"]) != named["error"]:
+            named = None  # a key or a number that stands alone
         error = named["error"] if named else None
         words = (named.groupdict().get("words", line) or "") if named else line
         if error is None or not hasattr(errors, error):

@@ -79,9 +79,9 @@ def show(
         for name, value in listing.facts(detail):
             print(f"{name}: {value}")
     for note in notes:
-        print(f"edited: {note.at} {', '.join(map(plain, note.fields))}")
+        print(f"edited: {plain(note.at)} {', '.join(map(plain, note.fields))}")
     for note in notes if with_payload else ():
-        print(f"before the edit of {note.at}: {plain(note.before)}")
+        print(f"before the edit of {plain(note.at)}: {plain(note.before)}")
     for detail in found if with_payload else ():
         print(listing.pretty(detail.call))
     _refuse([] if found else [job_id])

@@ -14,6 +14,7 @@ from events.job import Call, Keys
 from worker import ndjson
 from worker.answers import shaped
 from worker.failure import reason
+from worker.failures import readable
 from worker.gateway import Gateway
 from worker.settings import Settings
 from worker.terminal import redis_at
@@ -149,18 +150,20 @@ class Desk:
         for job_id in ids:
             pipeline.hmget(f"rq:job:{job_id}", "digest", "status")
             pipeline.zscore(self._keys.failed, job_id)
-        replies = pipeline.execute()
+        replies = [*map(readable, pipeline.execute(raise_on_error=False))]
         return [
             Job(job_id, digest, status, failed=score is not None)
-            for job_id, (digest, status), score in zip(ids, replies[::2], replies[1::2], strict=True)
+            for job_id, (digest, status), score in zip(
+                ids, (fields or (None, None) for fields in replies[::2]), replies[1::2], strict=True
+            )
         ]
 
     def _reasons(self, ids: list[str]) -> dict[str, str]:
         pipeline = self._redis.pipeline(transaction=False)
         for job_id in ids:
             pipeline.xrevrange(_RESULTS.format(job_id), count=1)
-        replies = pipeline.execute()
-        return {job_id: str(reason(results)) for job_id, results in zip(ids, replies, strict=True)}
+        replies = [*map(readable, pipeline.execute(raise_on_error=False))]
+        return {job_id: str(reason(results or [])) for job_id, results in zip(ids, replies, strict=True)}
 
 
 def _found(jobs: list[Job], reasons: dict[str, str]) -> Found:

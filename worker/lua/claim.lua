@@ -99,7 +99,8 @@ local function put_off()
       local last = math.min(first + 999, #shop.put_off)
       redis.call('RPUSH', overflow(name), unpack(shop.put_off, first, last))
     end
-    if #shop.put_off > 0 and not shop.has_more then
+    -- Its overflow queue may be there without its turn, after somebody's DEL.
+    if #shop.put_off > 0 and not (shop.has_more and redis.call('LPOS', turn, name)) then
       redis.call('SADD', queues, overflow(name))
       redis.call('RPUSH', turn, name)
     end

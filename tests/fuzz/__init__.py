@@ -1,0 +1,1 @@
+"""Whatever may come in from outside, spoilt in every way: a harness of its own, run by ``make fuzz``."""

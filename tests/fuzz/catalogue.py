@@ -1,0 +1,25 @@
+"""All targets."""
+
+from collections.abc import Sequence
+
+from tests.fuzz.target import Target
+from tests.fuzz.targets.answers import Answers
+from tests.fuzz.targets.arguments import Arguments
+from tests.fuzz.targets.batches import Judged
+from tests.fuzz.targets.bodies import Bodies
+from tests.fuzz.targets.calls import Calls
+from tests.fuzz.targets.control import Control
+from tests.fuzz.targets.decode import Decode
+from tests.fuzz.targets.environments import Environments
+from tests.fuzz.targets.lines import Lines
+from tests.fuzz.targets.outboxes import Outboxes
+from tests.fuzz.targets.reconciling import Reconciling
+from tests.fuzz.targets.workers import Workers
+
+
+def targets() -> Sequence[Target]:
+    """One of each; a new one goes behind the others, so that the numbers of these stay theirs."""
+    return (
+        *(Lines(), Decode(), Answers(), Outboxes(), Environments(), Calls(), Bodies(), Reconciling()),
+        *(Arguments(), Workers(), Control(), Judged()),
+    )

@@ -1,0 +1,143 @@
+"""A run of many cases, each made by the run's seed and its own number alone."""
+
+import resource
+import time
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tests.fuzz.dice import Dice
+from tests.fuzz.target import Target
+
+WHEEL = 1_000
+"""After so many numbers the targets come again in the same order."""
+SLOWEST = 5.0
+"""Seconds of the processor that one case may take."""
+LARGEST = 1_000_000
+"""Kilobytes of memory that the process may ever have."""
+_LONGEST = 4_000  # characters of a case that are shown
+_ENOUGH = 20  # faults of one target after which it is asked no more
+
+
+class Fault(NamedTuple):
+    """Where the product failed."""
+
+    numbers: Sequence[int]
+    """Of the case; of several, where only together they bring it about."""
+    target: str
+    words: str
+    case: str
+
+
+@dataclass
+class Outcome:
+    """What became of a run."""
+
+    cases: Counter[str] = field(default_factory=Counter)
+    """By target."""
+    seen: dict[str, Counter[str]] = field(default_factory=dict)
+    """What became of them, by target."""
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """By target."""
+    faults: list[Fault] = field(default_factory=list)
+    memory: int = 0
+    """Kilobytes, at most."""
+
+    @property
+    def unseen(self) -> dict[str, list[str]]:
+        """What never came about, by target."""
+        return {
+            name: words
+            for name, seen in self.seen.items()
+            if (words := [word for word, times in seen.items() if not times])
+        }
+
+
+class Run:
+    """Goes through numbers, and gives each to the target whose turn it is."""
+
+    def __init__(self, seed: int, targets: Sequence[Target]) -> None:
+        self._seed = seed
+        self._wheel = wheel(targets)
+        self._waiting: dict[Target, list[tuple[int, Any]]] = {target: [] for target in targets}
+        self._opened: set[Target] = set()
+        self.outcome = Outcome(seen={each.name: Counter(dict.fromkeys(each.outcomes, 0)) for each in targets})
+
+    def go(self, numbers: Iterable[int], only: str | None = None) -> Outcome:
+        """The cases of these numbers; with ``only``, those of that target."""
+        with ExitStack() as self._stack:
+            for number in numbers:
+                target = self._wheel[number % WHEEL]
+                if only in {None, target.name} and self._faults_of(target) < _ENOUGH:
+                    self._take(number, target)
+            for target in self._waiting:
+                self._check(target)
+        self.outcome.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return self.outcome
+
+    def case(self, number: int) -> Any:
+        """The case of that number."""
+        target = self._wheel[number % WHEEL]
+        return target.make(Dice(f"{self._seed}/{number}/{target.name}"))
+
+    def _take(self, number: int, target: Target) -> None:
+        if target not in self._opened:
+            self._opened.add(target)
+            target.open(self._stack)
+        self._waiting[target].append((number, self.case(number)))
+        if len(self._waiting[target]) >= target.group:
+            self._check(target)
+
+    def _check(self, target: Target) -> None:
+        waiting, self._waiting[target] = self._waiting[target], []
+        words = self._checked(target, waiting)
+        if not words:
+            return
+        alone = [[one] for one in waiting if self._checked(target, [one])] or [waiting]
+        for cases in alone:
+            told = self._checked(target, cases) or words
+            numbers = [number for number, _ in cases]
+            self.outcome.faults.append(Fault(numbers, target.name, told, _shown([case for _, case in cases])))
+
+    def _checked(self, target: Target, waiting: Sequence[tuple[int, Any]]) -> str:
+        """What is wrong, or nothing."""
+        if not waiting:
+            return ""
+        begun, busy = time.monotonic(), time.process_time()
+        try:
+            with ExitStack() as stack:
+                target.enter(stack)
+                self.outcome.seen[target.name].update(target.check_all([case for _, case in waiting]))
+        except Exception as error:  # noqa: BLE001 # whatever comes out of the product is what is looked for
+            return f"{type(error).__name__}: {error} ({_place(error)})"
+        finally:
+            self.outcome.cases[target.name] += len(waiting)
+            self.outcome.seconds[target.name] += time.monotonic() - begun
+        took = time.process_time() - busy
+        return f"it takes {took:.1f} s" if took > SLOWEST * len(waiting) else ""
+
+    def _faults_of(self, target: Target) -> int:
+        return sum(fault.target == target.name for fault in self.outcome.faults)
+
+
+def wheel(targets: Sequence[Target]) -> list[Target]:
+    """Whose turn each number is: by their shares, mixed."""
+    turns = [target for target in targets for _ in range(target.share)]
+    Dice("the wheel").shuffle(turns)
+    return turns * (WHEEL // len(turns))
+
+
+def _shown(cases: Sequence[Any]) -> str:
+    """Enough of them to know them by; a value of a case's may have no text at all."""
+    try:
+        return repr(cases[0] if len(cases) == 1 else cases)[:_LONGEST]
+    except Exception as error:  # noqa: BLE001 # its own methods may raise anything
+        return f"a {type(cases[0]).__name__} that cannot be shown ({type(error).__name__})"
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)

@@ -1,0 +1,116 @@
+"""What PostgREST, gateways, proxies and other sites answer to the worker and to the dashboard."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import httpcore
+import httpx
+
+from dashboard.reader import Reader
+from events import AnyEvent
+from tests.fuzz.canaries import PHONE, SECRET, VALUE
+from tests.fuzz.dice import Dice
+from tests.fuzz.hearing import hearing
+from tests.fuzz.loop import Loop
+from tests.fuzz.replies import GOOD, Answer, answer
+from tests.fuzz.target import Target, no_canary, one_line
+from worker.elements import element
+from worker.errors import WorkerError
+from worker.gateway import Gateway
+from worker.settings import Settings
+
+
+class _Wire(httpcore.NetworkBackend):
+    """Connections that say what they are given."""
+
+    data = b""
+
+    def connect_tcp(self, *_: Any, **__: Any) -> httpcore.NetworkStream:
+        """One that says it at once."""
+        return httpcore.MockStream([self.data])
+
+
+class Answers(Target):
+    """An answer of the form that was asked for, or a WorkerError of one line that quotes nothing."""
+
+    name, share = "answers", 80
+    outcomes = frozenset({*GOOD, *(f"{asked} fails" for asked in GOOD)})
+
+    def open(self, stack: ExitStack) -> None:
+        """With one gateway and one reader, as in a process."""
+        settings = Settings(supabase_url="http://supabase", supabase_key=f"{SECRET}-key")  # type: ignore[arg-type] # as read
+        self._gateway = Gateway.connect(settings, transport=httpx.MockTransport(self._answer))
+        self._wire = _Wire()
+        on_wire = httpx.HTTPTransport()
+        on_wire._pool = httpcore.ConnectionPool(network_backend=self._wire, max_keepalive_connections=0)
+        self._on_wire = Gateway.connect(settings, transport=on_wire)
+        self._loop = stack.enter_context(Loop())
+        self._reader = Reader("http://supabase", f"{SECRET}-key", transport=httpx.MockTransport(self._answer))
+        stack.callback(self._loop.run, self._reader.aclose)
+        stack.callback(self._gateway.close)
+        stack.callback(self._on_wire.close)
+
+    def make(self, dice: Dice) -> Answer:
+        """An answer."""
+        return answer(dice, dice.choice((*GOOD, "persist", "persist")), dice.choice((0, 1, 2, 3)))
+
+    def check(self, case: Answer) -> Iterable[str]:
+        """Ask for it."""
+        self._now = case
+        with hearing() as heard:
+            try:
+                self._ask(case)
+            except WorkerError as error:
+                one_line(
+                    str(error),
+                    "a fault",
+                    values=case.asked in {"activities", "orders", "session"} or "BL00" not in str(case.body),
+                )
+                outcome = f"{case.asked} fails"
+            else:
+                outcome = case.asked
+        no_canary(heard.all, "the log")
+        return [outcome]
+
+    def _ask(self, case: Answer) -> None:
+        gateway = self._on_wire if case.wire is not None else self._gateway
+        self._wire.data = case.wire or b""
+        match case.asked:
+            case "persist":
+                self._persist(gateway, case.events)
+            case "admits":
+                reasons = gateway.admits([{}] * len(case.events))
+                assert len(reasons) <= len(case.events)
+                for reason in filter(None, reasons):
+                    one_line(reason, "a reason", values=False)
+            case "probe":
+                gateway.probe()
+            case "activities":
+                self._shown(self._loop.run(self._reader.get_realtime_activity, "shop"))
+            case "orders":
+                self._shown(self._loop.run(self._reader.get_active_orders, "shop"))
+            case "session":
+                session = self._loop.run(self._reader.get_active_session, "shop")
+                assert session is None or isinstance(session, dict)
+
+    def _persist(self, gateway: Gateway, events: Sequence[AnyEvent]) -> None:
+        outcomes = gateway.persist_elements([element(event) for event in events])
+        assert len(outcomes) == len(events), "not every event has an outcome"
+        for event, outcome in zip(events, outcomes, strict=True):
+            if error := outcome.error(event):
+                one_line(str(error) or "-", "a reason", values=False)
+
+    def _shown(self, shapes: Sequence[Any]) -> None:
+        for shape in shapes:
+            for name, value in shape.items():
+                assert isinstance(value, int if name == "completion_rate" else str), (
+                    f"{name} has another type"
+                )
+                str(value).encode("utf-8", "surrogatepass")
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        case = self._now
+        if case.error:
+            raise case.error(f"{VALUE} {PHONE} {SECRET}")
+        return httpx.Response(case.status, headers=case.headers, stream=httpx.ByteStream(case.body))

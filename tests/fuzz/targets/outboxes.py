@@ -1,0 +1,172 @@
+"""An outbox's file: torn, foreign, or with rows that no publisher wrote."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from events import PublishError, parse_event
+from events.courier import Courier
+from events.errors import OutboxFailed, OutboxFull
+from events.job import Call
+from events.outbox import Outbox
+from events.queue import Queue
+from tests.fuzz import documents, samples
+from tests.fuzz.dice import Dice
+from tests.fuzz.hearing import hearing
+from tests.fuzz.target import Target, no_canary
+from worker.decode import read
+from worker.errors import EventRefused
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 # the disk's pauses are no part of what is tried
+_OTHER_TABLES = (
+    "create table waiting (number integer primary key, event_id blob)",
+    "create table waiting (a, b, c)",
+    "create view waiting as select 1 as number, 2 as event_id, 3 as data, 4 as digest, 5 as description",
+    "create table waiting (number text, event_id, data, digest, description)",
+)
+
+
+class Spoilt(NamedTuple):
+    """What is done to a file with so many events."""
+
+    calls: Sequence[Call]
+    rows: Sequence[tuple[Any, ...]]
+    """That no publisher wrote."""
+    tear: Callable[[bytes], bytes] | None
+    schema: str | None
+    late: Call
+
+
+class Taking(Queue):
+    """A queue that takes everything, as Redis would."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def put(self, calls: Sequence[Call]) -> None:
+        """Into memory, as redis-py would write it."""
+        for call in calls:
+            "".join((call.own_id, call.contested_id, call.data, call.digest, call.description)).encode()
+        self.calls += calls
+
+
+class Outboxes(Target):
+    """What can be read is delivered, foreign rows too, and what cannot is said by an OutboxFailed."""
+
+    name, share = "outboxes", 15
+    outcomes = frozenset({"delivered", "delivered as it is", "cannot be read", "kept", "not kept"})
+
+    def open(self, stack: ExitStack) -> None:
+        """In a folder of one's own."""
+        self._folder = Path(
+            stack.enter_context(TemporaryDirectory(dir=_MEMORY if _MEMORY.exists() else None))
+        )
+
+    def make(self, dice: Dice) -> Spoilt:
+        """A file."""
+        calls = [_call(dice) for _ in range(dice.randrange(4))]
+        rows = [tuple(_cell(dice) for _ in range(4)) for _ in range(dice.choice((0, 0, 1, 2)))]
+        seed = dice.random()
+        tear = (lambda data: _torn(Dice(seed), data)) if dice.chance(0.4) else None
+        return Spoilt(
+            calls, rows, tear, dice.choice(_OTHER_TABLES) if dice.chance(0.05) else None, _call(dice)
+        )
+
+    def check(self, case: Spoilt) -> Iterable[str]:
+        """Deliver what is in it, and keep one more."""
+        for old in self._folder.iterdir():
+            old.unlink()
+        path = self._folder / "outbox.db"
+        rows = _prepare(path, case)
+        outbox, queue = Outbox(path), Taking()
+        with hearing() as heard:
+            courier = Courier(outbox, queue)
+            outcomes = [*self._drain(courier, queue, case, rows), self._keep(outbox, case.late)]
+            courier.stop()
+        no_canary(heard.all, "the log")
+        return outcomes
+
+    def _drain(self, courier: Courier, queue: Taking, case: Spoilt, rows: int) -> Iterable[str]:
+        try:
+            courier.drain()
+        except PublishError as error:
+            return [_unread(error, case)]
+        if not case.tear and not case.schema:
+            assert {*case.calls} <= {*queue.calls}, "an event is lost"
+            assert len(queue.calls) == len(case.calls) + rows, "a row is lost, or delivered twice"
+            assert courier.waiting == 0
+        return [_judged(call) for call in queue.calls]
+
+    def _keep(self, outbox: Outbox, call: Call) -> str:
+        [refused] = outbox.add([[call]])
+        assert refused is None or isinstance(refused, OutboxFailed | OutboxFull)
+        return "not kept" if refused else "kept"
+
+
+def _unread(error: PublishError, case: Spoilt) -> str:
+    no_canary(str(error), "an error")
+    assert isinstance(error, OutboxFailed | OutboxFull)
+    assert case.tear or case.schema, "a file that is whole cannot be read"
+    return "cannot be read"
+
+
+def _judged(call: Call) -> str:
+    try:
+        read(call.data.encode())
+    except EventRefused as error:
+        no_canary(error.report, "a refusal")
+        return "delivered as it is"
+    return "delivered"
+
+
+def _prepare(path: Path, case: Spoilt) -> int:
+    """The file as the case wants it; how many foreign rows it took."""
+    taken = 0
+    if case.schema:
+        with closing(sqlite3.connect(path)) as file:
+            file.execute(case.schema)
+        return 0
+    Outbox(path).add([case.calls])
+    with closing(sqlite3.connect(path)) as file:
+        for row in case.rows:
+            try:
+                file.execute(
+                    "insert into waiting (event_id, data, digest, description) values (?, ?, ?, ?)", row
+                )
+                taken += 1
+            except (sqlite3.Error, UnicodeEncodeError, OverflowError):
+                continue  # the table takes no such row
+        file.commit()
+        file.execute("pragma wal_checkpoint(truncate)")
+    if case.tear:
+        path.write_bytes(case.tear(path.read_bytes()))
+    return taken
+
+
+def _call(dice: Dice) -> Call:
+    return Call.of(parse_event(documents.written(documents.Steady(0), samples.event(dice, "shop"))))
+
+
+def _cell(dice: Dice) -> Any:
+    return dice.choice(
+        (dice.text(), dice.value(), dice.text().encode("utf-8", "replace"), b"\xff\0", 5, None, 2.5, "a" * 36)
+    )
+
+
+def _torn(dice: Dice, data: bytes) -> bytes:
+    torn = bytearray(data)
+    match dice.randrange(5):
+        case 0:
+            return data[: dice.randrange(len(data) + 1)]
+        case 1:
+            page = dice.randrange(max(1, len(data) // 4096)) * 4096
+            torn[page : page + 4096] = bytes(4096)
+        case 2:
+            return documents.broken(dice, data)
+        case _:
+            for _ in dice.some(40):
+                torn[dice.randrange(len(torn))] = dice.randrange(256)
+    return bytes(torn)

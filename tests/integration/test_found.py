@@ -1,0 +1,52 @@
+"""What the fuzz has found with a real Redis, and its short run over everything."""
+
+import pytest
+from rq.registry import FailedJobRegistry
+
+from tests.fuzz.catalogue import targets
+from tests.fuzz.report import complaints
+from tests.fuzz.run import Run
+from tests.integration.line import Line, order
+from worker.breaker import Breaker
+from worker.consumer import Consumer
+
+
+@pytest.mark.parametrize("field", ["failure_ttl", "timeout", "result_ttl", "ttl"])
+@pytest.mark.parametrize("value", ["9" * 400, "-5", "7", str(2**40)])
+def test_a_number_that_redis_refuses_ends_no_worker(line: Line, field: str, value: str) -> None:
+    """RQ hands it on, to be set aside and to be run its own way alike; the event behind it is persisted."""
+    company_id, uuid = line.shop()
+    good = order(company_id)
+    for job_id, way in (("plain", {}), ("stock", {"webhooks": "x"})):
+        key = f"rq:job:{job_id}-{line.name}"
+        line.redis.hset(key, mapping={"data": "{}", "status": "queued", field: value, **way})
+        line.redis.rpush(f"rq:queue:{line.name}", key.removeprefix("rq:job:"))
+    line.publisher.publish(good)
+    Consumer(line.name, line.redis, line.gateway, Breaker(500)).run(burst=True)
+    assert line.rows([uuid]).orders.keys() == {good.event_id}
+    failed = FailedJobRegistry(line.name, connection=line.redis).get_job_ids(cleanup=False)
+    assert {*failed} == {f"plain-{line.name}", f"stock-{line.name}"}
+    assert {line.redis.ttl(f"rq:job:{job_id}") for job_id in failed} == {-1}  # they stay, whatever they say
+    assert line.held() == len(line.queue) == 0
+
+
+def test_what_joins_an_overflow_queue_without_its_turn_is_run(line: Line) -> None:
+    """Somebody has deleted the turn: its events would have waited for good."""
+    company_id, uuid = line.shop()
+    first, second = order(company_id), order(company_id)
+    line.publisher.publish_many([first, second])
+    overflow = f"rq:queue:{line.name}:shop:{company_id}"
+    line.redis.rpush(overflow, "gone")
+    line.redis.rpush(f"botlive:turn:{line.name}", "another")  # so that the claim looks at shops
+    Consumer(line.name, line.redis, line.gateway, Breaker(500)).run(burst=True)
+    assert line.rows([uuid]).orders.keys() == {first.event_id, second.event_id}
+    assert not line.redis.exists(overflow)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_longer_run_over_everything() -> None:
+    """20,000 cases of all targets: nothing is wrong, and every outcome has come about."""
+    outcome = Run(2, targets()).go(range(20_000))
+    assert outcome.faults == []
+    assert [*complaints(outcome)] == []
