@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
+from pydantic import SecretStr
 
 from tests.oracle import Tables
 from worker.errors import DeploymentFault, TransientFault
@@ -140,7 +141,8 @@ def _environment(request: pytest.FixtureRequest) -> dict[str, str]:
         missing = [PREFIX + VARIABLES[name][0] for name, value in given.items() if not value]
         assert not missing, f"the contract suite is aimed at a target, but {missing} is not set"
         return given
-    return request.getfixturevalue("stack").environment  # type: ignore[no-any-return]
+    environment: dict[str, str] = request.getfixturevalue("stack").environment
+    return environment
 
 
 def _given(spellings: Sequence[str]) -> str:
@@ -165,9 +167,8 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     """What the suite is aimed at, migrated."""
     environment = _environment(request)
     migrate(environment["DATABASE_URL"])
-    gateway = Gateway.connect(
-        Settings(supabase_url=environment["SUPABASE_URL"], supabase_key=environment["SUPABASE_KEY"])
-    )
+    key = SecretStr(environment["SUPABASE_KEY"])
+    gateway = Gateway.connect(Settings(supabase_url=environment["SUPABASE_URL"], supabase_key=key))
     _await_schema(gateway)
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True, row_factory=dict_row) as database:
         made = Target(
