@@ -10,7 +10,7 @@ neither prefetching nor a wide first wave wins anything.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import psutil  # type: ignore[import-untyped] # it has no types
+import psutil  # it has no types
 
 from bench.contenders import Contender
 from bench.processes import PATIENCE, BenchError, until

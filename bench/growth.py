@@ -3,7 +3,7 @@
 import time
 from typing import NamedTuple
 
-import psutil  # type: ignore[import-untyped] # it has no types
+import psutil  # it has no types
 
 from bench.latency import WORKER
 from bench.processes import BenchError, until

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped] # it has no types
+import psutil  # it has no types
 
 PROJECT = Path(__file__).parent.parent
 OURS = Path(sys.executable).parent

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
-import psutil  # type: ignore[import-untyped] # it has no types
+import psutil  # it has no types
 import psycopg
 import redis
 from pydantic import SecretStr

@@ -27,7 +27,7 @@ class Activity(TypedDict):
     """Something that happened in a shop."""
 
     type: str
-    """``metadata.event`` where there is one, else the column."""
+    """``metadata.event`` where there is one, else the column: any text, for others write rows too."""
     client: str
     """The title."""
     produit: str

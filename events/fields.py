@@ -77,7 +77,7 @@ def _without_zero_byte(text: str) -> str:
 
 def _uuid(value: Any, handler: ValidatorFunctionWrapHandler) -> UUID:
     try:
-        return handler(value)  # type: ignore[no-any-return]
+        return handler(value)  # type: ignore[no-any-return] # of the schema, a UUID
     except ValueError:  # pydantic's own words quote a piece of the value
         raise PydanticCustomError("uuid", "must be a UUID") from None
 

@@ -9,12 +9,17 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from events import Event
 
+ActivityType = Literal["order", "intervention", "system"]
+ActivityStatus = Literal["success", "warning", "info"]
+What = Literal["paiement_valide", "payment_issue", "commande_enregistree", "session_started", "session_ended"]
+"""What happened, as ``metadata.event`` says it: the front end's words."""
+
 
 class Said(TypedDict):
     """What an activity says to the shop's owner (French)."""
 
-    type: Literal["order", "intervention", "system"]
-    status: Literal["success", "warning", "info"]
+    type: ActivityType
+    status: ActivityStatus
     title: str
     description: str
     customer_name: NotRequired[str]
@@ -53,10 +58,15 @@ class Rows(NamedTuple):
     toggle: Toggle | None = None
 
 
-def activity(source: Event, said: Said, /, **metadata: str) -> Activity:
+def activity(source: Event, said: Said, /, event: What, **metadata: str) -> Activity:
     """The event's one activity. Its own fields stand in ``metadata`` under their own names."""
     conversation_id = conversation(source)
-    about: dict[str, Any] = {**metadata, "event_id": str(source.event_id), **source.own_fields()}
+    about: dict[str, Any] = {
+        "event": event,
+        **metadata,
+        "event_id": str(source.event_id),
+        **source.own_fields(),
+    }
     if conversation_id:
         about["conversation_id"] = conversation_id
     return {**said, "conversation_id": conversation_id, "metadata": about}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 _PROGRAMS = {"postgres", "valkey-server", "localstack.gateway"}
 _STOP_TIMEOUT = 10.0  # seconds

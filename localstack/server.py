@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from localstack import processes
 

@@ -24,17 +24,17 @@ _PLATFORMS_HEAD = """\
 
 def compile_to(target: str, *arguments: str, given: str | None = None) -> None:
     """Resolve for Python 3.11 and newer, on every platform."""
-    command = [UV, "pip", "compile", "--quiet", "--universal", "--upgrade", "--python-version", "3.11"]
+    command = [str(UV), "pip", "compile", "--quiet", "--universal", "--upgrade", "--python-version", "3.11"]
     command += ["--generate-hashes", "--no-emit-index-url", "--custom-compile-command", "make lock"]
     output = HERE / f"{target}.txt"
-    subprocess.run([*command, *arguments, "--output-file", output], input=given, text=True, check=True)
+    subprocess.run([*command, *arguments, "--output-file", str(output)], input=given, text=True, check=True)
 
 
 def compile_platforms() -> None:
     """The versions of the other files, for a platform's ``pip install -r requirements.txt``."""
-    command = [UV, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--no-annotate"]
-    command += ["--no-header", "--no-emit-index-url", "--constraint", HERE / "dev.txt"]
-    command += ["--extra", "worker", "--extra", "dashboard", PROJECT]
+    command = [str(UV), "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
+    command += ["--no-annotate", "--no-header", "--no-emit-index-url", "--constraint", str(HERE / "dev.txt")]
+    command += ["--extra", "worker", "--extra", "dashboard", str(PROJECT)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     PLATFORMS.write_text(_PLATFORMS_HEAD + done.stdout, encoding="utf-8")
 

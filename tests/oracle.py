@@ -5,12 +5,14 @@ Written without the product's handlers and SQL on purpose: two ways to the same 
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from events import AnyEvent, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
 
 Row = dict[str, Any]
+_Type = Literal["order", "message", "intervention", "system"]
+_Status = Literal["success", "warning", "info", "error"]
 
 
 class Tables(NamedTuple):
@@ -94,7 +96,7 @@ def _activity(event: AnyEvent, shop: UUID) -> Row:
     }
 
 
-def _said(event: AnyEvent) -> tuple[str, str, str, str, Row]:
+def _said(event: AnyEvent) -> tuple[_Type, _Status, str, str, Row]:
     match event:
         case PaymentValidated():
             description = f"Référence: {event.reference}" if event.reference else ""

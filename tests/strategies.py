@@ -37,9 +37,9 @@ def toggles(company_id: st.SearchStrategy[str]) -> st.SearchStrategy[LiveToggled
     )
 
 
-def events(company_id: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+def events(company_id: st.SearchStrategy[str]) -> st.SearchStrategy[AnyEvent]:
     """Events of every type."""
-    return st.one_of(_of_type(kind, company_id) for kind in get_args(EventType))
+    return st.one_of([_of_type(kind, company_id) for kind in get_args(EventType)])
 
 
 def _of_type(kind: EventType, company_id: st.SearchStrategy[str]) -> st.SearchStrategy[AnyEvent]:

@@ -81,7 +81,7 @@ class Claims:
 
     def wait(self, seconds: float) -> None:
         """Wait until something is on the queue. It stays there: a kill while waiting loses nothing."""
-        self.connection.blmove(self._list, self._list, seconds, "LEFT", "LEFT")  # type: ignore[arg-type]
+        self.connection.blmove(self._list, self._list, seconds, "LEFT", "LEFT")  # type: ignore[arg-type] # a fraction too
 
     def finish(self, job_ids: Sequence[str], worker_key: str) -> None:
         """The jobs are done, and gone."""

@@ -1,14 +1,43 @@
 """One event as ``botlive_persist`` takes it: what the handlers make of it, and what names it."""
 
 import json
-from typing import Any
+from typing import Never, TypedDict
 
-from events import AnyEvent
+from events import AnyEvent, EventType
 from handlers import rows
+from handlers.rows import Activity, ActivityStatus, ActivityType, Order, Toggle
 from worker.errors import HandlerFailed
 
-Element = dict[str, Any]
-"""One element of the list that ``botlive_persist`` is called with."""
+
+class Element(TypedDict):
+    """One element of the list that ``botlive_persist`` is called with."""
+
+    event_id: str
+    event_type: EventType
+    company_id: str
+    occurred_at: str
+    digest: str
+    activity: Activity
+    order: Order | None
+    toggle: Toggle | None
+
+
+class Labels(TypedDict):
+    """Under which an activity is shown."""
+
+    type: ActivityType
+    status: ActivityStatus
+
+
+class Plain(TypedDict):
+    """What ``botlive_admits`` is asked with."""
+
+    event_type: EventType
+    company_id: str
+    digest: str
+    activity: Labels
+    order: dict[str, Never] | None
+    toggle: Toggle | None
 
 
 def element(event: AnyEvent) -> Element:
@@ -46,7 +75,7 @@ def _as_json_takes_it(made: Element) -> Element:
     return made
 
 
-def plain(made: Element) -> Element:
+def plain(made: Element) -> Plain:
     """What an element shares with all of its type and company, and nothing of its event's own."""
     activity = made["activity"]
     return {

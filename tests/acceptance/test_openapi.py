@@ -57,7 +57,7 @@ def _reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reader, "from_env", lambda: Reader("http://supabase", "key", transport=transport))
 
 
-def described(**arguments: Any) -> Any:
+def described(**arguments: Any) -> schemathesis.BaseSchema:
     """The description of an application that mounts the router so."""
     app = FastAPI()
     app.include_router(router(publisher=Accepting(), **arguments))
@@ -71,14 +71,14 @@ closed = described()
 
 @opened.parametrize()
 @bounded
-def test_with_authorization(case: Any) -> None:
+def test_with_authorization(case: schemathesis.Case[Any]) -> None:
     """No server error, every answer is one that the description has, and what it forbids is refused."""
     case.call_and_validate(checks=[*CHECKS, negative_data_rejection])
 
 
 @closed.parametrize()
 @bounded
-def test_without_authorization(case: Any) -> None:
+def test_without_authorization(case: schemathesis.Case[Any]) -> None:
     """The same where everything is refused; and everything is."""
     response = case.call_and_validate(checks=CHECKS)
     assert response.status_code >= 400

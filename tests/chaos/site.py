@@ -16,6 +16,7 @@ from rq.serializers import JSONSerializer
 
 from localstack.stack import Stack
 from tests.chaos.stream import REFUSED
+from tests.replies import text
 from worker.gateway import Gateway
 from worker.settings import Settings
 
@@ -65,8 +66,8 @@ class Site:
 
     def holders(self) -> dict[str, str]:
         """Every job in a worker's hand, and the worker's name."""
-        members: list[bytes] = self.redis.zrange(_STARTED, 0, -1)  # type: ignore[assignment]
-        return dict(member.decode().rsplit(":", 1) for member in members)
+        members = (text(member).rpartition(":") for member in self.redis.zrange(_STARTED, 0, -1))
+        return {job_id: worker for job_id, _, worker in members}
 
     def queued(self, job_ids: list[str]) -> set[str]:
         """Which of these are neither done nor set aside."""
@@ -78,8 +79,8 @@ class Site:
 
     def pids(self) -> dict[int, str]:
         """The registered workers: process id and name."""
-        keys: list[bytes] = list(self.redis.smembers("rq:workers"))  # type: ignore[arg-type]
-        found = ((self.redis.hget(key, "pid"), key.decode().removeprefix("rq:worker:")) for key in keys)
+        keys = map(text, self.redis.smembers("rq:workers"))
+        found = ((self.redis.hget(key, "pid"), key.removeprefix("rq:worker:")) for key in keys)
         return {int(pid): name for pid, name in found if pid}
 
     def persisted(self, event_ids: list[str]) -> int:

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
+from pydantic import SecretStr
 
 from tests.oracle import Tables
 from worker.errors import DeploymentFault, TransientFault
@@ -166,9 +167,8 @@ def _await_schema(gateway: Gateway) -> None:
 def aimed(environment: Mapping[str, str]) -> Iterator[Target]:
     """What those variables name, migrated; what was made of shops there is deleted in the end."""
     migrate(environment["DATABASE_URL"])
-    gateway = Gateway.connect(
-        Settings(supabase_url=environment["SUPABASE_URL"], supabase_key=environment["SUPABASE_KEY"])
-    )
+    key = SecretStr(environment["SUPABASE_KEY"])
+    gateway = Gateway.connect(Settings(supabase_url=environment["SUPABASE_URL"], supabase_key=key))
     _await_schema(gateway)
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True, row_factory=dict_row) as database:
         made = Target(

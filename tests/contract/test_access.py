@@ -10,7 +10,7 @@ from events import Item, LiveToggled, OrderCompleted
 from tests.contract.conftest import TABLES, Shop, Target
 
 CLOSED = ["companies", "company_mapping", "company_rag_configs"]
-FUNCTIONS = {
+FUNCTIONS: dict[str, dict[str, Any]] = {
     "botlive_persist": {"events": []},
     "botlive_admits": {"plain_events": []},
     "botlive_company_add": {"text_id": "contract-nobody"},

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import Event, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
 from tests import strategies
 from tests.contract.conftest import Shop, Target
 from tests.oracle import fold
+from worker.elements import element
 from worker.errors import EventRefused
-from worker.gateway import element
 
 PHONE = "+2250700000000"
 
@@ -33,22 +33,28 @@ def renamed(events: Sequence[Any]) -> list[Any]:
     return [event.model_copy(update={"event_id": UUID(int=event.event_id.int ^ salt)}) for event in events]
 
 
-def kinds(target: Target, events: Sequence[Event]) -> list[str]:
+def kinds(target: Target, events: Sequence[AnyEvent]) -> list[str]:
     """What became of each event."""
     return [outcome.kind for outcome in target.gateway.persist(events)]
 
 
 def test_each_event_makes_the_rows_of_the_specification(target: Target, shop: Shop) -> None:
     """Every type, persisted alone, ends in exactly the rows that the oracle derives from the spec."""
-    shared = {"company_id": shop.company_id, "conversation_id": uuid4()}
-    events: list[Any] = [
-        PaymentValidated(**shared, user_id=PHONE, amount=2000, reference="WAVE-123"),
-        PaymentIssue(
-            **shared, user_id=PHONE, issue_type="payment_insufficient", message="Montant insuffisant"
+    own, talk = shop.company_id, uuid4()
+    events: list[AnyEvent] = [
+        PaymentValidated(
+            company_id=own, conversation_id=talk, user_id=PHONE, amount=2000, reference="WAVE-123"
         ),
-        order(shop, zone="Cocody", phone=PHONE, **shared),
-        LiveToggled(**shared, enabled=True, mode="rag"),
-        LiveToggled(**shared, enabled=False),
+        PaymentIssue(
+            company_id=own,
+            conversation_id=talk,
+            user_id=PHONE,
+            issue_type="payment_insufficient",
+            message="Montant insuffisant",
+        ),
+        order(shop, zone="Cocody", phone=PHONE, conversation_id=talk),
+        LiveToggled(company_id=own, conversation_id=talk, enabled=True, mode="rag"),
+        LiveToggled(company_id=own, conversation_id=talk, enabled=False),
     ]
     events = target.plain(events)
     for event in events:
@@ -173,7 +179,9 @@ def test_a_value_that_does_not_fit_fails_alone(target: Target, shop: Shop) -> No
     """What PostgreSQL cannot hold is refused for its event, unquoted; its neighbours are whole."""
     good, bad = [order(shop), order(shop)], order(shop)
     elements = [element(event) for event in (good[0], bad, good[1])]
-    elements[1]["order"]["total_amount"] = "no number"
+    damaged = elements[1]["order"]
+    assert damaged
+    damaged["total_amount"] = "no number"  # type: ignore[typeddict-item] # what the database refuses
     said = target.gateway.call("botlive_persist", {"events": elements})
     assert [outcome["outcome"] for outcome in said] == ["persisted", "refused", "persisted"]
     assert said[1]["reason"] == "a value does not fit its column (22P02)"
@@ -183,6 +191,7 @@ def test_a_value_that_does_not_fit_fails_alone(target: Target, shop: Shop) -> No
 def test_a_zero_byte_is_refused_by_the_database_too(target: Target, shop: Shop) -> None:
     """A text that PostgreSQL cannot hold is refused as such, and nothing of it is written."""
     bad = element(order(shop))
+    assert bad["order"]
     bad["order"]["customer_name"] = "zero \0 byte"
     with pytest.raises(EventRefused, match="22P05"):
         target.gateway.call("botlive_persist", {"events": [bad]})

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from localstack.stack import Stack
@@ -34,7 +34,7 @@ def empty_database(stack: Stack) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     with psycopg.connect(stack.postgres.url, autocommit=True) as server:
         server.execute(SQL("create database {}").format(Identifier(name)))
-        url = make_conninfo(**{**conninfo_to_dict(stack.postgres.url), "dbname": name})
+        url = make_conninfo(stack.postgres.url, dbname=name)
         with psycopg.connect(url, autocommit=True) as database:
             database.execute(files("localstack").joinpath("supabase.sql").read_bytes())
         yield url

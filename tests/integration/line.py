@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 import redis
 from psycopg.rows import dict_row
+from pydantic import SecretStr
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -41,7 +42,8 @@ class Line:
         )
         self.gateway = Gateway.connect(
             Settings(
-                supabase_url=stack.environment["SUPABASE_URL"], supabase_key=stack.environment["SUPABASE_KEY"]
+                supabase_url=stack.environment["SUPABASE_URL"],
+                supabase_key=SecretStr(stack.environment["SUPABASE_KEY"]),
             )
         )
         self.shops: list[str] = []
@@ -83,7 +85,7 @@ class Line:
 
     def held(self) -> int:
         """How many jobs are in a worker's hand."""
-        return int(self.redis.zcard(f"rq:wip:{self.name}"))  # type: ignore[arg-type]
+        return int(self.redis.zcard(f"rq:wip:{self.name}"))
 
     def shop(self, company_id: str | None = None) -> tuple[str, UUID]:
         """A shop by that text id, or a new one."""
@@ -102,7 +104,8 @@ class Line:
     def failed(self) -> dict[str, str]:
         """The failed registry: job id and traceback."""
         jobs = (self.queue.fetch_job(job_id) for job_id in self.queue.failed_job_registry.get_job_ids())
-        return {job.id: (job.latest_result().exc_string or "") for job in jobs if job}  # type: ignore[union-attr]
+        results = {job.id: job.latest_result() for job in jobs if job}
+        return {job_id: (result and result.exc_string) or "" for job_id, result in results.items()}
 
     def close(self) -> None:
         """Give everything back."""

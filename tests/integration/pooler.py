@@ -4,7 +4,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -71,12 +71,12 @@ def _transaction(client: socket.socket, backend: socket.socket) -> None:
 
 
 @contextmanager
-def _serving(serve: object) -> Iterator[int]:
+def _serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def one(client: socket.socket) -> None:
             with client, suppress(OSError, EOFError):
-                serve(client)  # type: ignore[operator]
+                serve(client)
 
         def accept() -> None:
             with suppress(OSError):

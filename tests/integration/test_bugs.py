@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from events import LiveToggled, PaymentValidated
+from events import AnyEvent, LiveToggled, PaymentValidated, parse_event
 from tests.integration.line import BIN, BOTLIVE_WORKER, PHONE, Line, order
 from worker import elements, job
 from worker.breaker import Breaker
@@ -83,8 +83,13 @@ def test_a_contracts_bug_is_that_events_alone(line: Line, monkeypatch: pytest.Mo
     company_id, uuid = line.shop()
     bad, good = order(company_id, zone="trap"), order(company_id)
     line.publisher.publish_many([bad, good])
-    read = job.parse_event
-    monkeypatch.setattr(job, "parse_event", lambda text: {}[PHONE] if b"trap" in text else read(text))
+
+    def broken(text: bytes) -> AnyEvent:
+        if b"trap" in text:
+            raise KeyError(PHONE)
+        return parse_event(text)
+
+    monkeypatch.setattr(job, "parse_event", broken)
     Consumer(line.name, line.redis, line.gateway, Breaker(500)).run(burst=True)
     assert line.rows([uuid]).orders.keys() == {good.event_id}
     assert "HandlerFailed" in line.failed()[str(bad.event_id)]

@@ -51,9 +51,12 @@ def test_an_answer_is_dropped_after_the_write(line: Line, proxy: Proxy) -> None:
     company_id, uuid = line.shop()
     seen: list[int] = []
     rule = proxy.arm(act(Fault(Kind.DROPPED, 0.0, 1)))
-    watch = threading.Thread(
-        target=lambda: rule.landed.wait(20) and seen.append(len(line.rows([uuid]).orders))
-    )
+
+    def look() -> None:
+        if rule.landed.wait(20):
+            seen.append(len(line.rows([uuid]).orders))
+
+    watch = threading.Thread(target=look)
     watch.start()
     line.publisher.publish(order(company_id))
     log = line.work()

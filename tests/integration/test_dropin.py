@@ -25,7 +25,7 @@ def line(stack: Stack) -> Iterator[Line]:
 
 def persist(line: Line) -> None:
     """What a worker would do with what waits, without the process."""
-    events = [parse_event(json.dumps(job.args[0])) for job in line.queue.get_jobs()]  # type: ignore[misc]
+    events = [parse_event(json.dumps(job.args[0])) for job in line.queue.get_jobs()]
     assert {outcome.kind for outcome in line.gateway.persist(events)} == {"persisted"}
 
 
@@ -52,9 +52,9 @@ def test_what_fits_no_contract_fails_in_sight_and_alone(line: Line) -> None:
 
     async def chat() -> list[bool]:
         return [
-            await dropin.log_payment_validated(company_id, PHONE, "deux mille"),  # type: ignore[arg-type]
+            await dropin.log_payment_validated(company_id, PHONE, "deux mille"),  # type: ignore[arg-type] # no amount
             await dropin.log_payment_validated(company_id, PHONE, 10**5_000),
-            await dropin.log_payment_validated(company_id, PHONE, 5, b"\xff"),  # type: ignore[arg-type]
+            await dropin.log_payment_validated(company_id, PHONE, 5, b"\xff"),  # type: ignore[arg-type] # no text
             await dropin.log_payment_validated(company_id, "2" * 129, 5),
             await dropin.log_payment_validated(company_id, PHONE, 2000),
         ]

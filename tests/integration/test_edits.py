@@ -13,6 +13,7 @@ import dropin
 from events import PaymentValidated, parse_event
 from tests.integration.line import BIN, PHONE, Line
 from tests.integration.test_failures import failures, listed, stock_worker, unknown
+from tests.replies import text
 from worker.correction import Change
 from worker.edits import Edits
 from worker.errors import EditRefused
@@ -30,7 +31,7 @@ def pay(line: Line, company_id: str, amount: Any = _WRONG, key: str | None = _KE
         asyncio.run(dropin.log_payment_validated(company_id, PHONE, amount, "WAVE-1", key=key))
     finally:
         dropin.use(None)
-    job_ids = [*line.queue.get_job_ids(), *line.queue.failed_job_registry.get_job_ids()]
+    job_ids: list[str] = [*line.queue.get_job_ids(), *line.queue.failed_job_registry.get_job_ids()]
     return job_ids[-1]
 
 
@@ -143,7 +144,7 @@ def test_two_edits_at_once_are_one(line: Line) -> None:
     assert activities(line, uuid) == [(job_id, won)]
 
 
-def test_an_edit_that_was_overtaken_is_refused(line: Line) -> None:
+def test_an_edit_that_was_overtaken_is_refused(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read is no more what stands there: nobody's edit is undone unseen."""
     company_id, _ = line.shop()
     job_id = pay(line, company_id)
@@ -151,13 +152,13 @@ def test_an_edit_that_was_overtaken_is_refused(line: Line) -> None:
     edits = Edits(line.redis, line.name)
     seen = edits._data(job_id)
     line.redis.hset(f"rq:job:{job_id}", "data", seen.replace(b"x", b"y", 1) + b" ")
-    edits._data = lambda _: seen  # type: ignore[method-assign]
+    monkeypatch.setattr(edits, "_data", lambda _: seen)
     with pytest.raises(EditRefused, match="somebody else has edited it just now"):
         edits.edit(job_id, [Change("amount", 5)])
     assert listed(line).keys() == {job_id}
 
 
-def test_an_edit_that_a_replay_overtook_is_refused(line: Line) -> None:
+def test_an_edit_that_a_replay_overtook_is_refused(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits already, as it was: it is not put on the queue twice, nor changed under a worker's hand."""
     company_id, _ = line.shop()
     job_id = pay(line, company_id)
@@ -165,7 +166,7 @@ def test_an_edit_that_a_replay_overtook_is_refused(line: Line) -> None:
     edits = Edits(line.redis, line.name)
     seen = edits._data(job_id)
     failures(line, "replay", job_id)
-    edits._data = lambda _: seen  # type: ignore[method-assign]
+    monkeypatch.setattr(edits, "_data", lambda _: seen)
     with pytest.raises(EditRefused, match="is not in the failed registry"):
         edits.edit(job_id, [Change("amount", 5)])
     assert line.queue.get_job_ids() == [job_id]
@@ -243,7 +244,7 @@ def test_the_edit_is_logged_without_values(line: Line) -> None:
     assert (said["event_id"], said["fields"]) == (job_id, ["amount"])
     assert "12000" not in done.stderr
     assert PHONE not in done.stdout + done.stderr
-    (data,) = line.redis.hmget(f"rq:job:{job_id}", "data")  # type: ignore[misc]
-    event = parse_event(json.dumps(json.loads(data)[2][0]))
+    (data,) = line.redis.hmget(f"rq:job:{job_id}", "data")
+    event = parse_event(json.dumps(json.loads(text(data))[2][0]))
     assert isinstance(event, PaymentValidated)
     assert event.amount == 12000

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
-from itertools import chain
 from pathlib import Path
 from threading import Barrier
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from rq.serializers import JSONSerializer
 
 from events import OrderCompleted
 from tests.integration.line import BIN, PHONE, Line, order
+from tests.replies import octets
 from worker import cli
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
@@ -92,7 +92,7 @@ def ids(*events: OrderCompleted) -> set[str]:
 
 def left(line: Line, *events: OrderCompleted) -> list[bytes]:
     """The keys of Redis that name one of these and have no end: a stock worker's own have one."""
-    keys: list[bytes] = list(chain.from_iterable(line.redis.keys(f"*{event.event_id}*") for event in events))  # type: ignore[arg-type]
+    keys = [octets(key) for event in events for key in line.redis.keys(f"*{event.event_id}*")]
     return [key for key in keys if line.redis.ttl(key) == -1]
 
 
@@ -313,11 +313,15 @@ def test_ten_thousand_are_listed_in_time(line: Line) -> None:
     line.publisher.publish(event)
     refuse(line)
     original = line.redis.hgetall(f"rq:job:{event.event_id}")
-    (result,) = line.redis.xrange(f"rq:results:{event.event_id}")  # type: ignore[misc]
+    results = line.redis.xrange(f"rq:results:{event.event_id}")
+    assert results
+    ((entry_id, result),) = results
+    assert entry_id
+    assert result
     pipeline = line.redis.pipeline(transaction=False)
     for number in range(9_999):
-        pipeline.hset(f"rq:job:copy-{number}", mapping=original)  # type: ignore[arg-type]
-        pipeline.xadd(f"rq:results:copy-{number}", result[1], id=result[0])
+        pipeline.hset(f"rq:job:copy-{number}", mapping=dict(original.items()))
+        pipeline.xadd(f"rq:results:copy-{number}", dict(result.items()), id=entry_id)
         pipeline.zadd(f"rq:failed:{line.name}", {f"copy-{number}": -1})
     pipeline.execute()
     assert len(failures(line).stdout.splitlines()) == 10_000

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis as client
@@ -112,7 +113,7 @@ def test_connections_are_kept_alive(valkey: Valkey, make: Callable[[str], client
     publisher = Publisher(made)
     publisher.publish(payment())
     [kept] = publisher._queue._open
-    lines = [kept.connection._sock]
+    lines: list[Any] = [kept.connection._sock]  # redis-py says that it is always None
     if make is connect_redis:
         connection = made.connection_pool.get_connection()
         lines.append(connection._sock)

@@ -12,8 +12,8 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from events import Event, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
-from worker.gateway import element
+from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from worker.elements import element
 from worker.migrations import migrate
 
 FIELD = Path(__file__).with_name("lovable.sql").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def persist(database: Database, *events: Event, apart: bool = False) -> Any:
+def persist(database: Database, *events: AnyEvent, apart: bool = False) -> Any:
     """Call the function as the worker's role does."""
     with database.transaction():
         database.execute("set local role service_role")
@@ -463,12 +463,13 @@ def test_an_owner_is_given_to_a_company_that_needs_one(database_url: str) -> Non
 def test_migrating_amid_the_workers_traffic(database_url: str) -> None:
     """Every file applied anew while four workers write: it comes through, and no event is lost."""
     migrate(database_url)
-    stop, persisted = threading.Event(), []
+    stop = threading.Event()
+    persisted: list[UUID] = []
 
     def work() -> None:
         with connect(database_url) as database:
             while not stop.is_set():
-                events = [order("shop"), LiveToggled(company_id="shop", enabled=True)]
+                events: list[AnyEvent] = [order("shop"), LiveToggled(company_id="shop", enabled=True)]
                 try:
                     persist(database, *events)
                 except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable):

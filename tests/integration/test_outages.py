@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from localstack.server import Server
 from localstack.stack import Stack
 from localstack.valkey import Valkey
 from tests.integration.line import BOTLIVE_WORKER, Line, locked_orders, order, until
+from tests.replies import text
 from worker.durability import doubts
 
 ROOT = Path(__file__).parents[2]
@@ -47,8 +48,8 @@ def said(log: Path, event: str) -> list[dict[str, Any]]:
 def state(line: Line) -> tuple[str, str]:
     """What the line's one worker says of itself: its state, and why it holds events."""
     (name,) = line.redis.smembers(f"rq:workers:{line.name}")
-    told = line.redis.hmget(name.decode(), "state", "held")
-    return (told[0] or b"").decode(), (told[1] or b"").decode()
+    told = line.redis.hmget(text(name), "state", "held")
+    return text(told[0] or b""), text(told[1] or b"")
 
 
 @pytest.mark.slow
@@ -223,16 +224,16 @@ def killed(server: Server) -> Iterator[None]:
 def test_a_stop_waits_for_nobody(line: Line, stack: Stack, where: str) -> None:
     """SIGTERM: the worker is gone within 10 s, whoever is away; the next one persists what waits."""
     company_id, uuid = line.shop()
-    outage = {
+    outages: dict[str, Callable[[], AbstractContextManager[None]]] = {
         "supabase away": lambda: killed(stack.gateway),
         "redis away": lambda: killed(stack.valkey),
         "all hang": lambda: frozen([*stack.valkey.pids, *stack.gateway.pids]),
-    }[where]
+    }
     with line.worker() as process:
         line.publisher.publish(order(company_id))
         until(lambda: len(line.rows([uuid]).orders) == 1 and line.held() == 0, 20)
         line.publisher.publish_many(order(company_id) for _ in range(1_000))
-        with outage():
+        with outages[where]():
             time.sleep(1)
             process.terminate()
             started = time.monotonic()

@@ -11,9 +11,10 @@ import httpx
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
+from pydantic import SecretStr
 
 from dashboard import Reader
-from events import Event, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
 from localstack.stack import Stack
 from worker.errors import DeploymentFault, TransientFault
 from worker.gateway import Gateway
@@ -62,11 +63,12 @@ class Shop:
         """The open one."""
         return self.read(lambda reader: reader.get_active_session(self.company_id))
 
-    def persist(self, *events: Event) -> None:
+    def persist(self, *events: AnyEvent) -> None:
         """As the worker does."""
         gateway = Gateway.connect(
             Settings(
-                supabase_url=self.environment["SUPABASE_URL"], supabase_key=self.environment["SUPABASE_KEY"]
+                supabase_url=self.environment["SUPABASE_URL"],
+                supabase_key=SecretStr(self.environment["SUPABASE_KEY"]),
             )
         )
         assert {outcome.kind for outcome in gateway.persist(events)} == {"persisted"}
@@ -102,11 +104,17 @@ def shop(stack: Stack) -> Iterator[Shop]:
 def test_the_activities_of_every_event(shop: Shop) -> None:
     """Each in its words, newest first, whatever the order of writing."""
     ago = [datetime.now(UTC) - timedelta(hours=hours, minutes=1) for hours in (0, 3, 50, 72)]
-    who = {"company_id": shop.company_id, "user_id": PHONE}
+    own = shop.company_id
     shop.persist(
-        PaymentValidated(**who, amount=2000.5, reference="", occurred_at=ago[2]),
+        PaymentValidated(company_id=own, user_id=PHONE, amount=2000.5, reference="", occurred_at=ago[2]),
         shop.toggle(enabled=True, at=ago[0]),
-        PaymentIssue(**who, issue_type="payment_insufficient", message="Trop peu", occurred_at=ago[3]),
+        PaymentIssue(
+            company_id=own,
+            user_id=PHONE,
+            issue_type="payment_insufficient",
+            message="Trop peu",
+            occurred_at=ago[3],
+        ),
         shop.order(occurred_at=ago[1]),
     )
     assert [tuple(shown.values()) for shown in shop.activities()] == [
@@ -147,13 +155,12 @@ def test_only_pending_orders_are_active(shop: Shop) -> None:
     patched = shop.api.patch("/orders", params={"id": f"eq.{done.event_id}"}, json={"status": "completed"})
     assert patched.status_code == 204
     assert [shown["user_name"] for shown in shop.active_orders()] == ["Kofi"]
-    found = {
-        status: [
-            row["customer_name"]
-            for row in shop.read(lambda reader, status=status: reader.get_orders(shop.company_id, status))
-        ]
-        for status in ("pending", "completed", "cancelled", None)
-    }
+
+    def names(status: str | None) -> list[str]:
+        rows = shop.read(lambda reader: reader.get_orders(shop.company_id, status))
+        return [row["customer_name"] for row in rows]
+
+    found = {status: names(status) for status in ("pending", "completed", "cancelled", None)}
     assert found == {"pending": ["Kofi"], "completed": ["Awa"], "cancelled": [], None: ["Kofi", "Awa"]}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from events import LiveToggled, PaymentIssue, PaymentValidated
+from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
 from tests.integration.line import BIN, order
 from tests.integration.test_migrations import connect, persist
 from tests.zoo import ZOO, base
@@ -117,7 +117,7 @@ def test_one_script_for_the_sql_editor(database_url: str) -> None:
 
 def test_the_samples_are_what_the_handlers_make(database_url: str) -> None:
     """A rehearsal that writes other rows than events do would prove nothing."""
-    made = [
+    made: list[AnyEvent] = [
         PaymentValidated(company_id="shop", user_id="+2250700000000", amount=2000, reference="WAVE-123"),
         PaymentIssue(
             company_id="shop",
@@ -142,7 +142,7 @@ def test_the_samples_are_what_the_handlers_make(database_url: str) -> None:
         }
     assert samples.keys() == {event.type for event in made}
     for event in made:
-        activity = element(event)["activity"]
+        activity = dict(element(event)["activity"])
         sample = samples[event.type]["activity"]
         assert sample == {name: activity[name] for name in sample}
         assert plains[event.type] == plain(element(event))

@@ -23,6 +23,7 @@ from events import PaymentValidated
 from localstack.stack import Stack
 from tests.integration.line import BIN, PHONE, Line, order, until
 from tests.integration.test_worker import frozen_gateway
+from tests.replies import octets
 from worker.claims import PREFIX, Claims
 
 ROOT = Path(__file__).parents[2]
@@ -67,13 +68,14 @@ def info(line: Line) -> Info:
     )
     assert counts, said
     assert worker, said
-    state, *done = worker.groups()
-    return Info(*map(int, counts.groups()), state, *map(int, done))
+    waiting, executing, failed = map(int, counts.groups())
+    state, finished, refused = worker.groups()
+    return Info(waiting, executing, failed, state, int(finished), int(refused))
 
 
 def worker_keys(line: Line) -> list[bytes]:
     """Of the workers on this line's queue that are registered."""
-    return list(line.redis.smembers(f"rq:workers:{line.name}"))  # type: ignore[arg-type]
+    return [octets(key) for key in line.redis.smembers(f"rq:workers:{line.name}")]
 
 
 @contextmanager
@@ -170,12 +172,12 @@ def test_an_idle_worker_stays_registered(line: Line) -> None:
         until(lambda: bool(worker_keys(line)), 20)
         (key,) = worker_keys(line)
         line.redis.expire(key, 14)
-        until(lambda: int(line.redis.ttl(key)) > 60, 13)  # type: ignore[arg-type]
+        until(lambda: line.redis.ttl(key) > 60, 13)
         process.terminate()
         assert process.wait(timeout=12) == 0
     assert worker_keys(line) == []
     assert line.redis.hexists(key, "death")
-    assert 0 < int(line.redis.ttl(key)) <= 60  # type: ignore[arg-type]
+    assert 0 < line.redis.ttl(key) <= 60
 
 
 def by_rq(line: Line, job_id: str) -> None:
@@ -320,7 +322,7 @@ def finished(line: Line) -> Counter[str]:
     counts: Counter[str] = Counter()
     for key in worker_keys(line):
         kind = "ours" if key.decode().startswith(f"rq:worker:{PREFIX}") else "stock"
-        counts[kind] += int(line.redis.hget(key, "successful_job_count") or 0)  # type: ignore[arg-type]
+        counts[kind] += int(line.redis.hget(key, "successful_job_count") or 0)
     return counts
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import redis as client
+from redis.sentinel import SentinelConnectionPool
 
 from events import InvalidRedisUrl, Publisher, address
 from localstack.valkey import Valkey
@@ -172,6 +173,7 @@ def test_what_a_sentinels_url_says() -> None:
     known = pool.connection_kwargs
     assert isinstance(pool.connection_class(**known), client.SSLConnection)
     assert [known[name] for name in ("username", "password", "db", "socket_timeout")] == ["u", "p@w", 3, 7]
+    assert isinstance(pool, SentinelConnectionPool)
     asked = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
     assert [(kwargs["host"], kwargs["port"]) for kwargs in asked] == [("one", 26379), ("two", 26380)]
     assert {kwargs["password"] for kwargs in asked} == {"s"}

@@ -248,7 +248,7 @@ def test_what_fits_no_contract_fails_once(line: Line, chat: Callable[[Any], Any]
     company_id, _ = line.shop()
     for _ in range(3):
         for _ in range(2):
-            paid = dropin.log_payment_validated(company_id, PHONE, "12 000 FCFA", key=_KEY)  # type: ignore[arg-type]
+            paid = dropin.log_payment_validated(company_id, PHONE, "12 000 FCFA", key=_KEY)  # type: ignore[arg-type] # text
             assert chat(paid) is False
         line.work()
         (reason,) = line.failed().values()

@@ -228,7 +228,7 @@ def test_malformed_jobs_are_set_aside(line: Line) -> None:
     bad, good = [order(company_id) for _ in DAMAGE], order(company_id)
     line.publisher.publish_many([*bad, good])
     for event, damage in zip(bad, DAMAGE, strict=True):
-        line.redis.hset(f"rq:job:{event.event_id}", mapping=dict(damage))
+        line.redis.hset(f"rq:job:{event.event_id}", mapping=dict(damage.items()))
     line.work()
     assert line.rows([uuid]).orders.keys() == {good.event_id}
     assert line.failed().keys() == {str(event.event_id) for event in bad}

@@ -13,13 +13,13 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from events import Event, LiveToggled, PaymentIssue, PaymentValidated
+from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
 from localstack.stack import Stack
 from tests.integration.conftest import empty_database
 from tests.integration.line import PHONE, order
 from tests.zoo import ZOO, Ask, Member, base
+from worker.elements import element
 from worker.errors import MigrationFailed
-from worker.gateway import element
 from worker.migrations import check, migrate
 
 Database = psycopg.Connection[dict[str, Any]]
@@ -71,7 +71,7 @@ class Project:
             except psycopg.Error as error:
                 return error.sqlstate or ""
 
-    def persist(self, *events: Event) -> list[str]:
+    def persist(self, *events: AnyEvent) -> list[str]:
         """The outcomes, by the function that the worker calls."""
         with self.database.transaction():
             self.database.execute("set local role service_role")
@@ -103,7 +103,7 @@ def acting(database: Database, user: UUID | None) -> Iterator[None]:
         yield
 
 
-def a_day(shop: str) -> list[Event]:
+def a_day(shop: str) -> list[AnyEvent]:
     """Every type of event, and a session that ends."""
     return [
         PaymentValidated(company_id=shop, user_id=PHONE, amount=2000, reference="WAVE-123"),
@@ -181,7 +181,7 @@ def test_a_project_of_the_field(project: Project) -> None:
         assert (ask, project.ask(ask, order_id)) == (ask, ask.answer)
 
 
-def _is_whole(database: Database, events: list[Event], outcomes: list[str]) -> None:
+def _is_whole(database: Database, events: list[AnyEvent], outcomes: list[str]) -> None:
     """What is persisted has all its rows, with the event's own values; what waits has none."""
     database.execute("set datestyle = iso")  # the driver reads no other
     for event, outcome in zip(events, outcomes, strict=True):
@@ -196,12 +196,13 @@ def _is_whole(database: Database, events: list[Event], outcomes: list[str]) -> N
             assert row["status"] == "pending"
             assert _utc(row["created_at"]) == event.occurred_at
     for on, off in zip(events[6:8], events[8:10], strict=True):
-        row = database.execute(
+        session = database.execute(
             "select * from public.bot_sessions where id::text = %s", [str(on.event_id)]
         ).fetchone()
         if outcomes[events.index(on)] == "persisted":
-            assert row
-            assert (_utc(row["started_at"]), _utc(row["ended_at"])) == (on.occurred_at, off.occurred_at)
+            assert session
+            began, ended = _utc(session["started_at"]), _utc(session["ended_at"])
+            assert (began, ended) == (on.occurred_at, off.occurred_at)
     kept = database.execute(
         "select count(*) as n from botlive.inbox where event_id = any(%s)", [[one.event_id for one in events]]
     ).fetchone()

@@ -92,7 +92,7 @@ def textual(secret: str) -> str:
 
 def unsigned(secret: str) -> str:
     """With the algorithm `none`."""
-    return jwt.encode({"role": "anon"}, None, algorithm="none")
+    return jwt.encode({"role": "anon"}, "", algorithm="none")
 
 
 def not_an_object(secret: str) -> str:

@@ -184,5 +184,5 @@ class Told:
 )
 def test_which_server_a_worker_can_use(told: dict[str, Any], words: str | None) -> None:
     """Redis from 7 on, or what stands for it, and no cluster; one that says nothing is tried."""
-    reason = unfit(Told(**told))  # type: ignore[arg-type]
+    reason = unfit(Told(**told))  # type: ignore[arg-type] # stands for a client
     assert (reason is None) if words is None else (words in (reason or ""))

@@ -115,7 +115,7 @@ def test_our_errors_are_one_line_and_bugs_are_not_hidden(
     def command() -> None:
         raise error
 
-    module.command = command  # type: ignore[attr-defined]
+    vars(module).update(command=command)
     monkeypatch.setitem(sys.modules, "broken", module)
     monkeypatch.setitem(cli.COMMANDS, "broken", cli.Command("broken:command", "worker", "Breaks."))
     if code is None:

@@ -195,7 +195,11 @@ def test_where_no_thread_can_start_the_caller_does_it_himself(monkeypatch: pytes
         start(thread)
 
     def handler(name: str) -> Handle:
-        return lambda groups: [seen.append((name, threading.current_thread()))] * len(groups)  # type: ignore[func-returns-value]
+        def handle(groups: Sequence[Group]) -> Sequence[PublishError | None]:
+            seen.append((name, threading.current_thread()))
+            return [None] * len(groups)
+
+        return handle
 
     monkeypatch.setattr(threading.Thread, "start", once_too_many)
     coalescer = Coalescer("test-late", handler("handle"), handler("hurried"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from events import LiveToggled
 from worker.errors import DeploymentFault, TransientFault, UnclassifiedFault, WorkerError
@@ -16,7 +17,7 @@ from worker.settings import Settings
 
 def gateway(answer: httpx.Response) -> Gateway:
     """One that is always answered so."""
-    settings = Settings(supabase_url="http://supabase", supabase_key="key")  # type: ignore[arg-type] # as read
+    settings = Settings(supabase_url="http://supabase", supabase_key=SecretStr("key"))
     return Gateway.connect(settings, transport=httpx.MockTransport(lambda _: answer))
 
 
@@ -125,7 +126,8 @@ def listener() -> Iterator[socket.socket]:
 
 
 def _refused(url: str, **options: Any) -> str:
-    settings = Settings(supabase_url=url, supabase_key="key", BOTLIVE_TIMEOUT=0.3, **options)  # type: ignore[arg-type,call-arg] # as read
+    read: dict[str, Any] = {"supabase_url": url, "supabase_key": "key", "BOTLIVE_TIMEOUT": 0.3}
+    settings = Settings(**read, **options)
     with pytest.raises(TransientFault) as caught:
         Gateway.connect(settings).probe()
     return str(caught.value)
@@ -162,7 +164,7 @@ def test_the_kind_is_that_of_the_first_cause(behind: Exception | None, words: st
     def fail(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("secret") from behind
 
-    settings = Settings(supabase_url="http://supabase", supabase_key="key")  # type: ignore[arg-type] # as read
+    settings = Settings(supabase_url="http://supabase", supabase_key=SecretStr("key"))
     with pytest.raises(TransientFault) as caught:
         Gateway.connect(settings, transport=httpx.MockTransport(fail)).probe()
     assert words in str(caught.value)

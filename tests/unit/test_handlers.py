@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 import pytest
@@ -95,12 +95,19 @@ def test_payment_issue(amounts: dict[str, Any]) -> None:
     )
 
 
+class Contact(TypedDict, total=False):
+    """Where the customer can be found."""
+
+    zone: str
+    phone: str
+
+
 @pytest.mark.parametrize(
     "contact",
     [{}, {"zone": "Yopougon"}, {"phone": "+2250500000000"}, {"zone": "", "phone": "+2250500000000"}],
 )
 @pytest.mark.parametrize(("given_", "name"), [("Awa", "Awa"), ("", "0000")])
-def test_order_completed(contact: dict[str, str], given_: str, name: str) -> None:
+def test_order_completed(contact: Contact, given_: str, name: str) -> None:
     """The order and its activity, each with what is known of the customer."""
     event = OrderCompleted(
         **_TALKING,

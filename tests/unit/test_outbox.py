@@ -13,10 +13,12 @@ import fakeredis
 import pytest
 
 from events import PaymentIssue, PaymentValidated, Publisher, PublishError
+from events.coalescer import Group
 from events.errors import OutboxFailed, OutboxFull
 from events.job import Call
 from events.outbox import Outbox
 from events.publisher import WITHIN
+from tests.replies import text
 
 QUEUE = "rq:queue:botlive"
 
@@ -67,7 +69,7 @@ def publisher(redis: fakeredis.FakeStrictRedis, outbox: Outbox) -> Iterator[Publ
 
 def waiting(redis: fakeredis.FakeStrictRedis) -> list[str]:
     """The ids on the queue."""
-    return [job_id.decode() for job_id in redis.lrange(QUEUE, 0, -1)]
+    return [text(job_id) for job_id in redis.lrange(QUEUE, 0, -1)]
 
 
 def test_what_redis_does_not_confirm_is_delivered_when_it_is_back(
@@ -103,7 +105,12 @@ def test_while_redis_is_away_nobody_waits_for_it_twice(
     """After one failure the others go to the outbox at once for a second."""
     tries: list[int] = []
     put = publisher._queue.put_groups
-    monkeypatch.setattr(publisher._sender, "_handle", lambda groups: (tries.append(1), put(groups))[1])
+
+    def counted(groups: Sequence[Group]) -> Sequence[PublishError | None]:
+        tries.append(1)
+        return put(groups)
+
+    monkeypatch.setattr(publisher._sender, "_handle", counted)
     monkeypatch.setattr(publisher._courier, "_set_out", lambda: None)
     server.connected = False
     for _ in range(5):
@@ -417,9 +424,15 @@ def test_a_caller_who_is_cancelled_leaves_his_event_to_the_courier(
     """It was being kept when his task ended: it is delivered, and not left in the file."""
     released, adding = threading.Event(), threading.Event()
     add = outbox.add
-    monkeypatch.setattr(outbox, "add", lambda groups: (adding.set(), released.wait(10), add(groups))[2])
     event = payment()
     server.connected = False
+
+    def held(groups: Sequence[Group]) -> Sequence[PublishError | None]:
+        adding.set()
+        released.wait(10)
+        return add(groups)
+
+    monkeypatch.setattr(outbox, "add", held)
 
     async def chat(publisher: Publisher) -> None:
         publisher._away_until = time.monotonic() + 10

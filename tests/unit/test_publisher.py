@@ -28,6 +28,7 @@ from events import (
     parse_event,
 )
 from events.publisher import WITHIN
+from tests.replies import text
 
 _ROOT = Path(__file__).parents[2]
 _PHONE = "+2250712345678"
@@ -60,13 +61,13 @@ def _payment(amount: float = 2000, **fields: Any) -> PaymentValidated:
 
 def _queued(redis: fakeredis.FakeStrictRedis, queue: str = "botlive") -> list[str]:
     """The ids of the jobs that wait, first come first."""
-    return [job_id.decode() for job_id in redis.lrange(f"rq:queue:{queue}", 0, -1)]
+    return [text(job_id) for job_id in redis.lrange(f"rq:queue:{queue}", 0, -1)]
 
 
 def _waiting(redis: fakeredis.FakeStrictRedis, queue: str = "botlive") -> list[Event]:
     """The events that wait, as a worker would read them."""
     jobs = [redis.hget(f"rq:job:{job_id}", "data") for job_id in _queued(redis, queue)]
-    return [parse_event(json.dumps(json.loads(data)[2][0])) for data in jobs]
+    return [parse_event(json.dumps(json.loads(text(data))[2][0])) for data in jobs]
 
 
 def test_publish_answers_with_the_events_id(redis: fakeredis.FakeStrictRedis, publisher: Publisher) -> None:

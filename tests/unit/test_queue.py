@@ -13,6 +13,7 @@ import redis as client
 from events import PaymentValidated, PublishError
 from events.job import Call
 from events.queue import CHUNK, Queue
+from tests.replies import text
 
 
 def call() -> Call:
@@ -141,7 +142,12 @@ def test_an_answer_in_parts_is_one(server: Scripted) -> None:
 def test_a_late_answer_is_never_taken_for_the_next(server: Scripted) -> None:
     """It would confirm an event that is not there: the connection on which it comes is given up."""
     late = threading.Event()
-    server.answers = [says(b":1\r\n"), lambda line: (late.wait(5), line.sendall(b":1\r\n"))[1]]
+
+    def answer_late(line: socket.socket) -> None:
+        late.wait(5)
+        line.sendall(b":1\r\n")
+
+    server.answers = [says(b":1\r\n"), answer_late]
     queue = server.queue(patience=0.1)
     queue.put([call()])
     assert not queue.put_at_once(call(), 0.05)
@@ -228,6 +234,4 @@ def test_large_puts_are_divided() -> None:
     redis = fakeredis.FakeStrictRedis()
     calls = [call() for _ in range(CHUNK + 1)]
     Queue(redis, "botlive", patience=5).put(calls)
-    assert [job.decode() for job in redis.lrange("rq:queue:botlive", 0, -1)] == [
-        each.own_id for each in calls
-    ]
+    assert [text(job) for job in redis.lrange("rq:queue:botlive", 0, -1)] == [each.own_id for each in calls]

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rq.results import Result
 from rq.serializers import JSONSerializer
 
 from events import Event, PaymentValidated, Publisher, parse_event
+from tests.replies import text
 from worker import cli, reasons
 from worker.commands import reconcile as module
 from worker.errors import TransientFault
@@ -202,7 +204,7 @@ def test_a_contested_id(supabase: _Supabase, redis: fakeredis.FakeStrictRedis, r
     second, third = _payment(2, event_id=first.event_id), _payment(3, event_id=first.event_id)
     Publisher(redis, within=10).publish_many([first, second])
     assert reconcile(first, second, third)[1][-1] == "persisted 0, waiting 2, failed 0, unknown 1, bad 0"
-    contested = redis.lindex("rq:queue:botlive", 1).decode()
+    contested = text(redis.lindex("rq:queue:botlive", 1))
     redis.lrem("rq:queue:botlive", 0, str(first.event_id))
     redis.delete(f"rq:job:{first.event_id}")
     supabase.inbox = {str(first.event_id): first.digest()}
@@ -308,7 +310,7 @@ def test_what_is_read_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     line = _line(event)
     tracemalloc.start()
-    kept = list(module._events([line] * 200, module.Counter()))
+    kept = list(module._events([line] * 200, Counter()))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(kept) == 200
