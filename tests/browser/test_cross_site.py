@@ -118,7 +118,7 @@ def test_another_site_would_do_it(browser: Browser, valkey: Valkey, redis: Any, 
         assert b"queued-1" not in redis.lrange("rq:queue:botlive", 0, -1)
         stock.close()
     redis.rpush("rq:queue:botlive", "again")
-    with served(f"redis://127.0.0.1:{valkey.port}/0", stock=True, **login) as address:
+    with served(f"redis://127.0.0.1:{valkey.port}/0", stock=True, environment=login) as address:
         stock = Visit(browser, address, login)
         stock.open("/")
         attack(stock, f"http://{EVIL}:{evil}")
@@ -131,7 +131,7 @@ def test_a_login_is_no_key_for_other_sites(browser: Browser, valkey: Valkey, red
     """Nor where the operator is logged in, and the browser sends that along."""
     login = {"RQ_DASHBOARD_USERNAME": "support", "RQ_DASHBOARD_PASSWORD": "secret"}
     before = contents(redis)
-    with served(f"redis://127.0.0.1:{valkey.port}/0", **login) as address:
+    with served(f"redis://127.0.0.1:{valkey.port}/0", environment=login) as address:
         visit = Visit(browser, address, login)
         visit.open("/")
         attack(visit, f"http://{EVIL}:{evil}")

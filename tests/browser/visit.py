@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,9 +40,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def served(redis_url: str, *, stock: bool = False, **environment: str) -> Iterator[str]:
+def served(
+    redis_url: str, *, stock: bool = False, environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """The dashboard as its own process, or rq-dashboard as it comes; its address."""
-    given = {**os.environ, "REDIS_URL": redis_url, "RQ_DASHBOARD_URL_PREFIX": "/", **environment}
+    given = {**os.environ, "REDIS_URL": redis_url, "RQ_DASHBOARD_URL_PREFIX": "/", **(environment or {})}
     given |= {"RQ_DASHBOARD_JSON_SERIALIZER": "1"}
     command = [sys.executable, "-c", _STOCK] if stock else _OURS
     process = subprocess.Popen(
@@ -69,7 +71,7 @@ class Visit:
         self.elsewhere: list[str] = []
         self.troubles: list[str] = []
         self.page.on("request", lambda request: self._asked(request.url))
-        self.page.on("dialog", lambda dialog: (self.troubles.append(dialog.message), dialog.dismiss()))
+        self.page.on("dialog", self._dismiss)
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("console", self._said)
 
@@ -95,6 +97,10 @@ class Visit:
     def _asked(self, url: str) -> None:
         if not url.startswith((self.origin, "data:")):
             self.elsewhere.append(url)
+
+    def _dismiss(self, dialog: Any) -> None:
+        self.troubles.append(dialog.message)
+        dialog.dismiss()
 
     def _said(self, message: Any) -> None:
         if message.type == "error" and "favicon" not in str(message.location):

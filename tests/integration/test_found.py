@@ -1,5 +1,7 @@
 """What the fuzz has found with a real Redis, and its short run over everything."""
 
+from typing import Any
+
 import pytest
 from rq.registry import FailedJobRegistry
 
@@ -17,7 +19,8 @@ def test_a_number_that_redis_refuses_ends_no_worker(line: Line, field: str, valu
     """RQ hands it on, to be set aside and to be run its own way alike; the event behind it is persisted."""
     company_id, uuid = line.shop()
     good = order(company_id)
-    for job_id, way in (("plain", {}), ("stock", {"webhooks": "x"})):
+    ways: dict[str, dict[Any, Any]] = {"plain": {}, "stock": {"webhooks": "x"}}
+    for job_id, way in ways.items():
         key = f"rq:job:{job_id}-{line.name}"
         line.redis.hset(key, mapping={"data": "{}", "status": "queued", field: value, **way})
         line.redis.rpush(f"rq:queue:{line.name}", key.removeprefix("rq:job:"))

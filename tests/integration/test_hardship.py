@@ -107,7 +107,7 @@ def test_what_was_put_off_is_not_starved(line: Line) -> None:
     seen = 0
     for _ in range(6):
         line.publisher.publish_many(order(other) for other in others)
-        seen += sum(flood.encode() in claim.data for claim in claiming.claim(100).claims)
+        seen += sum(flood.encode() in (claim.data or b"") for claim in claiming.claim(100).claims)
     assert seen >= 6 * 40
     claiming.give_back()
 

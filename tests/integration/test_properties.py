@@ -28,7 +28,7 @@ def work(line: Line, batch: int) -> None:
 def die(line: Line, number: int, *, persisted: bool) -> None:
     """A worker takes some and is killed, before or after the database's commit."""
     dead = Claims(line.redis, line.name, PREFIX + uuid4().hex)
-    events = [read(claim.data) for claim in dead.claim(number).claims]
+    events = [read(claim.data) for claim in dead.claim(number).claims if claim.data]
     if persisted:
         line.gateway.persist(events)
 

@@ -25,7 +25,8 @@ def stand_in(line: Line, name: str, seconds: float, **fields: str) -> None:
     """A worker that gave its last heartbeat so long ago."""
     beat = (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     line.redis.delete(f"rq:worker:{name}")
-    line.redis.hset(f"rq:worker:{name}", mapping={"last_heartbeat": beat, **fields})
+    kept: dict[Any, Any] = {"last_heartbeat": beat, **fields}
+    line.redis.hset(f"rq:worker:{name}", mapping=kept)
     line.redis.sadd(f"rq:workers:{line.name}", f"rq:worker:{name}")
 
 

@@ -33,7 +33,7 @@ def owners(database: Database) -> dict[str, UUID | None]:
         "select company_id, user_id, uuid from public.company_mapping order by company_id"
     ).fetchall()
     named = {THEIRS: "theirs", NOBODYS: "nobody's"}
-    return {named.get(row["uuid"], row["company_id"]): row["user_id"] for row in rows}
+    return {str(named.get(row["uuid"], row["company_id"])): row["user_id"] for row in rows}
 
 
 def renamed(to: str) -> Callable[[Database], None]:

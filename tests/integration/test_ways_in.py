@@ -96,6 +96,6 @@ def test_asking_leaves_nothing_behind(project: Database) -> None:
     project.commit()
     assert list(project.notifies(timeout=0, stop_after=1)) == []
     assert locks == 0
-    assert settings in ({"same": True, "claims": claims, "role": "origin"} for claims in (None, ""))
+    assert settings in [{"same": True, "claims": claims, "role": "origin"} for claims in (None, "")]
     project.execute('drop policy "writes" on public.activities')
     project.commit()

@@ -52,7 +52,7 @@ def fail(redis: fakeredis.FakeStrictRedis, job_id: str, queue: str = "botlive", 
 
 def contents(redis: fakeredis.FakeStrictRedis) -> dict[bytes, Any]:
     """All that stands in it."""
-    read = {
+    read: dict[Any, Any] = {
         b"hash": redis.hgetall,
         b"list": lambda key: redis.lrange(key, 0, -1),
         b"set": redis.smembers,

@@ -4,6 +4,7 @@ import json
 import re
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import fakeredis
 import pytest
@@ -143,7 +144,7 @@ def test_every_answer_is_sealed(redis: fakeredis.FakeStrictRedis) -> None:
 def test_no_phone_number_is_shown(redis: fakeredis.FakeStrictRedis) -> None:
     """In a description, a reason, meta, and the name of a queue or a worker; times are shown."""
     shop = f"botlive:apart:order_completed:{PHONE}"
-    there = {
+    there: dict[str, Any] = {
         "description": f"of {PHONE}",
         "reason": f"E: {PHONE}",
         "meta": {"phone": "1", "customer_name": "Awa"},

@@ -11,7 +11,7 @@ from rq.serializers import JSONSerializer
 serializers.DefaultSerializer = JSONSerializer  # type: ignore[misc, assignment]
 serializers.PickleSerializer = JSONSerializer  # type: ignore[assignment]
 
-from rq_dashboard import web  # type: ignore[import-untyped]  # noqa: E402 # see above
+from rq_dashboard import web  # noqa: E402 # see above
 
 from worker.shown import ShownQueue, install  # noqa: E402 # it looks at what was imported
 
