@@ -17,8 +17,16 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from events import clock
-from events.fields import Amount, Identifier, Instant, Key, Name, Text, Uuid, Version
+from events.fields import Amount, Identifier, Instant, Key, Name, Text, Uuid, Version, first
 from events.identity import keyed_id
+
+MOST_ITEMS = 1_000
+"""Lines of the longest order."""
+
+MOST_AMENDED = 2_000
+"""Names of fields; of an order each line has one text, and the order has some."""
+
+_Names = Annotated[tuple[Name, ...], Field(max_length=MOST_AMENDED)]
 
 
 class Contract(BaseModel):
@@ -39,7 +47,7 @@ class Event(Contract):
     occurred_at: Instant = Field(default_factory=clock.now)
     """When it happened (UTC)."""
     conversation_id: Uuid | None = None
-    amended: tuple[Name, ...] | None = None
+    amended: Annotated[_Names | None, first(MOST_AMENDED)] = None
     """The fields whose text had to be cut or stripped to fit (``dropin``); stands in ``metadata``."""
     key: Key | None = None
     """The caller's own name of what happened (a message's id): the same thing twice is one event.
@@ -124,7 +132,7 @@ class OrderCompleted(Event):
     """Where missing or empty: the last four characters of ``user_id``."""
     total_amount: Amount
     """FCFA."""
-    items: tuple[Item, ...] = Field(min_length=1, max_length=1_000)
+    items: Annotated[tuple[Item, ...], first(MOST_ITEMS)] = Field(min_length=1, max_length=MOST_ITEMS)
     zone: Name | None = None
     phone: Name | None = None
 

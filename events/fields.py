@@ -2,8 +2,10 @@
 
 import math
 import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -52,6 +54,16 @@ def _fits_a_double(value: int | float | Decimal) -> bool:
         return math.isfinite(float(value))
     except (OverflowError, ValueError):  # a huge int; a signalling NaN
         return False
+
+
+def first(most: int) -> BeforeValidator:
+    """Look at no more than one element beyond so many: each that does not fit costs an error of its own."""
+
+    def begin(value: Any) -> Any:
+        is_one = isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable)
+        return value if is_one else tuple(islice(value, most + 1))
+
+    return BeforeValidator(begin)
 
 
 def _without_zero_byte(text: str) -> str:

@@ -16,6 +16,7 @@ FIELDS = ("data", "created_at", "deaths", "failures")
 """What is asked of a job's hash."""
 
 _LONGEST_COMPANY = 128  # characters, as events.contracts
+_LONGEST_NUMBER = 20  # digits
 _LONGEST_TRACE = 200_000  # bytes
 Results = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 """Entries of a job's stream of results, the newest first."""
@@ -134,4 +135,4 @@ def _time(text: Any) -> datetime | None:
 
 
 def _number(text: bytes | None) -> int:
-    return int(text) if text and text.isdigit() else 0
+    return int(text) if text and text.isdigit() and len(text) < _LONGEST_NUMBER else 0
