@@ -20,7 +20,7 @@ import structlog
 
 from worker.background import in_thread
 from worker.errors import TransientFault, WaitsApart, WorkerError
-from worker.reasons import plain as printable
+from worker.letters import plain as printable
 
 _LOOK = 1.0  # seconds between two looks at what waits
 _SHORTEST, _LONGEST = 1.0, 30.0  # seconds between two questions about one kind

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from worker import streams
+from worker.letters import plain
 
 if TYPE_CHECKING:
     from typer import Typer
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         failure = _failure(name, error)
         if failure is None:
             raise
-        sys.stderr.write(f"{failure}\n")
+        sys.stderr.write(f"{plain(str(failure))}\n")
         sys.exit(_exit_code(failure))
     _exit(0)
 

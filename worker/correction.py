@@ -9,8 +9,8 @@ from events import Event, InvalidEvent, parse_event
 from events.job import FUNCTION
 from worker.errors import EditRefused
 from worker.failure import payload
+from worker.letters import plain
 from worker.masking import mask_text
-from worker.reasons import plain
 
 FIXED = frozenset({"event_id", "type", "version", "key"})
 """What tells which event it is, and what an edit leaves alone."""

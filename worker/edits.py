@@ -14,7 +14,7 @@ from events.job import Call, Keys
 from worker.claims import uncompressed
 from worker.correction import Change, correct
 from worker.errors import EditRefused
-from worker.reasons import plain
+from worker.letters import plain
 
 KEPT = 10_000
 """Notes that are kept, about."""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from events.errors import BotliveError
+from worker.letters import plain
 
 
 class WorkerError(BotliveError):
@@ -96,7 +97,7 @@ class UnknownCompany(EventRefused):
     cause = "botlive_persist found no row of public.company_mapping with this company_id"
 
     def __init__(self, company_id: str) -> None:
-        shop = shlex.quote("".join(letter if letter.isprintable() else "?" for letter in company_id))
+        shop = shlex.quote(plain(company_id))
         super().__init__(
             f"company {shop} is in no row of company_mapping: run `botlive company link {shop} UUID` "
             f"with its UUID in companies, or `botlive company add {shop}`, then "

@@ -14,8 +14,8 @@ from events.job import Keys
 from worker.apart import Group, Kind, Store
 from worker.edits import Edits
 from worker.failure import FIELDS, Detail, Failure, read
+from worker.letters import plain
 from worker.masking import mask_text
-from worker.reasons import plain
 
 KEPT = 10_000
 """Entries that the list of what was discarded keeps, about."""

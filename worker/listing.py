@@ -5,18 +5,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from worker.apart import Group, Kind
 from worker.failure import Detail, Failure, payload
-from worker.reasons import plain
+from worker.letters import plain
+from worker.output import Screen
 
 
 def print_list(shown: Iterable[Failure]) -> None:
     """For a terminal: the facts on a line, the reason below, however long it is."""
-    console = Console()
+    console = Screen()
     for failure in shown:
         *facts, times, reason = row(failure)
         console.print(Text(f"{'  '.join(facts)}  failed {times}x", style="bold"), soft_wrap=True)
@@ -71,4 +71,4 @@ def pretty(call: bytes) -> str:
         text = json.dumps(payload(call) or json.loads(call), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         text = call.decode(errors="replace")
-    return "\n".join(map(plain, text.split("\n")))
+    return text

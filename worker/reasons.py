@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from worker import errors
+from worker.letters import plain
 from worker.masking import MASK, PRIVATE, mask_text
 
 _TRACEBACK = "Traceback (most recent call last):"
@@ -56,11 +57,6 @@ def cause(trace: str, payload: Any = None) -> list[str]:
     told = [line for line in lines if line.strip()]
     private = _private(payload)
     return [plain(mask_text(_without(private, line.removeprefix(_CAUSE)))) for line in told[1:]]
-
-
-def plain(text: str) -> str:
-    """The text on one line, and without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _telling(lines: list[str]) -> str:

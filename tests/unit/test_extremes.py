@@ -67,7 +67,7 @@ VALUES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("kind", VALUES)
 def test_such_a_value_is_refused_natively_and_visible_with_the_old_names(kind: str) -> None:
-    """pydantic's error to the program; the old names answer no, and a worker refuses it by the field's name."""
+    """An error to the program; the old names answer no, and a worker refuses it by the field's name."""
     redis = fakeredis.FakeStrictRedis()
     for field in ("company_id", "amount", "reference", "conversation_id", "key"):
         fields = {"company_id": "s", "user_id": "u", "amount": 1, "reference": "", field: VALUES[kind]()}
