@@ -13,6 +13,7 @@ from typing import Any
 
 from events.errors import BotliveError
 from worker.letters import plain
+from worker.masking import mask_text
 
 
 class WorkerError(BotliveError):
@@ -97,10 +98,18 @@ class UnknownCompany(EventRefused):
     cause = "botlive_persist found no row of public.company_mapping with this company_id"
 
     def __init__(self, company_id: str) -> None:
-        shop = shlex.quote(plain(company_id))
+        shown = plain(company_id)
+        is_private = mask_text(shown) != shown
+        shop = "TEXT_ID" if is_private else shlex.quote(shown)
+        option = "-- " if shown.startswith("-") else ""
+        hint = (
+            "the id looks like a phone number or a key: correct it with `botlive failures edit ID "
+            "--set company_id=TEXT_ID`; if it is right, "
+        )
         super().__init__(
-            f"company {shop} is in no row of company_mapping: run `botlive company link {shop} UUID` "
-            f"with its UUID in companies, or `botlive company add {shop}`, then "
+            f"company {mask_text(shlex.quote(shown))} is in no row of company_mapping: "
+            f"{hint if is_private else ''}run `botlive company link {option}{shop} UUID` "
+            f"with its UUID in companies, or `botlive company add {option}{shop}`, then "
             "`botlive failures replay --reason UnknownCompany`"
         )
 

@@ -122,7 +122,7 @@ class Failures:
 
 def _note(failure: Failure, why: str) -> list[str]:
     told = {
-        **{"id": failure.job_id, "event_type": failure.event_type, "company_id": failure.company_id},
+        **{"id": failure.job_id, "event_type": failure.event_type, "company_id": failure.company},
         **{"error": failure.reason.error, "reason": failure.reason.words, "why": mask_text(why)},
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
