@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from dropin.fitting import fit
 from dropin.journal import logger, tell
-from events import Event, Publisher, PublishError
 from events.clock import new_id
+from events.contracts import Event
+from events.errors import PublishError
 from events.identity import id_of_payload
+from events.publisher import Publisher
 
 Fields = Mapping[str, Any]
 Key = str | int | UUID

@@ -26,6 +26,8 @@ from events.errors import (
 from events.parsing import parse_event
 from events.publisher import Publisher
 
+__distribution__ = "botlive-events"
+
 __all__ = [
     "AnyEvent",
     "BotliveError",

@@ -6,4 +6,6 @@ from handlers import payment_issue as payment_issue
 from handlers import payment_validated as payment_validated
 from handlers.rows import Activity, Order, Rows, Toggle, UnhandledEvent, rows
 
+__distribution__ = "botlive-events"
+
 __all__ = ["Activity", "Order", "Rows", "Toggle", "UnhandledEvent", "rows"]

@@ -189,5 +189,6 @@ class MissingExtra(WorkerError):
 
     def __init__(self, command: str = "botlive", extra: str = "worker") -> None:
         super().__init__(
-            f"{command} needs the extra [{extra}] of botlive-events: install it as the README says"
+            f"{command} needs the extra [{extra}] of botlive-events: run `pip install '.[{extra}]'` "
+            "in its repository, as the README says"
         )
