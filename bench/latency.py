@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bench.processes import OURS, until
 from bench.stage import SHOPS, Stage, order
-from events import Event, Publisher
+from events import AnyEvent, Publisher
 
 WORKER = [str(OURS / "botlive"), "worker"]
 _PAUSE = 0.0003  # seconds between two looks for a row
@@ -28,7 +28,7 @@ def called(stage: Stage, number: int, delay: int = 0) -> list[float]:
     gateway.persist([order(SHOPS[0])])
     took = []
     for _ in range(number):
-        event: Event = order(SHOPS[0])
+        event: AnyEvent = order(SHOPS[0])
         time.sleep(_REST)
         began = time.perf_counter()
         gateway.persist([event])

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psycopg
 
-from events import Event, parse_event
+from events import AnyEvent, parse_event
 from worker.elements import element
 from worker.gateway import Gateway
 from worker.settings import Settings
 
 
-def by_rpc(batches: Sequence[Sequence[Event]]) -> None:
+def by_rpc(batches: Sequence[Sequence[AnyEvent]]) -> None:
     """One call after the other, on one connection."""
     gateway = Gateway.connect(Settings.from_env())
     for batch in batches:
@@ -26,7 +26,7 @@ def by_rpc(batches: Sequence[Sequence[Event]]) -> None:
     gateway.close()
 
 
-def by_sql(batches: Sequence[Sequence[Event]]) -> None:
+def by_sql(batches: Sequence[Sequence[AnyEvent]]) -> None:
     """One statement after the other, on one connection, as the worker's role."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database:
         database.execute("set role service_role")

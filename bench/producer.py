@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from events import Event, parse_event
+from events import AnyEvent, parse_event
 
 CLIENTS = 50
 
@@ -27,7 +27,7 @@ class Producer:
         self._runner = asyncio.Runner()
         self._threads = ThreadPoolExecutor(CLIENTS)
 
-    def load(self, events: Sequence[Event]) -> list[float]:
+    def load(self, events: Sequence[AnyEvent]) -> list[float]:
         """As a backlog, the quickest way there is."""
         if load := getattr(self._module, "load", None):
             load(events)
@@ -46,7 +46,7 @@ class Producer:
             return self._runner.run(self._all(events))
         return list(self._threads.map(lambda event: _timed(self._module.send, event), events))
 
-    def prepare(self, events: Sequence[Event]) -> Sequence[Any]:
+    def prepare(self, events: Sequence[AnyEvent]) -> Sequence[Any]:
         """What is not to be timed."""
         made = getattr(self._module, "prepare", None)
         return [made(event) for event in events] if made else events

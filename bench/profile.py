@@ -11,7 +11,7 @@ from bench import backlog
 from bench.contenders import OURS_AS_IT_COMES
 from bench.report import Table
 from bench.stage import ROUND_TRIP, Stage
-from events import Event
+from events import AnyEvent
 from events.job import Call
 from worker.decode import read
 from worker.elements import element
@@ -49,7 +49,7 @@ def processor(stage: Stage) -> Table:
     return Table("Processor time", "`ours`, one worker.", columns, rows)
 
 
-def steps(events: list[Event]) -> Table:
+def steps(events: list[AnyEvent]) -> Table:
     """What the worker's own code costs, and how large what it sends is."""
     jobs = [Call.of(event).data.encode() for event in events]
     elements = [element(event) for event in events]

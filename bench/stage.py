@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from bench import processes
 from bench.processes import OURS, PROJECT, BenchError, Incorrect, Producer, until
-from events import Event, Item, OrderCompleted, Publisher
+from events import AnyEvent, Item, OrderCompleted, Publisher
 from localstack.stack import Stack
 from worker.gateway import Gateway
 from worker.settings import Settings
@@ -87,7 +87,7 @@ class Stage:
             "truncate botlive.inbox, botlive.toggles, public.orders, public.activities, public.bot_sessions"
         )
 
-    def orders(self, number: int) -> list[Event]:
+    def orders(self, number: int) -> list[AnyEvent]:
         """So many events, of the shops in turn."""
         return [order(SHOPS[index % len(SHOPS)]) for index in range(number)]
 
@@ -96,11 +96,11 @@ class Stage:
         with Publisher(redis.Redis.from_url(self._near["REDIS_URL"]), queue=queue, within=10) as publisher:
             publisher.publish_many(order(shops[index % len(shops)]) for index in range(number))
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, events: Sequence[AnyEvent]) -> None:
         """Write the file BENCH_EVENTS."""
         self._file.write_text("".join(f"{event.model_dump_json(exclude_none=True)}\n" for event in events))
 
-    def publish(self, queue: str, events: Sequence[Event], how: str, *, delay: int = 0) -> dict[str, Any]:
+    def publish(self, queue: str, events: Sequence[AnyEvent], how: str, *, delay: int = 0) -> dict[str, Any]:
         """Let a queue's producer publish; what it says of the time (``bench.producer``).
 
         Raises:
@@ -157,7 +157,7 @@ class Stage:
         queues = [f"rq:queue:{QUEUE}", *(f"rq:queue:{QUEUE}:shop:{shop}" for shop in SHOPS)]
         return sum(int(self.redis.llen(queue)) for queue in queues)
 
-    def check(self, events: Sequence[Event]) -> None:
+    def check(self, events: Sequence[AnyEvent]) -> None:
         """That these and no others are in the tables, each once.
 
         Raises:

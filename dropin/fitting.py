@@ -4,11 +4,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from events.fields import LONGEST_NAME, LONGEST_TEXT
+from events.privacy import cuttable_fields
 
-_NAMES = ("reference", "issue_type", "customer_name", "zone", "phone", "name")
-# Ids are missing on purpose: a part of an id is another id.
-_LONGEST = {"message": LONGEST_TEXT, **dict.fromkeys(_NAMES, LONGEST_NAME)}
+_LONGEST = cuttable_fields()
 _MOST_LINES = 1_001  # one more than an order may have: a generator need not end
 
 

@@ -8,6 +8,7 @@
 from events.contracts import (
     AnyEvent,
     Event,
+    EventType,
     Item,
     LiveToggled,
     OrderCompleted,
@@ -32,6 +33,7 @@ __all__ = [
     "AnyEvent",
     "BotliveError",
     "Event",
+    "EventType",
     "InvalidEvent",
     "InvalidRedisUrl",
     "Item",

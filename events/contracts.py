@@ -1,4 +1,4 @@
-"""The four events, version 1. A new event type is one class here and one line in ``AnyEvent``."""
+"""The four events, version 1. A new type: a class, its name in ``EventType``, a line in ``AnyEvent``."""
 
 import hashlib
 import json
@@ -17,8 +17,11 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from events import clock
-from events.fields import Amount, Identifier, Instant, Key, Name, Text, Uuid, Version, first
+from events.fields import Amount, Customer, Identifier, Instant, Key, Name, Text, Uuid, Version, Word, first
 from events.identity import keyed_id
+
+EventType = Literal["payment_validated", "payment_issue", "order_completed", "live_toggled"]
+"""The names of the types; mypy holds each class to one of them."""
 
 MOST_ITEMS = 1_000
 """Lines of the longest order."""
@@ -26,7 +29,7 @@ MOST_ITEMS = 1_000
 MOST_AMENDED = 2_000
 """Names of fields; of an order each line has one text, and the order has some."""
 
-_Names = Annotated[tuple[Name, ...], Field(max_length=MOST_AMENDED)]
+_Words = Annotated[tuple[Word, ...], Field(max_length=MOST_AMENDED)]
 
 
 class Contract(BaseModel):
@@ -40,14 +43,14 @@ class Event(Contract):
 
     event_id: Uuid = Field(default_factory=clock.new_id)
     """The idempotency key; time-ordered (UUID version 7), or made from ``key`` where there is one."""
-    type: str
+    type: EventType
     version: Version = 1
     company_id: Identifier
     """The shop's id in Botlive (text, not the UUID of Lovable's tables)."""
     occurred_at: Instant = Field(default_factory=clock.now)
     """When it happened (UTC)."""
     conversation_id: Uuid | None = None
-    amended: Annotated[_Names | None, first(MOST_AMENDED)] = None
+    amended: Annotated[_Words | None, first(MOST_AMENDED)] = None
     """The fields whose text had to be cut or stripped to fit (``dropin``); stands in ``metadata``."""
     key: Key | None = None
     """The caller's own name of what happened (a message's id): the same thing twice is one event.
@@ -91,7 +94,7 @@ class PaymentValidated(Event):
     """A customer's payment was checked and found good."""
 
     type: Literal["payment_validated"] = "payment_validated"
-    user_id: Identifier
+    user_id: Customer
     amount: Amount
     """FCFA."""
     reference: Name
@@ -102,8 +105,8 @@ class PaymentIssue(Event):
     """A payment needs a person's eye."""
 
     type: Literal["payment_issue"] = "payment_issue"
-    user_id: Identifier
-    issue_type: Name
+    user_id: Customer
+    issue_type: Word
     """For example ``payment_insufficient``."""
     message: Text
     detected_amount: Amount | None = None
@@ -125,7 +128,7 @@ class OrderCompleted(Event):
     """A customer's order is complete. The order's id is the event's id."""
 
     type: Literal["order_completed"] = "order_completed"
-    user_id: Identifier
+    user_id: Customer
     customer_name: Annotated[Name, BeforeValidator(lambda name: "" if name is None else name)] = Field(
         default="", validate_default=True
     )

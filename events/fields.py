@@ -1,8 +1,12 @@
-"""The kinds of value an event carries, each with its limits, alike in Python and in JSON."""
+"""The kinds of value an event carries, each with its limits, alike in Python and in JSON.
+
+Each kind of text says whether it is personal data and whether it may be cut; ``events.privacy`` reads it.
+"""
 
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -27,6 +31,17 @@ LONGEST_NAME = 1_024
 
 FUTURE = timedelta(hours=24)
 """How far ahead a clock may be before its events are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known of a kind of text besides its limits."""
+
+    private: bool
+    """Whether it is personal data."""
+    cut_at: int | None = None
+    """Characters that are kept of a longer one; None where a part is worth nothing, as with an id."""
+
 
 _HOURS_ONLY = re.compile(r"(?<=:\d\d)(?:\.\d+)?[+-]\d\d$")  # a zone as PostgreSQL writes it
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
@@ -116,18 +131,27 @@ Uuid = Annotated[UUID, WrapValidator(_uuid)]
 Version = Annotated[Literal[1], BeforeValidator(_one)]
 """The contract's version."""
 
-Text = Annotated[str, Field(strict=True, max_length=LONGEST_TEXT), AfterValidator(_without_zero_byte)]
+_short = Field(strict=True, max_length=LONGEST_NAME)
+_without_zeros = AfterValidator(_without_zero_byte)
+
+Text = Annotated[
+    str, Field(strict=True, max_length=LONGEST_TEXT), _without_zeros, Kind(private=True, cut_at=LONGEST_TEXT)
+]
 """A text that a person wrote."""
 
-Name = Annotated[str, Field(strict=True, max_length=LONGEST_NAME), AfterValidator(_without_zero_byte)]
-"""A short text: a name, a reference, a place, a phone number."""
+Name = Annotated[str, _short, _without_zeros, Kind(private=True, cut_at=LONGEST_NAME)]
+"""A short text about a person: a name, a reference, a place, a phone number."""
 
-Key = Annotated[
-    str, Field(strict=True, min_length=1, max_length=LONGEST_NAME), AfterValidator(_without_zero_byte)
-]
-"""The caller's own name of what happened, such as a message's id."""
+Word = Annotated[str, _short, _without_zeros, Kind(private=False, cut_at=LONGEST_NAME)]
+"""A short text about no person, such as the kind of an issue."""
 
-Identifier = Annotated[
-    str, Field(strict=True, min_length=1, max_length=128), AfterValidator(_without_zero_byte)
-]
+_key = Field(strict=True, min_length=1, max_length=LONGEST_NAME)
+Key = Annotated[str, _key, _without_zeros, Kind(private=True)]
+"""The caller's own name of what happened, such as a message's id; it may hold a phone number."""
+
+_id = Field(strict=True, min_length=1, max_length=128)
+Identifier = Annotated[str, _id, _without_zeros, Kind(private=False)]
 """An id given by Botlive: 1 to 128 characters."""
+
+Customer = Annotated[str, _id, _without_zeros, Kind(private=True)]
+"""The id of a customer: a phone number."""

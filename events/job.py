@@ -17,7 +17,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from events import clock
-from events.contracts import AnyEvent, Event
+from events.contracts import Event, EventType
 from events.fields import LONGEST_TEXT
 from events.identity import id_of_payload
 
@@ -27,7 +27,7 @@ FUNCTION = "worker.job.persist"
 QUEUE = "botlive"
 """The queue where the environment names no other."""
 
-TYPES = [contract.model_fields["type"].default for contract in get_args(get_args(AnyEvent)[0])]
+TYPES = get_args(EventType)
 """The types that an event may have."""
 
 _DEEPEST = 20  # levels of an unchecked payload that are written

@@ -5,10 +5,10 @@ import re
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from events.contracts import AnyEvent, Event
+from events.contracts import AnyEvent
 from events.errors import InvalidEvent
 
-_adapter: TypeAdapter[Event] = TypeAdapter(AnyEvent)
+_adapter: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
 
 _WHOLE = {  # errors of the text as a whole: field and problem
     "json_invalid": ("json", "is not valid JSON"),
@@ -25,7 +25,7 @@ _OWN = {"event_id_of_key": ("event_id", "is not the one that its key makes: leav
 _OURS = re.compile(r"[a-z_]{1,40}", re.IGNORECASE)
 
 
-def parse_event(text: str | bytes) -> Event:
+def parse_event(text: str | bytes) -> AnyEvent:
     """Read one event from a JSON object.
 
     Raises:

@@ -1,10 +1,9 @@
 """The shop's live mode was switched."""
 
 from events import LiveToggled
-from handlers.rows import Rows, activity, rows
+from handlers.rows import Rows, activity
 
 
-@rows.register
 def live_toggled(event: LiveToggled) -> Rows:
     """The activity and the toggle; the SQL adds which session it belongs to and how long it was."""
     return Rows(

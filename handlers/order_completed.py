@@ -1,11 +1,10 @@
 """A customer's order is complete."""
 
 from events import OrderCompleted
-from handlers.rows import Order, Rows, activity, conversation, rows
+from handlers.rows import Order, Rows, activity, conversation
 from handlers.texts import fcfa
 
 
-@rows.register
 def order_completed(event: OrderCompleted) -> Rows:
     """The order, whose id is the event's, and its activity: never the one without the other."""
     return Rows(

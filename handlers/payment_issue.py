@@ -1,10 +1,9 @@
 """A payment needs a person's eye."""
 
 from events import PaymentIssue
-from handlers.rows import Rows, activity, rows
+from handlers.rows import Rows, activity
 
 
-@rows.register
 def payment_issue(event: PaymentIssue) -> Rows:
     """One activity that asks the owner to step in."""
     return Rows(

@@ -1,11 +1,10 @@
 """A payment was checked and found good."""
 
 from events import PaymentValidated
-from handlers.rows import Rows, activity, rows
+from handlers.rows import Rows, activity
 from handlers.texts import fcfa
 
 
-@rows.register
 def payment_validated(event: PaymentValidated) -> Rows:
     """One activity with the amount and, where there is one, the operator's reference."""
     return Rows(

@@ -5,21 +5,16 @@ long it lasted, is added there.
 """
 
 from decimal import Decimal
-from functools import singledispatch
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
-from events import BotliveError, Event
-
-
-class UnhandledEvent(BotliveError):
-    """No handler says what this event means: a module of ``handlers`` is missing or not imported."""
+from events import Event
 
 
 class Said(TypedDict):
     """What an activity says to the shop's owner (French)."""
 
-    type: str
-    status: str
+    type: Literal["order", "intervention", "system"]
+    status: Literal["success", "warning", "info"]
     title: str
     description: str
     customer_name: NotRequired[str]
@@ -47,7 +42,7 @@ class Toggle(TypedDict):
     """One element of the set from which a company's sessions follow."""
 
     enabled: bool
-    mode: str
+    mode: Literal["live", "rag"]
 
 
 class Rows(NamedTuple):
@@ -56,16 +51,6 @@ class Rows(NamedTuple):
     activity: Activity
     order: Order | None = None
     toggle: Toggle | None = None
-
-
-@singledispatch
-def rows(event: Event) -> Rows:
-    """The rows that the event means.
-
-    Raises:
-        UnhandledEvent: no module registered its type.
-    """
-    raise UnhandledEvent
 
 
 def activity(source: Event, said: Said, /, **metadata: str) -> Activity:

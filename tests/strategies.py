@@ -1,11 +1,11 @@
 """Hypothesis strategies: events as Botlive may publish them."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, assert_never, get_args
 
 from hypothesis import strategies as st
 
-from events import Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from events import AnyEvent, EventType, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
 
 _MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
@@ -18,6 +18,7 @@ amounts = st.one_of(
     st.decimals(0, 10**9, places=2),
 )
 phones = st.from_regex(r"\+225\d{10}", fullmatch=True)
+_items = st.builds(Item, name=texts, quantity=st.integers(1, 99), price=amounts)
 
 
 def _shared(company_id: st.SearchStrategy[str]) -> dict[str, Any]:
@@ -38,27 +39,35 @@ def toggles(company_id: st.SearchStrategy[str]) -> st.SearchStrategy[LiveToggled
 
 def events(company_id: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     """Events of every type."""
-    items = st.builds(Item, name=texts, quantity=st.integers(1, 99), price=amounts)
-    return st.one_of(
-        st.builds(PaymentValidated, **_shared(company_id), user_id=phones, amount=amounts, reference=texts),
-        st.builds(
-            PaymentIssue,
-            **_shared(company_id),
-            user_id=phones,
-            issue_type=texts,
-            message=texts,
-            detected_amount=st.none() | amounts,
-            required_amount=st.none() | amounts,
-        ),
-        st.builds(
-            OrderCompleted,
-            **_shared(company_id),
-            user_id=phones,
-            customer_name=texts,
-            total_amount=amounts,
-            items=st.lists(items, min_size=1, max_size=3).map(tuple),
-            zone=st.none() | texts,
-            phone=st.none() | phones,
-        ),
-        toggles(company_id),
-    )
+    return st.one_of(_of_type(kind, company_id) for kind in get_args(EventType))
+
+
+def _of_type(kind: EventType, company_id: st.SearchStrategy[str]) -> st.SearchStrategy[AnyEvent]:
+    shared = _shared(company_id)
+    match kind:
+        case "payment_validated":
+            return st.builds(PaymentValidated, **shared, user_id=phones, amount=amounts, reference=texts)
+        case "payment_issue":
+            return st.builds(
+                PaymentIssue,
+                **shared,
+                user_id=phones,
+                issue_type=texts,
+                message=texts,
+                detected_amount=st.none() | amounts,
+                required_amount=st.none() | amounts,
+            )
+        case "order_completed":
+            return st.builds(
+                OrderCompleted,
+                **shared,
+                user_id=phones,
+                customer_name=texts,
+                total_amount=amounts,
+                items=st.lists(_items, min_size=1, max_size=3).map(tuple),
+                zone=st.none() | texts,
+                phone=st.none() | phones,
+            )
+        case "live_toggled":
+            return toggles(company_id)
+    assert_never(kind)

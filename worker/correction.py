@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from events import Event, InvalidEvent, parse_event
+from events import AnyEvent, InvalidEvent, parse_event
 from events.job import FUNCTION
 from worker.errors import EditRefused
 from worker.failure import payload
@@ -50,7 +50,7 @@ class Change(NamedTuple):
 class Correction(NamedTuple):
     """The event as it is to be, and what it was."""
 
-    event: Event
+    event: AnyEvent
     before: dict[str, Any]
     """The old values by their paths; one that was not there is left out. Personal data."""
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from events import Event
+from events import AnyEvent
 from events.job import FUNCTION
 from worker.errors import UndecodableJob, UnknownFunction
 from worker.job import decode, decode_text
@@ -11,7 +11,7 @@ from worker.job import decode, decode_text
 _HEAD, _TAIL = f'["{FUNCTION}",null,['.encode(), b"],{}]"
 
 
-def read(data: bytes) -> Event:
+def read(data: bytes) -> AnyEvent:
     """The event of a job's call.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
-from events import Event
+from events import AnyEvent
 from events.job import Call, Keys
 from worker.claims import uncompressed
 from worker.correction import Change, correct
@@ -50,7 +50,7 @@ class Edits:
         )
         self._edit = connection.register_script("\n".join(parts))
 
-    def edit(self, job_id: str, changes: Sequence[Change]) -> Event:
+    def edit(self, job_id: str, changes: Sequence[Change]) -> AnyEvent:
         """Correct an event and replay it, in one step; the event as it is now.
 
         Raises:

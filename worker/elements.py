@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from events import Event
+from events import AnyEvent
 from handlers import rows
 from worker.errors import HandlerFailed
 
@@ -11,7 +11,7 @@ Element = dict[str, Any]
 """One element of the list that ``botlive_persist`` is called with."""
 
 
-def element(event: Event) -> Element:
+def element(event: AnyEvent) -> Element:
     """The event's element, made alone: a bug in one handler is no neighbour's trouble.
 
     Raises:
@@ -26,7 +26,7 @@ def element(event: Event) -> Element:
         raise HandlerFailed(error) from None
 
 
-def _made(event: Event) -> Element:
+def _made(event: AnyEvent) -> Element:
     meant = rows(event)
     return {
         "event_id": str(event.event_id),

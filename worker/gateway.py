@@ -14,7 +14,7 @@ from postgrest.exceptions import APIError
 from supabase import Client, ClientOptions
 from typing_extensions import TypedDict
 
-from events import Event
+from events import AnyEvent
 from worker.answers import misshapen, shaped
 from worker.elements import Element, element
 from worker.errors import CommandRefused, DeploymentFault, EventRefused, UnknownCompany, WaitsApart
@@ -58,7 +58,7 @@ class Outcome(NamedTuple):
     plain: Mapping[str, Any] = MappingProxyType({})
     """Of one that waits apart: what all events of its type and company share."""
 
-    def error(self, event: Event) -> EventRefused | WaitsApart | None:
+    def error(self, event: AnyEvent) -> EventRefused | WaitsApart | None:
         """Why the event is not in the tables, or None where it is."""
         match self.kind:
             case "unknown_company":
@@ -98,7 +98,7 @@ class Gateway:
         key = settings.supabase_key.get_secret_value()
         return cls(Client(settings.supabase_url, key, options), http, replies)
 
-    def persist(self, events: Sequence[Event], *, apart: bool = False) -> list[Outcome]:
+    def persist(self, events: Sequence[AnyEvent], *, apart: bool = False) -> list[Outcome]:
         """Persist a batch in one transaction; what became of each event, in their order.
 
         With ``apart`` what a shop's tables do not take at all is among the outcomes; without it the call

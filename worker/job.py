@@ -9,7 +9,7 @@ from worker.origin import check
 
 check()  # before the rest: a stock worker then says the cause at each job
 
-from events import Event, InvalidEvent, parse_event  # noqa: E402
+from events import AnyEvent, InvalidEvent, parse_event  # noqa: E402
 from worker.bootstrap import persister  # noqa: E402
 from worker.errors import EventRefused, UndecodableJob  # noqa: E402
 from worker.persister import Delivery  # noqa: E402
@@ -31,7 +31,7 @@ def persist(payload: dict[str, Any]) -> None:
             raise error
 
 
-def decode(payload: Any) -> Event:
+def decode(payload: Any) -> AnyEvent:
     """The event of a job's argument.
 
     Raises:
@@ -47,7 +47,7 @@ def decode(payload: Any) -> Event:
     return decode_text(text)
 
 
-def decode_text(text: str | bytes) -> Event:
+def decode_text(text: str | bytes) -> AnyEvent:
     """As ``decode``, from JSON."""
     try:
         event = parse_event(text)

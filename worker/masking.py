@@ -6,14 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from events.privacy import private_fields
+
 MASK = "***"
 
-PRIVATE = frozenset(
-    {
-        *("user_id", "phone", "customer_name", "message", "reference", "items"),
-        *("password", "key", "token", "authorization", "apikey", "supabase_key"),
-    }
-)
+PRIVATE = private_fields() | {"password", "key", "token", "authorization", "apikey", "supabase_key"}
 """Keys (in lower case) whose values are never shown."""
 
 _SHORTEST = 8  # characters: a phone number has eight digits at least

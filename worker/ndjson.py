@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from events import Event, InvalidEvent, parse_event
+from events import AnyEvent, InvalidEvent, parse_event
 
 LONGEST_LINE = 1_000_000
 """Bytes."""
@@ -22,7 +22,7 @@ def is_blank(line: bytes) -> bool:
     return len(line) <= LONGEST_LINE and not line.strip()
 
 
-def parsed(line: bytes) -> Event:
+def parsed(line: bytes) -> AnyEvent:
     """The line's event.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol, Self
 
 import structlog
 
-from events import Event, OrderCompleted
+from events import AnyEvent, OrderCompleted
 from worker.elements import Element, element
 from worker.errors import EventRefused, WaitsApart
 from worker.gateway import Outcome
@@ -17,12 +17,12 @@ class Delivery(NamedTuple):
     """An event as the queue hands it out."""
 
     job_id: str
-    event: Event
+    event: AnyEvent
     element: Element
     """What ``botlive_persist`` gets of it."""
 
     @classmethod
-    def of(cls, job_id: str, event: Event) -> Self:
+    def of(cls, job_id: str, event: AnyEvent) -> Self:
         """The event with its element.
 
         Raises:
@@ -80,7 +80,7 @@ class Persister:
         return self._log.bind(event_id=str(event.event_id), event_type=event.type, job_id=only.job_id)
 
 
-def _words(event: Event, outcome: Outcome) -> Iterator[str]:
+def _words(event: AnyEvent, outcome: Outcome) -> Iterator[str]:
     """The tables that got rows, in the words that people grep for."""
     if outcome.kind == "duplicate":
         yield "duplicates"

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from events import Event
+from events import AnyEvent
 from handlers import rows
 
 _URL = f"{os.environ['SUPABASE_URL']}/rest/v1"
@@ -19,7 +19,7 @@ _HEADERS = {
 }
 
 
-async def asend(event: Event) -> None:
+async def asend(event: AnyEvent) -> None:
     """One order and its activity."""
     order = rows(event).order
     assert order
@@ -28,7 +28,7 @@ async def asend(event: Event) -> None:
     await _insert("activities", event, activity)
 
 
-async def _insert(table: str, event: Event, row: dict[str, Any]) -> None:
+async def _insert(table: str, event: AnyEvent, row: dict[str, Any]) -> None:
     company = await _company(event.company_id)
     async with httpx.AsyncClient() as client:
         body = {**row, "company_id": company, "id": str(event.event_id)}

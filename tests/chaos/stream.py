@@ -4,13 +4,13 @@ Each publisher has a stream of its own, in portions; the verdict makes the same 
 """
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, assert_never, get_args
 from uuid import UUID
 
-from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from events import AnyEvent, EventType, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
 
 SHOPS = 5
 REFUSED = "refusé par la base"
@@ -106,8 +106,23 @@ class Guilty:
 
 
 def _event(dice: random.Random, shop: str) -> AnyEvent:
-    make = dice.choices([_payment, _issue, _order, _toggle], [35, 20, 30, 15])[0]
+    kinds = [_share_and_maker(kind) for kind in get_args(EventType)]
+    make = dice.choices([maker for _, maker in kinds], [share for share, _ in kinds])[0]
     return make(dice, shop)
+
+
+def _share_and_maker(kind: EventType) -> tuple[int, Callable[[random.Random, str], AnyEvent]]:
+    """How many of a hundred events are of the type, and what makes one."""
+    match kind:
+        case "payment_validated":
+            return 35, _payment
+        case "payment_issue":
+            return 20, _issue
+        case "order_completed":
+            return 30, _order
+        case "live_toggled":
+            return 15, _toggle
+    assert_never(kind)
 
 
 def _shared(dice: random.Random, shop: str) -> dict[str, Any]:

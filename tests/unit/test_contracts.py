@@ -8,7 +8,7 @@ from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from events import (
+    AnyEvent,
     Event,
+    EventType,
     InvalidEvent,
     Item,
     LiveToggled,
@@ -148,6 +150,12 @@ def _refused(build: Build, kind: str, fields: dict[str, Any]) -> str:
     with pytest.raises(InvalidEvent) as refusal:
         build(kind, fields)
     return refusal.value.field
+
+
+def test_every_type_has_its_class() -> None:
+    """`EventType` and `AnyEvent` name the same types."""
+    classes = get_args(get_args(AnyEvent)[0])
+    assert {kind.model_fields["type"].default for kind in classes} == set(get_args(EventType))
 
 
 @pytest.mark.parametrize("kind", _TYPES)

@@ -88,9 +88,9 @@ def test_an_event_without_a_handler_is_refused() -> None:
     """Its module is missing: the others go through."""
 
     class Unheard(Event):
-        type: str = "unheard_of"
+        type: Any = "unheard_of"
 
-    with pytest.raises(HandlerFailed, match="UnhandledEvent"):
+    with pytest.raises(HandlerFailed, match="AssertionError"):
         element(Unheard(company_id="shop"))
 
 

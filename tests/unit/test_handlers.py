@@ -11,16 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import (
-    BotliveError,
-    Event,
+    AnyEvent,
     Item,
     LiveToggled,
     OrderCompleted,
     PaymentIssue,
     PaymentValidated,
 )
-from handlers import Rows, UnhandledEvent, rows
-from handlers.rows import activity
+from handlers import Rows, rows
 from tests import oracle, strategies
 
 _ID = UUID("019a9fb0-0000-7000-8000-000000000001")
@@ -170,9 +168,9 @@ def test_live_toggled(enabled: bool, title: str, said: str, mode: Literal["live"
 
 
 @given(event=strategies.events(st.just("shop")))
-def test_rows_are_what_the_oracle_says(event: Event) -> None:
+def test_rows_are_what_the_oracle_says(event: AnyEvent) -> None:
     """The specification, written a second time, comes to the same activity and order."""
-    tables = oracle.fold([event], {"shop": _SHOP})  # type: ignore[list-item]
+    tables = oracle.fold([event], {"shop": _SHOP})
     expected = tables.activities[event.event_id]
     expected["metadata"].pop("session_id", None)
     said = rows(event)
@@ -194,7 +192,7 @@ def test_rows_are_what_the_oracle_says(event: Event) -> None:
 
 
 @given(event=strategies.events(st.just("shop")))
-def test_rows_are_pure_and_json(event: Event) -> None:
+def test_rows_are_pure_and_json(event: AnyEvent) -> None:
     """The same event means the same rows again, is left as it was, and they can be sent as JSON."""
     before = event.content()
     said = rows(event)
@@ -204,7 +202,7 @@ def test_rows_are_pure_and_json(event: Event) -> None:
 
 
 @given(event=strategies.events(st.just("shop")))
-def test_one_event_means_one_activity_and_what_its_type_has(event: Event) -> None:
+def test_one_event_means_one_activity_and_what_its_type_has(event: AnyEvent) -> None:
     """Only orders make an order and name the customer, only toggles toggle."""
     said = rows(event)
     is_order = isinstance(event, OrderCompleted)
@@ -212,64 +210,3 @@ def test_one_event_means_one_activity_and_what_its_type_has(event: Event) -> Non
     assert ("customer_name" in said.activity) == is_order
     assert (said.toggle is not None) == isinstance(event, LiveToggled)
     assert None not in said.activity["metadata"].values()
-
-
-class _StockLow(Event):
-    """A fifth type of event, as a later module would bring it."""
-
-    type: Literal["stock_low"] = "stock_low"
-    product: str
-    left: int
-
-
-class _Unheard(Event):
-    """A type that no handler knows."""
-
-    type: Literal["unheard"] = "unheard"
-    secret: str
-
-
-def test_a_fifth_type_is_one_handler() -> None:
-    """Registering one function is all that a new type takes; the four others stay as they are."""
-
-    @rows.register
-    def stock_low(event: _StockLow) -> Rows:
-        return Rows(
-            activity(
-                event,
-                {
-                    "type": "system",
-                    "status": "warning",
-                    "title": f"Stock bas: {event.product}",
-                    "description": f"Reste: {event.left}",
-                },
-                event="stock_low",
-            )
-        )
-
-    event = _StockLow(**_TALKING, product="Pagne", left=2)
-    assert rows(event) == Rows(
-        {
-            "type": "system",
-            "status": "warning",
-            "title": "Stock bas: Pagne",
-            "description": "Reste: 2",
-            "conversation_id": str(_CONVERSATION),
-            "metadata": {
-                "event": "stock_low",
-                "event_id": str(_ID),
-                "conversation_id": str(_CONVERSATION),
-                "product": "Pagne",
-                "left": 2,
-            },
-        }
-    )
-    assert rows(LiveToggled(**_SHARED, enabled=True)).activity["title"] == "Mode LIVE activé"
-
-
-def test_an_event_without_a_handler_is_said_so() -> None:
-    """It fails as ours, with a message that says what is missing and nothing of the event."""
-    with pytest.raises(UnhandledEvent, match=r"No handler.*module of `{0,2}handlers") as failure:
-        rows(_Unheard(**_SHARED, secret="QXZ12345678"))  # noqa: S106
-    assert isinstance(failure.value, BotliveError)
-    assert "QXZ" not in f"{failure.value!s} {failure.value!r}"

@@ -137,6 +137,20 @@ COLUMNS = (
         blocked="orders.items cannot take an event: found integer[], wanted jsonb",
     ),
     Member(
+        "items-as-an-array-of-json",
+        "alter table public.orders drop column items; alter table public.orders add column items jsonb[]",
+    ),
+    Member(
+        "columns-that-lose-what-is-said",
+        """create type public.about as (event text, zone text);
+        alter table public.activities drop column metadata;
+        alter table public.activities add column metadata public.about;
+        alter table public.orders drop column items;
+        alter table public.orders add column items bytea""",
+        blocked="activities.metadata cannot take an event: found public.about, wanted jsonb",
+        named=("orders.items cannot take an event: found bytea, wanted jsonb",),
+    ),
+    Member(
         "enum-without-pending",
         """create type public.order_status as enum ('new', 'completed', 'cancelled');
         alter table public.orders alter column status drop default;

@@ -49,7 +49,7 @@ POLICIES = (
         "policies-without-row-level-security",
         _OWNERS.replace("alter table public.orders enable row level security;", ""),
         named=("grant insert on table public.orders to anon;",),
-        unnamed=("grant insert on table public.orders to authenticated;",),
+        unnamed=("grant insert on table public.orders to authenticated;", "gave back privilege"),
         asks=(
             Ask("owner", _WRITE_BACK),
             Ask("owner", _OWN_ID),

@@ -146,7 +146,24 @@ TRIGGERS = (
         """create function public.theirs() returns trigger language plpgsql as $$ begin return null; end $$;
         create trigger theirs before insert on public.orders for each row execute function public.theirs()""",
         apart=frozenset({ORDERS}),
-        blocked="a trigger or rule on orders drops the row without an error",
+        blocked="a trigger or rule on orders drops the row or changes its id or company",
+    ),
+    Member(
+        "trigger-that-gives-its-own-id",
+        """create function public.theirs() returns trigger language plpgsql as
+        $$ begin new.id := gen_random_uuid(); return new; end $$;
+        create trigger theirs before insert on public.orders for each row execute function public.theirs()""",
+        apart=frozenset({ORDERS}),
+        blocked="a trigger or rule on orders drops the row or changes its id or company",
+    ),
+    Member(
+        "trigger-that-takes-the-company",
+        """create function public.theirs() returns trigger language plpgsql as
+        $$ begin new.company_id := (auth.jwt() ->> 'company')::uuid; return new; end $$;
+        create trigger theirs before insert on public.activities for each row
+        when (new.type = 'system') execute function public.theirs()""",
+        apart=frozenset({TOGGLES}),
+        blocked="a trigger or rule on activities drops the row or changes its id or company",
     ),
     Member(
         "rule-that-drops-rows",

@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO
 import typer
 from rich.progress import Progress
 
-from events import Event, InvalidEvent, InvalidRedisUrl, Publisher, PublishError
+from events import AnyEvent, InvalidEvent, InvalidRedisUrl, Publisher, PublishError
 from events.cause import cause_of
 from worker import ndjson
 from worker.errors import InvalidSetting
@@ -67,12 +67,12 @@ def _publisher() -> Publisher:
         raise InvalidSetting("REDIS_URL", str(error).removeprefix("REDIS_URL ").rstrip(".")) from None
 
 
-def _publish(publisher: Publisher, events: Iterator[Event], tally: Tally) -> None:
+def _publish(publisher: Publisher, events: Iterator[AnyEvent], tally: Tally) -> None:
     while chunk := list(islice(events, _CHUNK)):
         tally.published += len(publisher.publish_many(chunk))
 
 
-def _events(lines: Iterable[bytes], tally: Tally) -> Iterator[Event]:
+def _events(lines: Iterable[bytes], tally: Tally) -> Iterator[AnyEvent]:
     for number, line in enumerate(lines, start=1):
         try:
             if not ndjson.is_blank(line):

@@ -1,0 +1,47 @@
+"""What of the events is personal data, and which texts may be cut: read from the contracts themselves."""
+
+from collections.abc import Iterator
+from inspect import isclass
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+
+from events.contracts import AnyEvent, Contract
+from events.fields import Kind
+
+
+def private_fields() -> frozenset[str]:
+    """The events' fields that are personal data, or hold some."""
+    return frozenset(
+        name
+        for name, field in _fields()
+        if any(kind.private for part in (field, *_parts(field).values()) for kind in _kinds(part))
+    )
+
+
+def cuttable_fields() -> dict[str, int]:
+    """The fields whose text may be cut, those of an order's lines too, and the characters that are kept."""
+    fields = [*_fields(), *((name, part) for _, field in _fields() for name, part in _parts(field).items())]
+    return {name: kind.cut_at for name, field in fields for kind in _kinds(field) if kind.cut_at is not None}
+
+
+def _fields() -> Iterator[tuple[str, FieldInfo]]:
+    contracts: tuple[type[Contract], ...] = get_args(get_args(AnyEvent)[0])
+    for contract in contracts:
+        yield from contract.model_fields.items()
+
+
+def _parts(field: FieldInfo) -> dict[str, FieldInfo]:
+    """The fields of the contract that the field holds, by name."""
+    held = [part for part in _within(field.annotation) if isclass(part) and issubclass(part, Contract)]
+    return held[0].model_fields if held else {}
+
+
+def _kinds(field: FieldInfo) -> list[Kind]:
+    return [part for part in (*field.metadata, *_within(field.annotation)) if isinstance(part, Kind)]
+
+
+def _within(annotation: Any) -> Iterator[Any]:
+    for part in get_args(annotation):
+        yield part
+        yield from _within(part)
