@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from fastapi import HTTPException
 
 from dashboard import Reader
 from dashboard.bodies import strict
@@ -116,6 +117,22 @@ def test_a_bad_path_or_query_is_the_callers_error(host: Host, path: str, query: 
     asyncio.run(host.client().app(scope, receive, send))  # type: ignore[arg-type]
     assert answers[0]["status"] == 422
     assert host.used == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail"),
+    [
+        ("deep", "nested too deeply"),
+        ("a long number", "too long"),
+        ("twice", "two values"),
+        ("NaN", "JSON does"),
+    ],
+)
+def test_what_is_wrong_is_said(kind: str, detail: str) -> None:
+    """To whoever reads the request's JSON, the host's own code too."""
+    with pytest.raises(HTTPException) as refused:
+        strict(BAD[kind][1])
+    assert (refused.value.status_code, detail in refused.value.detail) == (400, True)
 
 
 def test_what_is_good_json_stays_as_it_is() -> None:
