@@ -47,5 +47,6 @@ def test_a_hostile_company_id_cannot_become_a_command() -> None:
 def test_a_missing_extra_says_what_to_install() -> None:
     """One line names the command, the extra and how to get it."""
     assert str(errors.MissingExtra("botlive stack", "stack")) == (
-        "botlive stack needs the extra [stack] of botlive-events: run `pip install '.[stack]'` in its repository, as the README says"
+        "botlive stack needs the extra [stack] of botlive-events: run `pip install '.[stack]'` "
+        "in its repository, as the README says"
     )
