@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-all test-lowest bench chaos lint lock clean
+.PHONY: help setup demo test test-all test-lowest bench chaos probes lint lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ $(PEERS)/installed: requirements/peers.txt .venv/installed
 
 chaos: setup ## Kills, restarts and a faulty path under load (SEED=1 EVENTS=10000; under three minutes; Error 1: wrong, Error 3: a fault did not come about)
 	@$(BIN)/python -m tests.chaos
+
+probes: setup ## Attack every table and function by HTTP, with real tokens (SEED=1 PROBES=10000; aimed as the contract suite is)
+	@$(BIN)/python -m tests.probes
 
 lint: setup ## Style and types
 	$(BIN)/ruff check .

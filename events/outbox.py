@@ -38,7 +38,7 @@ class Outbox:
     """Events in the order they came. Each call opens the file anew: threads and forks share nothing."""
 
     def __init__(self, path: Path, *, limit: int = LIMIT) -> None:
-        self.path = path
+        self.path = path.absolute()  # the host may change its working directory
         self.limit = limit
         """Events that it may hold."""
         self._is_private = False

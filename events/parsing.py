@@ -1,6 +1,8 @@
 """From JSON to an event, or to an error that names the field and never the value."""
 
+import json
 import re
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -22,6 +24,8 @@ _PLAIN = {  # problems for which pydantic's own words would quote a piece of the
     "datetime_parsing": "must be a date and time with a zone (ISO 8601)",
 }
 _OWN = {"event_id_of_key": ("event_id", "is not the one that its key makes: leave it out")}
+_MOST_FIELDS = 64  # of one object: no contract has as many
+_SUSPICIOUS = 5_000  # colons
 _OURS = re.compile(r"[a-z_]{1,40}", re.IGNORECASE)
 
 
@@ -31,10 +35,29 @@ def parse_event(text: str | bytes) -> AnyEvent:
     Raises:
         InvalidEvent: the text does not fit the contract.
     """
+    _must_be_narrow(text)
     try:
         return _adapter.validate_json(text)
     except ValidationError as error:
         raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
+
+
+def _must_be_narrow(text: str | bytes) -> None:
+    """Refuse an object of countless fields at once: pydantic would describe each of them."""
+    colons = text.count(":") if isinstance(text, str) else text.count(b":")
+    if colons <= _SUSPICIOUS:
+        return
+    try:
+        json.loads(text, object_pairs_hook=_narrow)
+    except InvalidEvent:
+        raise
+    except (ValueError, RecursionError):
+        return  # it is pydantic's to refuse
+
+
+def _narrow(fields: list[tuple[str, Any]]) -> None:
+    if len(fields) > _MOST_FIELDS:
+        raise InvalidEvent("json", f"has an object of more than {_MOST_FIELDS} fields")
 
 
 def _invalid(detail: ErrorDetails) -> InvalidEvent:

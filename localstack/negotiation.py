@@ -48,8 +48,9 @@ def wishes(headers: Headers) -> Wishes:
     """Read both headers; what is asked for and not spoken is refused, never ignored."""
     if "range" in headers:
         raise unsupported("the Range header (limit= and offset= do the same)")
-    if _profile(headers) != "public":
-        raise unsupported("schemas other than public")
+    if (schema := _profile(headers)) != "public":
+        hint = "Only the following schemas are exposed: public"
+        raise ApiError(406, "PGRST106", f"Invalid schema: {schema}", hint=hint)
     preferences = _words(headers.getlist("prefer"))
     for preference in preferences:
         if preference.startswith(_UNSPOKEN_PREFERENCES):

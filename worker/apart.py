@@ -12,15 +12,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
 
 import redis
 import structlog
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from worker.background import in_thread
+from worker.control import passing_over_misfits
 from worker.errors import TransientFault, WaitsApart, WorkerError
 from worker.letters import plain as printable
+from worker.scripts import script
 
 _LOOK = 1.0  # seconds between two looks at what waits
 _SHORTEST, _LONGEST = 1.0, 30.0  # seconds between two questions about one kind
@@ -59,17 +61,23 @@ class Group:
         """As the hash keeps it."""
         return json.dumps({"reason": self.reason, "since": self.since.isoformat(), "plain": dict(self.plain)})
 
-    @classmethod
-    def load(cls, text: bytes) -> "Group":
-        """From the hash."""
-        kept = json.loads(text)
-        return cls(kept["reason"], datetime.fromisoformat(kept["since"]), kept["plain"])
+
+class _Kept(BaseModel):
+    """A group as the hash keeps it: whoever writes to Redis may have put anything in its place."""
+
+    reason: str
+    since: AwareDatetime
+    plain: dict[str, Any]
+
+
+_kept, _label = TypeAdapter(_Kept), TypeAdapter(tuple[str, str])
 
 
 def _read(label: bytes, text: bytes) -> tuple[Kind, Group] | None:
     try:
-        return Kind(*json.loads(label)), Group.load(text)
-    except (ValueError, TypeError, KeyError):
+        kept = _kept.validate_json(text)
+        return Kind(*_label.validate_json(label)), Group(kept.reason, kept.since, kept.plain)
+    except ValidationError:
         return None  # no worker wrote this
 
 
@@ -88,29 +96,26 @@ class Store:
         self._queue = f"rq:queue:{queue}"
         self._started = f"rq:wip:{queue}"
         self._groups = f"botlive:apart:{queue}"
-        self._put, self._release = (
-            connection.register_script(files("worker").joinpath("lua", name).read_text(encoding="utf-8"))
-            for name in ("put_apart.lua", "release.lua")
-        )
+        self._put, self._release = (script(connection, name) for name in ("put_apart", "release"))
 
     def groups(self) -> dict[Kind, Group]:
-        """Everything that waits apart, by kind."""
-        found: Any = self._redis.hgetall(self._groups)
+        """Everything that waits apart, by kind. Where that is no hash ``worker.control`` tells it."""
+        found: Any = passing_over_misfits(lambda: self._redis.hgetall(self._groups)) or {}
         return dict(pair for label, text in found.items() if (pair := _read(label, text)))
 
     def count(self, kind: Kind) -> int:
         """How many events of the kind wait."""
-        return int(self._redis.llen(self._list(kind)))
+        return int(passing_over_misfits(lambda: self._redis.llen(self.list_of(kind))) or 0)
 
     def put(self, owner: str, kind: Kind, group: Group, job_ids: Sequence[str]) -> bool:
         """Put jobs of that owner apart; whether they are the first of the kind."""
-        keys = [self._started, self._list(kind), "rq:queues", self._groups]
+        keys = [self._started, self.list_of(kind), "rq:queues", self._groups]
         ids = [job_id.encode(errors="surrogateescape") for job_id in job_ids]
         return bool(self._put(keys=keys, args=[owner, kind.label, group.dump(), *ids]))
 
     def release(self, kind: Kind) -> int:
         """Bring all of the kind back to the end of the queue; how many that were."""
-        keys = [self._list(kind), self._queue, "rq:queues", self._groups]
+        keys = [self.list_of(kind), self._queue, "rq:queues", self._groups]
         moved = 0
         while part := int(self._release(keys=keys, args=[kind.label, _PART])):
             moved += part
@@ -121,7 +126,8 @@ class Store:
         if self._redis.hexists(self._groups, kind.label):
             self._redis.hset(self._groups, kind.label, group.dump())
 
-    def _list(self, kind: Kind) -> str:
+    def list_of(self, kind: Kind) -> str:
+        """The key of the kind's queue."""
         return f"{self._queue}:apart:{kind.event_type}:{kind.company_id}"
 
 

@@ -2,9 +2,9 @@
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import structlog
 
@@ -18,16 +18,20 @@ from worker.errors import (
     EventRefused,
     HandlerFailed,
     OutageOfOne,
+    OversizedJob,
     OwnFault,
     PoisonousEvent,
-    TransientFault,
     WaitsApart,
     WorkerError,
 )
 from worker.persister import Delivery, Persister
+from worker.underway import UnderWay
+from worker.unpacking import unpack
 
 DEPTH = 2
 """Batches under way at once: while one is in the database, the next is claimed and prepared."""
+HEAVIEST = 32_000_000
+"""Bytes of unpacked calls after which a batch is full: a job of a few kilobytes may hold millions."""
 DEATHS = 3
 """Unclean deaths with one event alone in hand, after which it is set aside."""
 
@@ -58,38 +62,6 @@ class Aside(Protocol):
         """Whether it is the shop that takes no event of the kind."""
 
 
-class UnderWay(NamedTuple):
-    """A batch that was sent."""
-
-    deliveries: Sequence[Delivery]
-    answer: Future[list[EventRefused | WaitsApart | None]]
-    is_suspect: bool
-    """Whether nothing else may be in hand meanwhile: a death would be blamed on that, too."""
-    deadline: float
-    """By the monotonic clock: what has not been answered by then is taken for not done."""
-
-    @property
-    def job_ids(self) -> list[str]:
-        """Its jobs."""
-        return [delivery.job_id for delivery in self.deliveries]
-
-    def fault(self, timeout: float | None) -> BaseException | None:
-        """Why it is not persisted, or None.
-
-        Raises:
-            TimeoutError: there is no answer within ``timeout`` seconds, which may still come.
-        """
-        left = max(0.0, self.deadline - time.monotonic())
-        try:
-            return self.answer.exception(left if timeout is None else min(left, timeout))
-        except TimeoutError:
-            if time.monotonic() < self.deadline:
-                raise
-        return TransientFault(
-            "Supabase gave no whole answer in time: the events wait for it to be well again"
-        )
-
-
 class Batches:
     """Sends batches, and concludes them in their order."""
 
@@ -102,6 +74,8 @@ class Batches:
         self._breaker = breaker
         self._patience = patience
         self._under_way: deque[UnderWay] = deque()
+        self.stranded: set[str] = set()
+        """Jobs whose books could not be kept: they are in hand, and no more under way."""
 
     def __bool__(self) -> bool:
         return bool(self._under_way)
@@ -119,8 +93,8 @@ class Batches:
 
     def send(self, batch: Batch) -> None:
         """Set aside what cannot be read and send the rest."""
-        read = [made for claim in batch.claims if (made := self._read(claim, batch.deaths))]
-        deliveries = self._without_apart(read)
+        with self._accounted(claim.job_id for claim in batch.claims):
+            deliveries = self._without_apart(self._deliveries(batch))
         while self._under_way and batch.kind == "suspects":
             self.conclude()
         if deliveries and self._breaker.is_open:
@@ -145,26 +119,56 @@ class Batches:
 
     def _conclude(self, batch: UnderWay) -> None:
         fault = batch.fault(0)
-        if fault is None:
-            self._breaker.passed()
-            self._settle(batch, batch.answer.result())
-        elif isinstance(fault, EventRefused):
-            self._refused(batch, fault)
-        elif isinstance(fault, WorkerError):
-            self._failed(batch, fault)
-        else:
-            self._failed(batch, own_fault(fault))
+        with self._accounted(batch.job_ids):
+            if fault is None:
+                self._breaker.passed()
+                self._settle(batch, batch.answer.result())
+            elif isinstance(fault, EventRefused):
+                self._refused(batch, fault)
+            elif isinstance(fault, WorkerError):
+                self._failed(batch, fault)
+            else:
+                self._failed(batch, own_fault(fault))
 
-    def _read(self, claim: Claim, deaths: int) -> Delivery | None:
-        if deaths >= DEATHS:
-            self._books.fail(claim.job_id, PoisonousEvent())
-            return None
+    @contextmanager
+    def _accounted(self, job_ids: Iterable[str]) -> Iterator[None]:
+        """What becomes of these is written down; where that fails, they are stranded."""
+        ids = {*job_ids}
+        self.stranded |= ids
+        yield
+        self.stranded -= ids
+
+    def _deliveries(self, batch: Batch) -> list[Delivery]:
+        """Those that can be read. One at a time is unpacked, and no more in all than a batch may weigh."""
+        made, weight = [], 0
+        for number, claim in enumerate(batch.claims):
+            if weight > HEAVIEST:
+                self._books.give_back([later.job_id for later in batch.claims[number:]])
+                break
+            call = self._call(claim, batch.deaths)
+            weight += len(call or b"")
+            if call is not None and (delivery := self._read(claim.job_id, call)):
+                made.append(delivery)
+        return made
+
+    def _call(self, claim: Claim, deaths: int) -> bytes | None:
         try:
-            return Delivery.of(claim.job_id, read(claim.data))
+            if deaths >= DEATHS:
+                raise PoisonousEvent
+            if claim.data is None:
+                raise OversizedJob
+            return unpack(claim.data)
         except EventRefused as error:
             self._books.fail(claim.job_id, error)
+        return None
+
+    def _read(self, job_id: str, call: bytes) -> Delivery | None:
+        try:
+            return Delivery.of(job_id, read(call))
+        except EventRefused as error:
+            self._books.fail(job_id, error)
         except Exception as error:  # noqa: BLE001 # a bug in a contract raises anything
-            self._books.fail(claim.job_id, HandlerFailed(error))
+            self._books.fail(job_id, HandlerFailed(error))
         return None
 
     def _without_apart(self, deliveries: Sequence[Delivery]) -> list[Delivery]:

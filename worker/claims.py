@@ -7,13 +7,17 @@ own clean-up, which would count an attempt, leaves our claims alone. What tells 
 
 import threading
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any, Literal
 
 import redis
+
+from worker.control import passing_over_misfits
+from worker.scripts import script
+from worker.unpacking import LARGEST
 
 PREFIX = "botlive-"
 """What the names of our owners begin with."""
@@ -22,7 +26,7 @@ _LEASE = "botlive:lease:"
 LEASE_TTL = 6.0
 """Seconds until a worker that says nothing more counts as dead."""
 _RENEWAL = 1.5  # seconds between two signs of life, and between two looks for the dead
-_LARGEST = 4_000_000  # bytes of one job's call; what is larger, uncompressed, is no event of ours
+_HEAVIEST = 32_000_000  # bytes of the calls of one claim, as they stand in Redis
 _LOOK = 2_000  # jobs that a claim looks through for other shops' events
 _NEVER = 2**53  # a score of RQ's failed registry that no clean-up reaches
 _SHARE = 4  # a shop's share of a batch is this part of it while others may wait
@@ -33,8 +37,8 @@ class Claim:
     """A job in hand."""
 
     job_id: str
-    data: bytes
-    """The job's call, uncompressed."""
+    data: bytes | None
+    """The job's call as it stands in Redis; None where it is larger than any event, and was left there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,9 @@ class Claims:
     _stopped: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __post_init__(self) -> None:
-        script = self.connection.register_script
-        self._claim, self._finish, self._give_back, self._recover, self._lease = (
-            script(files("worker").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("claim", "finish", "give_back", "recover", "lease")
+        names = ("claim", "finish", "give_back", "hold_on", "recover", "lease")
+        self._claim, self._finish, self._give_back, self._hold_on, self._recover, self._lease = (
+            script(self.connection, name) for name in names
         )
         self._list = f"rq:queue:{self.queue}"
         self._started = f"rq:wip:{self.queue}"
@@ -72,7 +75,7 @@ class Claims:
         """Take what waits, up to ``most`` jobs, without waiting for more."""
         answer: list[bytes] = self._claim(
             keys=[self._list, self._started, "rq:queues", self._turn],
-            args=[self.owner, most, max(_LOOK, most), max(1, most // _SHARE)],
+            args=[self.owner, most, max(_LOOK, most), max(1, most // _SHARE), LARGEST, _HEAVIEST],
         )
         return _batch(answer)
 
@@ -88,6 +91,10 @@ class Claims:
         """Put jobs back to the head of the queue, in order; by default all that this worker holds."""
         keys = [self._list, self._started, "rq:queues"]
         self._give_back(keys=keys, args=[self.owner, *map(_raw, job_ids)])
+
+    def hold_on(self, job_ids: Collection[str]) -> None:
+        """Write down again that these are in hand, where the registry has lost it."""
+        self._hold_on(keys=[self._started], args=[self.owner, *map(_raw, job_ids)])
 
     def give_back_strays(self, known: Collection[str]) -> int:
         """Put back what is held in this worker's name and not known to it: the answer to a claim was lost."""
@@ -113,10 +120,31 @@ class Claims:
         """Whether the job has a hash, in whatever state."""
         return bool(self.connection.exists(_key(job_id)))
 
+    def make_way(self, job_id: str) -> None:
+        """See that what is written when a job fails can be written: RQ would write half of it.
+
+        Raises:
+            ResponseError: a registry is none; nothing was changed.
+        """
+        results = _raw(f"rq:results:{job_id}")
+        with self.connection.pipeline(transaction=False) as pipeline:
+            for key in (self._started, self._failed, results):
+                pipeline.type(key)
+            *registries, stream = (kind.decode() for kind in pipeline.execute())
+        for key, kind in zip((self._started, self._failed), registries, strict=True):
+            if kind not in {"none", "zset"}:
+                raise redis.ResponseError(f"WRONGTYPE zset {kind} {key}")  # as types.lua says it
+        if stream != "stream":
+            self.connection.delete(results)
+
     def set_aside(self, job_id: str, report: str) -> None:
-        """Put into RQ's failed registry what RQ itself cannot read even so."""
+        """Put into RQ's failed registry what RQ itself cannot read, or what is too large to be read."""
         failed: dict[Any, Any] = {"status": "failed", "exc_info": report}
+        results = _raw(f"rq:results:{job_id}")
+        # As rq.results.Result.save: that is where people's tools look for the reason.
+        told: dict[Any, Any] = {"type": "2", "exc_string": b64encode(zlib.compress(report.encode()))}
         with self.connection.pipeline() as pipeline:
+            pipeline.xadd(results, told, maxlen=10)
             pipeline.hset(_key(job_id), mapping=failed)
             pipeline.zadd(self._failed, {_raw(job_id): _NEVER})
             pipeline.zrem(self._started, self._member(job_id))
@@ -170,7 +198,7 @@ class Claims:
 
     def _renew(self, told: Callable[[int], None]) -> None:
         self._lease(keys=[_LEASE + self.owner], args=[int(LEASE_TTL * 1000)])
-        if recovered := self.recover():
+        if recovered := passing_over_misfits(self.recover):
             told(recovered)
 
 
@@ -185,8 +213,8 @@ def _batch(answer: list[Any]) -> Batch:
     return Batch(claims, "suspects" if kind == "suspects" else "batch")
 
 
-def _one(job_id: bytes, data: bytes) -> Claim:
-    return Claim(_text(job_id), uncompressed(data))
+def _one(job_id: bytes, data: bytes | None) -> Claim:
+    return Claim(_text(job_id), data)
 
 
 def _text(job_id: bytes) -> str:
@@ -199,12 +227,3 @@ def _raw(job_id: str) -> bytes:
 
 def _key(job_id: str) -> bytes:
     return _raw(f"rq:job:{job_id}")
-
-
-def uncompressed(data: bytes) -> bytes:
-    """A job's call as text, of which no more than the largest event is unpacked."""
-    # As rq.job.Job.restore: what RQ has saved itself, after a failure for example, it has compressed.
-    try:
-        return zlib.decompressobj().decompress(data, _LARGEST)
-    except zlib.error:
-        return data

@@ -43,6 +43,7 @@ COMMANDS = {
     "reconcile": Command(
         "worker.commands.reconcile:reconcile", "worker", "Say what became of NDJSON's events."
     ),
+    "status": Command("worker.commands.status:status", "worker", "How many events wait, and who works."),
     "worker": Command("worker.commands.worker:worker", "worker", "Persist the events that wait."),
     "stack": Command("localstack.cli:app", "stack", "Run Redis, PostgreSQL and the gateway locally."),
 }

@@ -29,16 +29,19 @@ from worker.apart import Apart, Store
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
+from worker.control import Control
 from worker.errors import WorkerEnded, WorkerError
 from worker.event_job import EventJob
 from worker.gateway import Gateway
-from worker.guard import GuardedWorker
+from worker.guard import GuardedWorker, unbooked
 from worker.ledger import Ledger
 from worker.persister import Persister
 from worker.probe import Probe
 from worker.way import entering
 
 _IDLE = 2.0  # seconds that one wait for a job may last
+PAUSE = 1.0
+"""Seconds until it is tried again, where a key holds something else than it should."""
 _SLICE = 0.25  # seconds of one wait for an answer
 _UPKEEP = 2.0  # seconds between two looks at what RQ asks of its workers
 _HEARTBEAT = 10.0  # seconds between two heartbeats
@@ -70,6 +73,7 @@ class Consumer(GuardedWorker):
             Persister(gateway, apart=True), self._books, self._apart, self._breaker, patience=patience
         )
         self._probe = Probe(gateway, breaker, patience=patience)
+        self._control = Control(connection, queue, self.key)
         self._stopping = False
         self._told: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
@@ -85,7 +89,8 @@ class Consumer(GuardedWorker):
             self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
         self._probe.begin()
         if burst:
-            self._apart.tend()  # what is taken again must be on the queue before this looks empty
+            with self._control.holding(lambda: None):
+                self._apart.tend()  # what is taken again must be on the queue before this looks empty
         self._apart.start()  # from here on another thread tends, and only that
         try:
             self.work(burst=burst, logging_level=None)
@@ -102,35 +107,37 @@ class Consumer(GuardedWorker):
         """The next batch in a job's place; None when there is none, in burst, or no more wanted."""
         idle_until = math.inf if max_idle_time is None else time.monotonic() + max_idle_time
         while not self._stopping:
-            self._keep_house(burst=timeout is None)
-            if self._batches.is_full:
-                self._conclude()
-                continue
-            batch = self._claims.claim(self._breaker.limit) if self._probe.is_free() else Batch()
-            if batch.kind == "stock":
-                if job := self._stock(batch.claims[0].job_id):
-                    return job
-            elif batch.claims:
-                return cast("Job", batch), self.queues[0]
-            elif self._batches:
-                self._conclude()
-            elif self._is_over(idle_until, burst=timeout is None):
-                break
+            with self._control.holding(self._hold_on):
+                self._keep_house(burst=timeout is None)
+                if self._batches.is_full:
+                    self._conclude()
+                    continue
+                batch = self._claims.claim(self._breaker.limit) if self._probe.is_free() else Batch()
+                if batch.kind == "stock":
+                    if job := self._stock(batch.claims[0].job_id):
+                        return job
+                elif batch.claims:
+                    return cast("Job", batch), self.queues[0]
+                elif self._batches:
+                    self._conclude()
+                elif self._is_over(idle_until, burst=timeout is None):
+                    break
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Send the batch on its way; a stock job goes RQ's way."""
-        if isinstance(job, Batch):
-            if self.get_state() != WorkerStatus.BUSY:
-                self.set_state(WorkerStatus.BUSY)
-            self._batches.send(job)
-        else:
-            super().execute_job(job, queue)
+        with self._control.holding(self._hold_on):
+            if isinstance(job, Batch):
+                if self.get_state() != WorkerStatus.BUSY:
+                    self.set_state(WorkerStatus.BUSY)
+                self._batches.send(job)
+            else:
+                super().execute_job(job, queue)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """RQ's, but not for every batch, and in no transaction of which it could be the end."""
         if timeout is not None or time.monotonic() - self._last_heartbeat > _HEARTBEAT:
-            with suppress(redis.OutOfMemoryError):
+            with unbooked():
                 super().heartbeat(timeout)
             self._last_heartbeat = time.monotonic()
 
@@ -162,6 +169,7 @@ class Consumer(GuardedWorker):
         self._tell()
         if time.monotonic() - self._last_upkeep > _UPKEEP:
             self._last_upkeep = time.monotonic()
+            self._control.tell()
             if is_suspended(self.connection):
                 self._conclude_all()  # RQ's promise: what is in hand is completed first
                 self.check_for_suspension(burst)
@@ -169,6 +177,13 @@ class Consumer(GuardedWorker):
                 self.run_maintenance_tasks()
             if strays := self._claims.give_back_strays(self._batches.job_ids):
                 self._log.warning("given back", jobs=strays, reason="the answer to their claim was lost")
+
+    def _hold_on(self) -> None:
+        """Wait a little; what is in hand is written down again, wherever its books have gone."""
+        time.sleep(PAUSE)
+        with suppress(redis.ResponseError):
+            self._claims.hold_on(self._batches.job_ids | self._batches.stranded)
+            self._batches.stranded.clear()
 
     def _is_over(self, idle_until: float, *, burst: bool) -> bool:
         """Whether there is nothing more to do; else some of the wait for it is over."""
@@ -191,7 +206,7 @@ class Consumer(GuardedWorker):
         if self._breaker.is_open and not self._told:
             self._told = self._breaker.fault
             self._log.error("held", reason=str(self._told))
-            with suppress(redis.OutOfMemoryError):
+            with unbooked():
                 self.connection.hset(self.key, "held", str(self._told))
         elif not self._breaker.is_open and not self._breaker.is_careful:
             self._resume()
@@ -202,7 +217,8 @@ class Consumer(GuardedWorker):
         if self._told:
             self._told = None
             self._log.info("resumed")
-            self.connection.hdel(self.key, "held")
+            with unbooked():
+                self.connection.hdel(self.key, "held")
 
     def _conclude(self) -> None:
         # Not for as long as a call may hang: a stop, a heartbeat and dead workers must not wait for it.
@@ -216,11 +232,13 @@ class Consumer(GuardedWorker):
     def _leave(self) -> None:
         """Conclude what is under way, give back what is not known to be done, and let the lease go."""
         deadline = time.monotonic() + _GRACE
-        try:
-            while self._batches:
-                self._batches.conclude(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            self._log.warning("given back", reason="no answer in time for the stop")
+        with self._control.holding(lambda: None):
+            try:
+                while self._batches:
+                    self._batches.conclude(max(0.0, deadline - time.monotonic()))
+            except TimeoutError:
+                self._log.warning("given back", reason="no answer in time for the stop")
         self._apart.stop()
-        self._claims.give_back()
+        with self._control.holding(lambda: None):
+            self._claims.give_back()
         self._claims.die()

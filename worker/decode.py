@@ -1,4 +1,4 @@
-"""The event of a job's call, as Redis holds it."""
+"""The event of a job's call."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from worker.job import decode, decode_text
 _HEAD, _TAIL = f'["{FUNCTION}",null,['.encode(), b"],{}]"
 
 
-def read(data: bytes) -> AnyEvent:
+def read(call: bytes) -> AnyEvent:
     """The event of a job's call.
 
     Raises:
@@ -19,10 +19,10 @@ def read(data: bytes) -> AnyEvent:
         UndecodableJob: it is no call with one event.
         EventRefused: the event does not fit its contract.
     """
-    if data.startswith(_HEAD) and data.endswith(_TAIL):
-        return decode_text(data[len(_HEAD) : -len(_TAIL)])
+    if call.startswith(_HEAD) and call.endswith(_TAIL):
+        return decode_text(call[len(_HEAD) : -len(_TAIL)])
     try:
-        function, _, arguments, keywords = json.loads(data)
+        function, _, arguments, keywords = json.loads(call)
         payload = _only(arguments, keywords)
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise UndecodableJob from None

@@ -1,28 +1,31 @@
 """Corrections of what stands in RQ's failed registry, each with a note of what was there before."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
 import redis
+from pydantic import TypeAdapter, ValidationError
 
 from events import AnyEvent
 from events.job import Call, Keys
-from worker.claims import uncompressed
+from worker.control import passing_over_misfits
 from worker.correction import Change, correct
-from worker.errors import EditRefused
+from worker.errors import EditRefused, OversizedJob
+from worker.hints import word
 from worker.letters import plain
+from worker.scripts import script
+from worker.unpacking import unpack
 
 KEPT = 10_000
 """Notes that are kept, about."""
 
 _PROBLEMS = {
     0: "is not in the failed registry",
-    -1: "its job is no more in Redis: `botlive failures discard` it",
-    -2: "somebody else has edited it just now: look at it with `botlive failures show`",
+    -1: "its job is no more in Redis: `botlive failures discard --why TEXT -- {id}` takes it off the list",
+    -2: "somebody else has edited it just now: look at it with `botlive failures show -- {id}`",
 }
 """By what ``edit.lua`` answers."""
 
@@ -44,11 +47,7 @@ class Edits:
         self._redis = connection
         self._keys = Keys.of(queue)
         self._notes = f"botlive:edited:{queue}"
-        parts = (
-            files("worker").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-            for name in ("edit", "replay")
-        )
-        self._edit = connection.register_script("\n".join(parts))
+        self._edit = script(connection, "edit", "replay")
 
     def edit(self, job_id: str, changes: Sequence[Change]) -> AnyEvent:
         """Correct an event and replay it, in one step; the event as it is now.
@@ -57,7 +56,7 @@ class Edits:
             EditRefused: it does not stand there, or cannot be changed so; the message says why.
         """
         data = self._data(job_id)
-        event, before = correct(uncompressed(data), changes)
+        event, before = correct(_call(job_id, data), changes)
         now = datetime.now(UTC)
         note: dict[str, str | bytes] = {
             "id": _raw(job_id),
@@ -79,11 +78,8 @@ class Edits:
 
     def notes(self, job_id: str) -> list[Note]:
         """Those of this event, the oldest first."""
-        entries = cast("list[tuple[bytes, dict[bytes, Any]]]", self._redis.xrange(self._notes))
-        mine = [note for _, note in entries if note.get(b"id") == _raw(job_id)]
-        return [
-            Note(note[b"at"].decode(), json.loads(note[b"fields"]), note[b"before"].decode()) for note in mine
-        ]
+        entries: Any = passing_over_misfits(lambda: self._redis.xrange(self._notes)) or []
+        return [_note(fields) for _, fields in entries if fields.get(b"id") == _raw(job_id)]
 
     def _data(self, job_id: str) -> bytes:
         """The job's call as it is written, which may be compressed."""
@@ -96,8 +92,27 @@ class Edits:
             raise _refused(job_id, -1) from None
 
 
+def _note(fields: Mapping[bytes, bytes]) -> Note:
+    """The note, as far as it can be read: whoever writes to Redis may have put anything in its place."""
+    at, before = (fields.get(name, b"").decode(errors="replace") for name in (b"at", b"before"))
+    try:
+        names = TypeAdapter(list[str]).validate_json(fields.get(b"fields", b""))
+    except ValidationError:
+        names = ["?"]
+    return Note(plain(at), names, before)
+
+
+def _call(job_id: str, data: bytes) -> bytes:
+    try:
+        return unpack(data)
+    except OversizedJob:
+        raise EditRefused(
+            f"{plain(job_id)}: it is larger than any event: it cannot be edited, discard it"
+        ) from None
+
+
 def _refused(job_id: str, code: int) -> EditRefused:
-    return EditRefused(f"{plain(job_id)}: {_PROBLEMS[code]}")
+    return EditRefused(f"{plain(job_id)}: {_PROBLEMS[code].format(id=word(job_id))}")
 
 
 def _raw(job_id: str) -> bytes:

@@ -4,7 +4,6 @@ Messages are for support people and end up in RQ's failed registry and in logs: 
 do, and never a value of an event.
 """
 
-import shlex
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from events.errors import BotliveError
+from worker.hints import word
 from worker.letters import plain
 from worker.masking import mask_text
 
@@ -100,16 +100,15 @@ class UnknownCompany(EventRefused):
     def __init__(self, company_id: str) -> None:
         shown = plain(company_id)
         is_private = mask_text(shown) != shown
-        shop = "TEXT_ID" if is_private else shlex.quote(shown)
-        option = "-- " if shown.startswith("-") else ""
+        shop = "TEXT_ID" if is_private else word(company_id)
         hint = (
             "the id looks like a phone number or a key: correct it with `botlive failures edit ID "
             "--set company_id=TEXT_ID`; if it is right, "
         )
         super().__init__(
-            f"company {mask_text(shlex.quote(shown))} is in no row of company_mapping: "
-            f"{hint if is_private else ''}run `botlive company link {option}{shop} UUID` "
-            f"with its UUID in companies, or `botlive company add {option}{shop}`, then "
+            f"company {mask_text(word(company_id))} is in no row of company_mapping: "
+            f"{hint if is_private else ''}run `botlive company link -- {shop} UUID` "
+            f"with its UUID in companies, or `botlive company add -- {shop}`, then "
             "`botlive failures replay --reason UnknownCompany`"
         )
 
@@ -124,6 +123,12 @@ class UndecodableJob(EventRefused):
     """The job's data is no call with one event: Botlive did not make it, discard it."""
 
     cause = "the job's data is not the JSON of a call with one event that has an id and a time"
+
+
+class OversizedJob(EventRefused):
+    """The job's data is larger than any event: Botlive did not make it, discard it."""
+
+    cause = "the job's data has more bytes than the largest event, and was not unpacked beyond that"
 
 
 class HandlerFailed(EventRefused):
@@ -182,6 +187,16 @@ class InvalidSetting(SettingError):
 
 class RedisUnusable(SettingError):
     """What stands at REDIS_URL does not let us in, or is no Redis that can be used."""
+
+
+class CannotListen(WorkerError):
+    """The address or the port cannot be listened on."""
+
+    def __init__(self, bind: str, port: int, why: str) -> None:
+        super().__init__(
+            f"cannot listen on {bind}, port {port} ({why}): end what listens there, or name another "
+            "--bind or --port"
+        )
 
 
 class MissingExtra(WorkerError):

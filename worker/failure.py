@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 
 from events.job import TYPES
 from worker import reasons
-from worker.claims import uncompressed
+from worker.errors import OversizedJob
 from worker.masking import mask_text
 from worker.reasons import Reason
+from worker.unpacking import unpack
 
 FIELDS = ("data", "created_at", "deaths", "failures")
 """What is asked of a job's hash."""
 
 _LONGEST_COMPANY = 128  # characters, as events.contracts
-_LONGEST_NUMBER = 20  # digits
 _LONGEST_TRACE = 200_000  # bytes
+_DIGITS = 18  # of a count
 Results = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 """Entries of a job's stream of results, the newest first."""
 
@@ -65,7 +66,7 @@ class Detail(NamedTuple):
     deaths: int
     """How often a worker died with it alone in hand."""
     call: bytes
-    """The job's call as it was published: personal data."""
+    """The job's call as it was published: personal data. Empty where it is larger than any event."""
 
 
 def payload(call: bytes) -> Any:
@@ -80,7 +81,7 @@ def payload(call: bytes) -> Any:
 def read(job_id: str, kind: bytes, fields: Sequence[bytes | None] | None, results: Results | None) -> Detail:
     """The job from what Redis answers: its key's type, its fields, its results, the newest first."""
     data, created_at, deaths, failures = fields or [None] * len(FIELDS)
-    call = uncompressed(data or b"")
+    call = _call(data or b"")
     event = payload(call)
     known: Mapping[str, Any] = event if isinstance(event, dict) else {}
     told = _failures(results)
@@ -108,6 +109,13 @@ def reason(results: Results, event: Any = None) -> Reason:
     return Reason.of(trace, event) if trace.strip() else reasons.UNKNOWN
 
 
+def _call(data: bytes) -> bytes:
+    try:
+        return unpack(data)
+    except OversizedJob:
+        return b""
+
+
 def _failures(results: Results | None) -> Results:
     return [(instant, result) for instant, result in results or [] if result.get(b"type") in _FAILED]
 
@@ -129,8 +137,11 @@ def _company(value: Any) -> str | None:
     return value if isinstance(value, str) and len(value) <= _LONGEST_COMPANY else None
 
 
-def _instant(stream_id: bytes) -> datetime:
-    return datetime.fromtimestamp(int(stream_id.partition(b"-")[0]) / 1000, UTC)
+def _instant(stream_id: bytes) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(stream_id.partition(b"-")[0]) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # an id that somebody chose: no year that there is
+        return None
 
 
 def _time(text: Any) -> datetime | None:
@@ -141,4 +152,4 @@ def _time(text: Any) -> datetime | None:
 
 
 def _number(text: bytes | None) -> int:
-    return int(text) if text and text.isdigit() and len(text) < _LONGEST_NUMBER else 0
+    return int(text) if text and text.isdigit() and len(text) <= _DIGITS else 0

@@ -5,7 +5,6 @@ An id is a text in which bytes that are no UTF-8 stand as ``surrogateescape`` ma
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar, cast
 
 import redis
@@ -16,6 +15,8 @@ from worker.edits import Edits
 from worker.failure import FIELDS, Detail, Failure, read
 from worker.letters import plain
 from worker.masking import mask_text
+from worker.scripts import script
+from worker.unpacking import LARGEST
 
 KEPT = 10_000
 """Entries that the list of what was discarded keeps, about."""
@@ -45,10 +46,7 @@ class Failures:
         self._apart = Store(connection, queue)
         self.edits = Edits(connection, queue)
         """Corrections of what stands in it."""
-        self._replay, self._discard = (
-            connection.register_script(files("worker").joinpath("lua", name).read_text(encoding="utf-8"))
-            for name in ("replay.lua", "discard.lua")
-        )
+        self._replay, self._discard = (script(connection, name) for name in ("replay", "discard"))
 
     def ids(self) -> list[str]:
         """The ids of all."""
@@ -92,6 +90,10 @@ class Failures:
             if company in {None, kind.company_id}
         ]
 
+    def lists_apart(self) -> list[bytes]:
+        """The keys of the queues of what waits apart."""
+        return [_raw(self._apart.list_of(kind)) for kind in self._apart.groups()]
+
     def discarded(self) -> Iterator[dict[str, str]]:
         """What was discarded, the newest first: id, event_type, company_id, error, reason, why, at."""
         entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrevrange(self._discarded))
@@ -109,12 +111,15 @@ class Failures:
 
     def _read(self, ids: Sequence[str]) -> Iterator[list[Any]]:
         """For each its score, whether it is a hash, its fields, and its results, the newest first."""
-        pipeline = self._redis.pipeline(transaction=False)
+        sizes = self._redis.pipeline(transaction=False)
         for job_id in ids:
-            raw = _raw(job_id)
+            sizes.hstrlen(cast("str", b"rq:job:" + _raw(job_id)), FIELDS[0])
+        pipeline = self._redis.pipeline(transaction=False)
+        for job_id, size in zip(ids, sizes.execute(raise_on_error=False), strict=True):
+            raw, is_large = _raw(job_id), isinstance(size, int) and size > LARGEST
             pipeline.zscore(self._keys.failed, raw)
             pipeline.type(b"rq:job:" + raw)
-            pipeline.hmget(b"rq:job:" + raw, *FIELDS)
+            pipeline.hmget(b"rq:job:" + raw, *(("-", *FIELDS[1:]) if is_large else FIELDS))
             pipeline.xrevrange(b"rq:results:" + raw, count=_RESULTS)
         replies = [_readable(reply) for reply in pipeline.execute(raise_on_error=False)]
         return (replies[index : index + 4] for index in range(0, len(replies), 4))

@@ -1,6 +1,7 @@
 """RQ's worker, which no side show ends, and of which is known whether an exception ended it."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -8,6 +9,7 @@ import structlog
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 
+from worker.control import is_misfit
 from worker.way import way_of
 
 
@@ -39,16 +41,35 @@ class GuardedWorker(SimpleWorker):
             raise
 
     def register_birth(self) -> None:
-        """RQ's; a full Redis must not keep those away who empty it."""
-        with suppress(redis.OutOfMemoryError):
+        """RQ's; neither a full Redis nor a key of another type keeps away who works the queue off."""
+        with unbooked():
             super().register_birth()  # type: ignore[no-untyped-call] # RQ's
 
     def register_death(self) -> None:
         """RQ's; the same."""
-        with suppress(redis.OutOfMemoryError):
+        with unbooked():
             super().register_death()  # type: ignore[no-untyped-call] # RQ's
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         """RQ's; the same."""
-        with suppress(redis.OutOfMemoryError):
+        with unbooked():
             super().set_state(state, pipeline)
+
+    def handle_payload(self, message: Any) -> None:
+        """RQ's: a command from elsewhere, as `shutdown`; one that cannot be read ends nothing."""
+        try:
+            super().handle_payload(message)  # type: ignore[no-untyped-call] # RQ's
+        except Exception as error:  # noqa: BLE001 # whoever writes to Redis may send anything
+            self._log.warning("a command was not understood", error=type(error).__name__)
+
+
+@contextmanager
+def unbooked() -> Iterator[None]:
+    """What RQ notes of its workers, and what these can do without."""
+    try:
+        yield
+    except redis.OutOfMemoryError:
+        return
+    except redis.ResponseError as error:
+        if not is_misfit(error):
+            raise

@@ -54,7 +54,7 @@ def decode_text(text: str | bytes) -> AnyEvent:
     except InvalidEvent as error:
         reason = (
             f"the event does not fit its contract: {error}; "
-            "correct it with `botlive failures edit ID --set FIELD=VALUE`, or discard it"
+            "correct it with `botlive failures edit --set FIELD=VALUE -- ID`, or discard it"
         )
     else:
         if event.model_fields_set >= _IDENTITY:

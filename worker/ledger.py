@@ -6,11 +6,10 @@ import redis
 import structlog
 from rq import SimpleWorker
 from rq.exceptions import NoSuchJobError
-from rq.job import Job
-from rq.serializers import JSONSerializer
+from rq.job import validate_job_id
 
 from worker.claims import Claims
-from worker.errors import EventRefused
+from worker.errors import EventRefused, OversizedJob
 from worker.event_job import EventJob
 
 
@@ -28,8 +27,12 @@ class Ledger:
 
     def fail(self, job_id: str, error: EventRefused) -> None:
         """This one stands in RQ's failed registry now, with its reason."""
+        self._claims.make_way(job_id)
         try:
-            self._fail(self.job(job_id), error)
+            if isinstance(error, OversizedJob):
+                self._claims.set_aside(job_id, error.report)
+            else:
+                self._fail(job_id, error)
         except NoSuchJobError:  # a person discarded it meanwhile
             self.finish([job_id])
             return
@@ -41,33 +44,28 @@ class Ledger:
         """These wait again, as if they had never been taken."""
         self._claims.give_back(job_ids)
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str) -> EventJob:
         """The job as RQ reads it; what RQ cannot read of it is gone then.
 
         Raises:
             NoSuchJobError: it has no hash.
             ValueError: its id is none that RQ admits.
         """
-        if ":" in job_id:
-            raise ValueError("RQ would take what stands before the colon for the id")
-        try:
-            return self._fetch(job_id)
-        except redis.RedisError:
-            raise
-        except Exception:  # noqa: BLE001 # RQ raises anything, an AssertionError too, at what it cannot read
-            if not self._claims.is_there(job_id):
-                raise NoSuchJobError from None
+        validate_job_id(job_id)
+        job = self._fetch(job_id)
+        if job.is_damaged:
             self._claims.repair(job_id)
-            return self._fetch(job_id)
+            job = self._fetch(job_id)
+        return job
 
-    def _fail(self, job: Job, error: EventRefused) -> None:
-        queue = self._worker.queues[0]
+    def _fail(self, job_id: str, error: EventRefused) -> None:
+        job, queue = self.job(job_id), self._worker.queues[0]
         job.origin = queue.name  # whatever the hash says: that registry is where people look
         job.retries_left = 0  # what is refused is refused again
         self._worker.handle_job_failure(job, queue, exc_string=error.report)
         if not self._claims.has_failed(job.id):  # RQ logs that, and goes on
             raise redis.RedisError("the failed registry did not take a job: it stays in hand")
 
-    def _fetch(self, job_id: str) -> Job:
+    def _fetch(self, job_id: str) -> EventJob:
         connection = self._worker.connection
-        return EventJob.fetch(job_id, connection=connection, serializer=JSONSerializer)
+        return EventJob.fetch(job_id, connection)

@@ -53,6 +53,8 @@ do update set name = excluded.name, checksum = excluded.checksum, applied_at = n
 """
 _HAS_BRING_UP = "select to_regprocedure('botlive.bring_up()') is not null"
 _BRING_UP = b"select botlive.bring_up()"
+# A customer's policy or view may take any time: the check says so rather than to hang.
+_LIMIT = b"set local statement_timeout = '60s'"
 _FINDINGS = "select blocks, words from botlive.findings()"
 _TRAFFIC = ("40P01", "55P03")  # deadlock_detected, lock_not_available
 _PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)  # seconds before the next try
@@ -133,6 +135,7 @@ def check(database_url: str) -> list[Finding]:
     """
     with connect(database_url) as connection, told("checking the tables"), connection.transaction():
         connection.execute(_SETTINGS)
+        connection.execute(_LIMIT)
         rows = connection.execute(_FINDINGS).fetchall()
     return [Finding(blocks, mask_text(words)) for blocks, words in rows]
 

@@ -1,7 +1,6 @@
 """Why a job failed, from what its worker wrote down: ours a line and its cause, a stock one a traceback."""
 
 import re
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from worker import errors
@@ -14,6 +13,8 @@ _CAUSE = "cause: "  # as worker.errors.EventRefused begins its second line
 _NAMED = re.compile(r"(?:\w+\.)*(?P<error>[^\W\d]\w*)(?:: (?P<words>.*))?")
 _DUE_TO = re.compile(r"due to (?P<error>\w+)")  # RQ's own words for a job whose worker is gone
 _LONGEST = 1_000  # characters
+_FRAMES = 100  # lines of a cause
+_MOST_PRIVATE = 2_000  # texts of one event: an order has 1,000 items at most
 
 
 class Reason(NamedTuple):
@@ -38,7 +39,7 @@ class Reason(NamedTuple):
         error = named["error"] if named else None
         words = (named.groupdict().get("words", line) or "") if named else line
         if error is None or not hasattr(errors, error):
-            words = _without(_private(payload), words)
+            words = _without_private(payload, words)
         return cls(error, plain(mask_text(words))[:_LONGEST])
 
 
@@ -53,10 +54,11 @@ def cause(trace: str, payload: Any = None) -> list[str]:
     """
     lines = trace.splitlines()
     if _TRACEBACK in lines:
-        return [plain(line.strip()) for line in lines if line.startswith(_FRAME)]
+        return [plain(line.strip()) for line in lines if line.startswith(_FRAME)][:_FRAMES]
     told = [line for line in lines if line.strip()]
-    private = _private(payload)
-    return [plain(mask_text(_without(private, line.removeprefix(_CAUSE)))) for line in told[1:]]
+    return [
+        plain(mask_text(_without_private(payload, line.removeprefix(_CAUSE)))) for line in told[1:_FRAMES]
+    ]
 
 
 def _telling(lines: list[str]) -> str:
@@ -68,9 +70,10 @@ def _telling(lines: list[str]) -> str:
 
 
 def _private(payload: Any) -> list[str]:
-    """The texts that stand under private names, however deep."""
-    found, waiting = [], [(payload, False)]
-    while waiting:
+    """The texts that stand under private names, however deep; of too many the first."""
+    found: list[str] = []
+    waiting = [(payload, False)]
+    while waiting and len(found) <= _MOST_PRIVATE:
         value, hidden = waiting.pop()
         if isinstance(value, dict):
             waiting += [(element, hidden or str(key).lower() in PRIVATE) for key, element in value.items()]
@@ -81,7 +84,10 @@ def _private(payload: Any) -> list[str]:
     return found
 
 
-def _without(private: Iterable[str], words: str) -> str:
+def _without_private(payload: Any, words: str) -> str:
+    private = _private(payload)
+    if len(private) > _MOST_PRIVATE:
+        return "its words are left out: the event has more texts in it than any of Botlive's"
     for text in sorted({text.strip() for text in private} - {""}, key=len, reverse=True):
         words = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", MASK, words)
     return words

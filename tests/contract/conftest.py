@@ -7,7 +7,8 @@ and deletes only those, and never assumes that the database is empty.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -134,13 +135,14 @@ class Target:
         self.database.execute("delete from auth.users where id = any(%s)", [owners])
 
 
-def _environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    given = {name: _given(spellings) for name, spellings in VARIABLES.items()}
-    if any(given.values()):
-        missing = [PREFIX + VARIABLES[name][0] for name, value in given.items() if not value]
-        assert not missing, f"the contract suite is aimed at a target, but {missing} is not set"
-        return given
-    return request.getfixturevalue("stack").environment  # type: ignore[no-any-return]
+def given() -> dict[str, str]:
+    """The variables of the target that the environment names; none, where it names none."""
+    found = {name: _given(spellings) for name, spellings in VARIABLES.items()}
+    if not any(found.values()):
+        return {}
+    missing = [PREFIX + VARIABLES[name][0] for name, value in found.items() if not value]
+    assert not missing, f"the contract suite is aimed at a target, but {missing} is not set"
+    return found
 
 
 def _given(spellings: Sequence[str]) -> str:
@@ -160,10 +162,9 @@ def _await_schema(gateway: Gateway) -> None:
             time.sleep(0.2)
 
 
-@pytest.fixture(scope="session")
-def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """What the suite is aimed at, migrated."""
-    environment = _environment(request)
+@contextmanager
+def aimed(environment: Mapping[str, str]) -> Iterator[Target]:
+    """What those variables name, migrated; what was made of shops there is deleted in the end."""
     migrate(environment["DATABASE_URL"])
     gateway = Gateway.connect(
         Settings(supabase_url=environment["SUPABASE_URL"], supabase_key=environment["SUPABASE_KEY"])
@@ -177,11 +178,20 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
             database,
             gateway,
         )
-        yield made
-        made.clean()
+        try:
+            yield made
+        finally:
+            made.clean()
     for shop in made.shops:
         shop.api.close()
     gateway.close()
+
+
+@pytest.fixture(scope="session")
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
+    """What the suite is aimed at, migrated."""
+    with aimed(given() or request.getfixturevalue("stack").environment) as made:
+        yield made
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ FUNCTIONS = {
     "botlive_admits": {"plain_events": []},
     "botlive_company_add": {"text_id": "contract-nobody"},
     "botlive_company_link": {"text_id": "contract-nobody"},
+    "botlive_company_add_by_force": {"text_id": "contract-nobody"},
+    "botlive_company_link_by_force": {"text_id": "contract-nobody"},
     "botlive_company_list": {},
     "botlive_probe": {},
     "botlive_read_activities": {"text_id": "contract-nobody"},
@@ -219,6 +221,6 @@ def test_no_function_of_ours_is_for_everyone(target: Target) -> None:
            where (p.pronamespace = 'botlive'::regnamespace or p.proname like 'botlive_%')
              and (has_function_privilege('anon', p.oid, 'execute')
                   or has_function_privilege('authenticated', p.oid, 'execute')
-                  or not coalesce('search_path=""' = any (p.proconfig), false))"""
+                  or not coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false))"""
     )
     assert mistakes.fetchall() == []

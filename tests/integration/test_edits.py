@@ -47,7 +47,7 @@ def test_an_amount_that_came_as_text_is_corrected(line: Line, key: str | None) -
     line.work()
     reason = listed(line)[job_id]["reason"]
     assert "amount: must be a number" in reason
-    assert "`botlive failures edit ID --set FIELD=VALUE`" in reason
+    assert "`botlive failures edit --set FIELD=VALUE -- ID`" in reason
     said = failures(line, "edit", job_id, "--set", "amount=12000").stdout
     assert said == f"edited and replayed {job_id}: amount\n"
     assert listed(line) == {}

@@ -109,7 +109,7 @@ def test_a_mended_company_s_events_are_replayed_and_no_other(
     assert found.keys() == ids(*mine, other)
     assert {failure["error"] for failure in found.values()} == {"UnknownCompany"}
     assert {failure["failures"] for failure in found.values()} == {1}
-    assert f"`botlive company link {company_id} UUID`" in found[str(mine[0].event_id)]["reason"]
+    assert f"`botlive company link -- {company_id} UUID`" in found[str(mine[0].event_id)]["reason"]
     line.database.execute("insert into public.companies (id, name) values (%s, 'Kiosque')", [uuid])
     linked = line.run(str(BIN / "botlive"), "company", "link", company_id, str(uuid))
     assert linked.returncode == 0, linked.stderr

@@ -68,7 +68,7 @@ def test_an_event_that_cannot_be_persisted_stands_in_the_failed_registry(
     done = worker(line)
     failed = line.failed()
     assert failed.keys() == {str(lost.event_id)}
-    assert "botlive company add nobody-knows-it" in failed[str(lost.event_id)]
+    assert "botlive company add -- nobody-knows-it" in failed[str(lost.event_id)]
     assert line.rows([uuid]).orders.keys() == {kept.event_id}
     assert PHONE not in failed[str(lost.event_id)]
     assert PHONE not in done.stdout + done.stderr

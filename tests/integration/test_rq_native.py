@@ -28,11 +28,14 @@ from worker.claims import PREFIX, Claims
 ROOT = Path(__file__).parents[2]
 DASHBOARD = """
 import json, os, sys
-from worker.commands import dashboard
-os.environ.update(RQ_DASHBOARD_JSON_SERIALIZER="1", RQ_DASHBOARD_URL_PREFIX="/")
-client = dashboard.create_app().test_client()
+from events.address import client
+from worker.board.app import Board
+from worker.board.gate import Gate
+url = os.environ["REDIS_URL"]
+browser = Board(client(url), url, Gate()).test_client()
+own = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
 for method, path in json.load(sys.stdin):
-    answer = client.open(path, method=method, follow_redirects=True)
+    answer = browser.open(path, method=method, headers=own)
     print(json.dumps([path, answer.status_code, answer.get_data(as_text=True)]))
 """
 

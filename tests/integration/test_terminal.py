@@ -144,6 +144,9 @@ def test_every_command_says_texts_as_texts(line: Line, tmp_path: Path) -> None:
         ["dashboard", "--bind", HOSTILE],
         ["dashboard", "--port", HOSTILE],
         ["worker", HOSTILE],
+        ["status"],
+        ["status", "--json"],
+        ["status", HOSTILE],
         [HOSTILE],
         [f"--{HOSTILE}"],
     ]

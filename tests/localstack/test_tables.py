@@ -193,7 +193,6 @@ def test_bodies_that_do_not_fit(own: httpx.Client, body: object, status: int, co
         ("notes?title=eq(any).{a,b}", {}),
         ("notes", {"Range": "0-9"}),
         ("notes", {"Accept": "text/csv"}),
-        ("notes", {"Accept-Profile": "auth"}),
         ("notes", {"Prefer": "count=planned"}),
         ("", {}),
     ],
@@ -203,6 +202,21 @@ def test_what_is_not_spoken_says_so(own: httpx.Client, path: str, headers: dict[
     response = own.get(path, headers=headers)
     assert (response.status_code, response.json()["code"]) == (501, "LOCAL501")
     assert response.json()["message"].startswith("the local gateway does not speak")
+
+
+@pytest.mark.parametrize(("method", "header"), [("GET", "Accept-Profile"), ("POST", "Content-Profile")])
+def test_a_schema_that_is_not_exposed_is_refused(own: httpx.Client, method: str, header: str) -> None:
+    """With PostgREST's own words."""
+    response = own.request(method, "notes", headers={header: "auth"}, json={})
+    assert (response.status_code, response.json()) == (
+        406,
+        {
+            "code": "PGRST106",
+            "details": None,
+            "hint": "Only the following schemas are exposed: public",
+            "message": "Invalid schema: auth",
+        },
+    )
 
 
 def test_upserts_are_not_spoken(own: httpx.Client) -> None:

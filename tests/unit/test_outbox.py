@@ -360,6 +360,16 @@ def test_a_busy_process_lets_others_in(outbox: Outbox) -> None:
     assert answers.count(None) >= 38
 
 
+def test_a_relative_name_is_that_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that changes its working directory later finds the same file."""
+    monkeypatch.chdir(tmp_path)
+    outbox = Outbox.named("outbox.db")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    outbox.add([[Call.of(payment())]])
+    assert (tmp_path / "outbox.db").exists()
+
+
 def test_processes_that_make_the_file_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each finds it whole, whoever was first."""
     monkeypatch.setattr("events.outbox._PATIENCE", 10)  # on a busy machine none shall give up

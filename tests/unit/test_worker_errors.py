@@ -1,5 +1,8 @@
 """The worker's exceptions: one line each, with what to do."""
 
+import os
+import subprocess
+
 import pytest
 
 from events import BotliveError
@@ -31,17 +34,41 @@ def test_what_no_retry_mends_is_refused(kind: type[Exception]) -> None:
     assert issubclass(kind, errors.EventRefused)
 
 
-def test_an_unknown_company_comes_with_its_cure() -> None:
-    """The message holds the commands to run, with the shop's id."""
-    message = str(errors.UnknownCompany("4OS4yFcf2LZw"))
-    assert "botlive company link 4OS4yFcf2LZw" in message
-    assert "botlive company add 4OS4yFcf2LZw" in message
-
-
-def test_a_hostile_company_id_cannot_become_a_command() -> None:
-    """The id is quoted for a shell and stays on one line."""
-    message = str(errors.UnknownCompany("x; rm -rf ~\nnext"))
-    assert "botlive company add 'x; rm -rf ~?next'" in message
+@pytest.mark.parametrize(
+    "company_id",
+    [
+        "4OS4yFcf2LZw",
+        "-rf",
+        "--help",
+        "it's",
+        "a b",
+        "$(id)",
+        "`id`",
+        'say "x"',
+        "a\\b",
+        "x; rm -rf ~\nnext",
+        "\x1b[2J",
+        "é\u200b\U000e0001",
+        "\\'\n",
+        "*",
+        "#a",
+        "~",
+        "",
+    ],
+)
+def test_an_unknown_company_comes_with_its_cure(company_id: str) -> None:
+    """Its commands are on one line; a shell that they are pasted into hands on the shop's very id."""
+    message = str(errors.UnknownCompany(company_id))
+    assert message.isprintable()
+    for start, end in (("link", " UUID`"), ("add", "`, then")):
+        pasted = message.partition(f"`botlive company {start} ")[2].rpartition(end)[0]
+        printed = subprocess.run(
+            ["bash", "-c", f"printf '%s\\0' {pasted}"],  # noqa: S607 # the shell that people have
+            capture_output=True,
+            check=True,
+            env=os.environ | {"LC_ALL": "C.UTF-8"},
+        )
+        assert printed.stdout.decode().split("\0")[:-1] == ["--", company_id]
 
 
 def test_a_missing_extra_says_what_to_install() -> None:

@@ -1,53 +1,51 @@
-"""``botlive dashboard``: rq-dashboard, with what it needs for our JSON jobs."""
+"""``botlive dashboard``: rq-dashboard for operators, and safe for them."""
 
 import os
-from typing import Annotated, Any
+import sys
+from typing import Annotated
 
-import redis
-import rq.serializers
 import typer
 
-# Before rq-dashboard is imported: its pages for requeue, delete and workers ignore the JSON flag, and
-# a requeue would turn a job's JSON into pickle (rq-dashboard 0.9.0, web.py).
-rq.serializers.DefaultSerializer = rq.serializers.JSONSerializer  # type: ignore[misc, assignment]
-rq.serializers.PickleSerializer = rq.serializers.JSONSerializer  # type: ignore[assignment]
-
-import rq_dashboard.web  # type: ignore[import-untyped]  # noqa: E402
-from rq_dashboard.app import create_app  # type: ignore[import-untyped]  # noqa: E402
-
-from events.address import client  # noqa: E402
-from worker.terminal import redis_at  # noqa: E402
+from worker.board import gate, server
+from worker.board.app import Board
+from worker.logs import configure
+from worker.output import say
+from worker.terminal import redis_at
 
 _DEFAULT = "redis://127.0.0.1:6379/0"
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-
-
-def _connect(url: str, *, client_options: dict[str, Any], **_: object) -> tuple[None, redis.Redis]:
-    """As ``redis_sentinel_url.connect``, which knows neither our Sentinels' URLs nor their TLS."""
-    given = {name: value for name, value in client_options.items() if value is not None}
-    return None, client(url, **given)
-
-
-rq_dashboard.web.from_url = _connect
+_ANY = {"0.0.0.0", "::"}  # noqa: S104 # compared, not bound
 
 
 def dashboard(
     bind: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="PORT", help="The port to listen on.")] = 9181,
+    port: Annotated[
+        int, typer.Option(envvar="PORT", min=0, max=65_535, help="The port to listen on; 0 takes a free one.")
+    ] = 9181,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"A host name that it is reached by, besides those of {gate.HOSTS}; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Show the queue REDIS_URL and its failed jobs in a browser.
 
-    It shows customers' data and answers to whoever reaches it: on another address than this
-    machine's own it asks for RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD.
+    It shows customers' data. It answers to this machine's own names, to the address that it listens on,
+    and to the names that --host and BOTLIVE_DASHBOARD_HOSTS say. On another address than this machine's
+    own, and under another name, it asks for RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD.
     """
-    if bind not in LOOPBACK and not (
-        os.environ.get("RQ_DASHBOARD_USERNAME") and os.environ.get("RQ_DASHBOARD_PASSWORD")
-    ):
+    hosts = gate.named([os.environ.get(gate.HOSTS, ""), *(host or ())])
+    login = gate.Login.from_env()
+    if login is None and {bind, *hosts} - gate.LOOPBACK:
         raise typer.BadParameter("set RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD to open it to others")
-    os.environ.setdefault("RQ_DASHBOARD_JSON_SERIALIZER", "1")
-    os.environ.setdefault("RQ_DASHBOARD_URL_PREFIX", "/")
     address = os.environ.get("RQ_DASHBOARD_REDIS_URL") or os.environ.get("REDIS_URL") or _DEFAULT
-    os.environ["RQ_DASHBOARD_REDIS_URL"] = address
+    configure()
     with redis_at(address) as connection:
         connection.ping()
-    create_app().run(host=bind, port=port)
+        board = Board(connection, address, gate.Gate({*hosts, bind} - _ANY, login))
+        listening = server.listening(board, bind, port)
+        for place in server.addresses(listening):
+            say(f"dashboard: http://{place}/")
+        sys.stdout.flush()  # whoever reads it waits for it, and there is no more
+        listening.run()

@@ -10,9 +10,11 @@ import structlog
 import typer
 
 from worker import listing
+from worker.control import telling_misfits
 from worker.correction import Change
 from worker.failure import Failure
 from worker.failures import Failures
+from worker.hints import word
 from worker.logs import configure
 from worker.output import report, say, say_lines
 from worker.settings import QueueSettings
@@ -138,7 +140,8 @@ def replay(
         outcome = registry.replay(ids or (registry.ids() if everything else list(selected)))
     say(f"replayed {len(outcome.done)}")
     for job_id in outcome.gone:
-        report(f"{job_id}: its job is no more in Redis: `botlive failures discard` it")
+        way_out = f"`botlive failures discard --why TEXT -- {word(job_id)}` takes it off the list"
+        report(f"{job_id}: its job is no more in Redis: {way_out}")
     _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
 
 
@@ -180,7 +183,7 @@ def _registry(*, logging: bool = False) -> Iterator[Failures]:
     settings = QueueSettings.from_env()
     if logging:
         configure(settings.log_dir)
-    with redis_at(settings.redis_url) as connection:
+    with redis_at(settings.redis_url) as connection, telling_misfits(connection, settings.queue):
         yield Failures(connection, settings.queue)
 
 

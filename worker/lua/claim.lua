@@ -7,33 +7,51 @@
 -- flood that is worked off. What is put off is looked at only for its shop: that is what a flood costs.
 --
 -- KEYS: the queue, RQ's started registry, RQ's set of queues, the turn of the overflow queues
--- ARGV: the owner, how many to take at most, how many of the queue to look through, a shop's share
--- Returns {kind, id, data, id, data, …}; kind is 'batch'; 'suspects' for a few that are under suspicion;
+-- ARGV: the owner, how many to take at most, how many of the queue to look through, a shop's share, the most
+-- bytes that a job's data may have, and how many bytes make a claim full
+-- Returns {kind, id, data, id, data, …}; data that is too large is null, and was not read; kind is 'batch';
+-- 'suspects' for a few that are under suspicion;
 -- 'alone' for one that is, with its count of deaths behind it where the last run was one of them; 'stock'
 -- with an id that RQ itself has to run, and which stays there.
+local wrong = misfit({'list', 'zset', 'set', 'list'})
+if wrong then
+  return wrong
+end
 local queue, started, queues, turn = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner, most, look, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local answer = {'batch'}
+local largest, heaviest = tonumber(ARGV[5]), tonumber(ARGV[6])
+local answer, weight = {'batch'}, 0
 local room = most
 -- While something is put off half of a batch is for that: a queue that is never empty must not starve it.
 local reserve = redis.call('EXISTS', turn) == 1 and math.floor(most / 2) or 0
 
-local function take(id, data)
+local function take(id, job)
   redis.call('ZADD', started, '+inf', id .. ':' .. owner)
   redis.call('HSET', 'rq:job:' .. id, 'status', 'started', 'worker_name', owner)
   answer[#answer + 1] = id
-  answer[#answer + 1] = data or ''
+  answer[#answer + 1] = not job.is_large and (job[1] or '')
   room = room - 1
+  weight = weight + #(job[1] or '')
+  if weight > heaviest then
+    room = 0
+  end
+end
+
+local function is_large(id)
+  local size = redis.pcall('HSTRLEN', 'rq:job:' .. id, 'data')
+  return type(size) == 'number' and size > largest
 end
 
 local function read(id)
-  local job = redis.pcall('HMGET', 'rq:job:' .. id, 'data', 'suspect', 'deaths', 'success_callback_name',
-    'failure_callback_name', 'stopped_callback_name', 'webhooks', 'repeats_left', 'group_id',
-    'rate_limit_key', 'created_at', 'died')
+  local large = is_large(id)
+  local job = redis.pcall('HMGET', 'rq:job:' .. id, large and 'no data' or 'data', 'suspect', 'deaths',
+    'success_callback_name', 'failure_callback_name', 'stopped_callback_name', 'webhooks', 'repeats_left',
+    'group_id', 'rate_limit_key', 'created_at', 'died')
   if job.err then -- no hash at all: it is made one without data, which is set aside in sight of people
     redis.call('DEL', 'rq:job:' .. id)
     return {''}
   end
+  job.is_large = large
   return job
 end
 
@@ -59,11 +77,14 @@ end
 -- Per shop: how many were seen in this look, whether it has an overflow queue, and what is to go there.
 local shops, names = {}, {}
 local function seen(id)
-  local data = redis.pcall('HGET', 'rq:job:' .. id, 'data')
+  local data = not is_large(id) and redis.pcall('HGET', 'rq:job:' .. id, 'data')
   local name = type(data) == 'string' and string.match(data, '"company_id":"(.-)"') or ''
   local shop = shops[name]
   if not shop then
-    shop = {count = 0, has_more = redis.call('EXISTS', overflow(name)) == 1, put_off = {}}
+    -- Where something else stands in the place of its overflow queue, nothing of it is put off.
+    local found = redis.call('TYPE', overflow(name)).ok
+    local is_blocked = found ~= 'list' and found ~= 'none'
+    shop = {count = 0, has_more = found == 'list', is_blocked = is_blocked, put_off = {}}
     shops[name] = shop
     names[#names + 1] = name
   end
@@ -95,7 +116,7 @@ local function take_suspects()
     if taken >= allowed or is_stock(id, job) then
       break
     end
-    take(id, job[1])
+    take(id, job)
     taken, deaths = taken + 1, job[12] and math.floor(tonumber(job[3] or '') or 0) or 0
     redis.call('HDEL', 'rq:job:' .. id, 'died')
   end
@@ -112,7 +133,7 @@ local fits = redis.call('LLEN', queue) <= most and redis.call('EXISTS', turn) ==
 for index, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1)) do
   local shop = not fits and seen(id)
   -- The first is never put off: it may be one that came back here because it needs its own way.
-  if shop and index > 1 and (shop.has_more or shop.count > share) then
+  if shop and index > 1 and not shop.is_blocked and (shop.has_more or shop.count > share) then
     shop.put_off[#shop.put_off + 1] = id
   else
     local job = read(id)
@@ -121,7 +142,7 @@ for index, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) -
       if stock or job[2] or room <= reserve then
         break
       end
-      take(id, job[1])
+      take(id, job)
     end
   end
   passed = passed + 1
@@ -141,17 +162,26 @@ local waiting = redis.call('LLEN', turn)
 while room > 0 and waiting > 0 do
   local name = redis.call('LINDEX', turn, 0)
   local key = overflow(name)
-  for _, id in ipairs(redis.call('LPOP', key, math.ceil(room / waiting)) or {}) do
+  local is_list = redis.call('TYPE', key).ok == 'list'
+  local ids, left = is_list and redis.call('LPOP', key, math.ceil(room / waiting)) or {}, 0
+  for index, id in ipairs(ids) do
+    if room <= 0 then -- what was taken is heavy
+      left = index
+      break
+    end
     local job = read(id)
     if job[2] or is_stock(id, job) then
       redis.call('LPUSH', queue, id)
     elseif not is_gone(id, job) then
-      take(id, job[1])
+      take(id, job)
     end
+  end
+  for index = #ids, left > 0 and left or #ids + 1, -1 do
+    redis.call('LPUSH', key, ids[index])
   end
   redis.call('LPOP', turn)
   waiting = waiting - 1
-  if redis.call('EXISTS', key) == 1 then
+  if redis.call('TYPE', key).ok == 'list' then
     redis.call('RPUSH', turn, name)
   else
     redis.call('SREM', queues, key)

@@ -2,6 +2,10 @@
 -- somebody replayed it meanwhile, stays as it is.
 -- KEYS: RQ's failed registry, the stream of what was discarded
 -- ARGV: the id, how many entries the stream keeps, then the entry's fields and values
+local wrong = misfit({'zset', 'stream'})
+if wrong then
+  return wrong
+end
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return 0
 end

@@ -5,6 +5,10 @@
 -- ARGV: the queue's name, now as RQ writes it, the id, its data as it was read, the new data, how many notes
 -- the stream keeps, then the note's fields and values
 -- Returns as replay.lua, or -2 where the data is another by now.
+local wrong = misfit({'zset', 'list', 'set', 'stream'})
+if wrong then
+  return wrong
+end
 local edited = 'rq:job:' .. ARGV[3]
 if not redis.call('ZSCORE', KEYS[1], ARGV[3]) then
   return {0}

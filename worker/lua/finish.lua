@@ -3,6 +3,10 @@
 -- for dead may have lost its jobs to another one.
 -- KEYS: RQ's started registry, RQ's failed registry, the worker's hash
 -- ARGV: the owner, then the ids
+local wrong = misfit({'zset', 'zset'})
+if wrong then
+  return wrong
+end
 local done = 0
 for index = 2, #ARGV do
   local id = ARGV[index]
@@ -12,5 +16,6 @@ for index = 2, #ARGV do
     done = done + 1
   end
 end
-redis.call('HINCRBY', KEYS[3], 'successful_job_count', done)
+-- Whatever stands there: what is done is done.
+redis.pcall('HINCRBY', KEYS[3], 'successful_job_count', done)
 return done

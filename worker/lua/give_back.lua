@@ -2,6 +2,10 @@
 -- Puts jobs back to the head of the queue, in their order, as if they had never been taken.
 -- KEYS: the queue, RQ's started registry, RQ's set of queues
 -- ARGV: the owner, then the ids; without ids all that the owner holds
+local wrong = misfit({'list', 'zset', 'set'})
+if wrong then
+  return wrong
+end
 local ids = {}
 if #ARGV == 1 then
   for _, member in ipairs(redis.call('ZRANGE', KEYS[2], '+inf', '+inf', 'BYSCORE')) do
@@ -16,10 +20,14 @@ end
 for index = #ids, 1, -1 do
   local id = ids[index]
   -- Another worker may have had it too, and be done with it: then there is nothing left to run.
-  if redis.call('ZREM', KEYS[2], id .. ':' .. ARGV[1]) == 1
-      and redis.pcall('HGET', 'rq:job:' .. id, 'status') == 'started' then
-    redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
-    redis.call('LPUSH', KEYS[1], id)
+  if redis.call('ZREM', KEYS[2], id .. ':' .. ARGV[1]) == 1 then
+    local status = redis.pcall('HGET', 'rq:job:' .. id, 'status')
+    if status == 'started' then
+      redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
+    end
+    if status == 'started' or type(status) == 'table' then -- an error: no hash, which a claim sets aside
+      redis.call('LPUSH', KEYS[1], id)
+    end
   end
 end
 redis.call('SADD', KEYS[3], KEYS[1])

@@ -3,6 +3,10 @@
 -- KEYS: RQ's started registry, the queue of what waits apart, RQ's set of queues, the hash of these queues
 -- ARGV: the owner, the kind (the hash's field), why and since when, then the ids
 -- Returns 1 where nothing of the kind waited apart before, else 0.
+local wrong = misfit({'zset', 'list', 'set', 'hash'})
+if wrong then
+  return wrong
+end
 for index = 4, #ARGV do
   local id = ARGV[index]
   -- Another worker may have had it too, and be done with it: then there is nothing left to wait.

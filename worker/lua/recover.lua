@@ -5,6 +5,10 @@
 -- next run, so that a person's replay of a poisonous event runs it once more.
 -- KEYS: the queue, RQ's started registry, RQ's set of queues
 -- ARGV: the prefix of our owners, the prefix of their leases
+local wrong = misfit({'list', 'zset', 'set'})
+if wrong then
+  return wrong
+end
 local held, order = {}, {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[2], '+inf', '+inf', 'BYSCORE')) do
   local id, owner = string.match(member, '^(.*):(.-)$')
@@ -26,7 +30,10 @@ for _, owner in ipairs(order) do
     local id = ids[index]
     local job = 'rq:job:' .. id
     redis.call('ZREM', KEYS[2], id .. ':' .. owner)
-    if redis.pcall('HGET', job, 'status') == 'started' then
+    local status = redis.pcall('HGET', job, 'status')
+    if type(status) == 'table' then -- an error: no hash, which a claim sets aside
+      redis.call('LPUSH', KEYS[1], id)
+    elseif status == 'started' then
       redis.call('LPUSH', KEYS[1], id)
       local before = tonumber(redis.call('HGET', job, 'suspect') or '') or few
       redis.call('HSET', job, 'status', 'queued', 'suspect', math.max(1, math.min(before, few)))

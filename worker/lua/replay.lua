@@ -2,6 +2,10 @@
 -- KEYS: RQ's failed registry, the queue, RQ's set of queues
 -- ARGV: the queue's name, now as RQ writes it, then the ids
 -- Returns for each id 1; 0 where it stands not in the registry; -1 where nothing of it is left to run.
+local wrong = misfit({'zset', 'list', 'set'})
+if wrong then
+  return wrong
+end
 local function failure(fields)
   for index = 1, #fields, 2 do
     if fields[index] == 'type' then

@@ -1,0 +1,153 @@
+"""The dashboard in a real Chromium: nothing hostile runs, and its pages work."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Error, expect
+
+from localstack.valkey import Valkey
+from tests.browser.hostile import COMPANY, EVIL, FAILED, QUEUE, hostile
+from tests.browser.visit import Visit, served
+from tests.integration.line import until
+
+pytestmark = pytest.mark.slow
+
+PLACES = {
+    "company",
+    "description",
+    "meta",
+    "reason",
+    "waiting",
+    "function",
+    "result",
+    "current",
+    "queue",
+    "worker",
+}
+
+
+def addresses(redis: Any) -> list[str]:
+    """Every page that there is to see."""
+    jobs = [
+        key.decode().removeprefix("rq:job:")
+        for key in redis.scan_iter("rq:job:*")
+        if redis.type(key) == b"hash"
+    ]
+    pages = [
+        "/",
+        "/0/view/queues",
+        "/0/view/workers",
+        "/0/view/jobs",
+        *(f"/0/view/job/{job}" for job in jobs),
+    ]
+    registries = ("queued", "started", "finished", "failed", "deferred")
+    return pages + [f"/0/view/jobs/botlive/{registry}/8/asc/1" for registry in registries]
+
+
+def walk(visit: Visit, redis: Any) -> set[str]:
+    """Look at every page; what ran."""
+    ran: set[str] = set()
+    for address in addresses(redis):
+        try:
+            visit.open(address)
+        except Error:  # a page that does not come to its end, for what ran on it
+            visit.troubles.append(f"{address} does not load")
+        visit.page.wait_for_timeout(150)  # what is to be loaded is refused or run by then
+        ran |= visit.hacks()
+    return ran
+
+
+def test_no_text_runs(visit: Visit, redis: Any) -> None:
+    """On every page, for every place that a text can stand in: nothing runs, nothing is loaded, no error."""
+    assert walk(visit, redis) == set()
+    assert (visit.elsewhere, visit.troubles) == ([], [])
+
+
+def test_the_texts_would_run(browser: Browser, valkey: Valkey, redis: Any) -> None:
+    """In rq-dashboard as it comes: so the test above would see them."""
+    with served(f"redis://127.0.0.1:{valkey.port}/0", stock=True) as address:
+        stock = Visit(browser, address)
+        stock.patience = 2_000
+        redis.delete(*redis.scan_iter("*executions*"))  # it shows no worker that has a JSON job in hand
+        assert walk(stock, redis) >= PLACES
+        assert any(EVIL in url for url in stock.elsewhere)
+        stock.close()
+
+
+def test_texts_are_shown_as_they_are(visit: Visit, redis: Any) -> None:
+    """Markup is read by people, letter by letter, and escaped once: in the lists and on a job's own page."""
+    page = visit.open("/0/view/jobs/botlive/failed/8/asc/1")
+    shown = page.locator("#jobs .description").all_inner_texts()
+    assert {hostile("description"), COMPANY} <= set(shown)
+    assert any("UnknownCompany: company " in text for text in page.locator("pre.exc_info").all_inner_texts())
+    page = visit.open(f"/0/view/job/{FAILED}")
+    assert page.locator(".description-scroll").inner_text() == hostile("description")
+    page = visit.open("/0/view/workers")
+    assert hostile("worker") in page.locator("#workers td").first.inner_text()
+    page = visit.open("/")
+    assert QUEUE in page.locator("#queues td").all_inner_texts()
+    assert visit.troubles == []
+
+
+def test_a_hostile_queues_page_opens(visit: Visit, redis: Any) -> None:
+    """By the link in the list; another queue is chosen there, and the name comes back when none is."""
+    page = visit.open("/")
+    row = page.locator("#queues tr", has_text="botlive:apart")
+    row.locator("td.failed a").first.click()
+    expect(page.locator("#jobs .job_id")).to_have_text("failed-3")
+    assert page.locator(".intro strong").inner_text() == QUEUE
+    assert page.locator("#select-queue").input_value() == QUEUE
+    page.locator("#select-queue").click()
+    page.locator("#select-queue").dispatch_event("mouseout")
+    assert page.locator("#select-queue").input_value() == QUEUE
+    page.locator("#select-registry").select_option("finished")
+    expect(page.locator("#jobs")).to_contain_text("No jobs.")
+    assert (visit.hacks(), visit.elsewhere, visit.troubles) == (set(), [], [])
+
+
+def test_the_pages_work(visit: Visit, redis: Any) -> None:
+    """Requeue in the list, on a job's page and for all; the rest stays as it is; nothing throws away."""
+    waiting = "rq:queue:botlive"
+    page = visit.open("/0/view/jobs/botlive/failed/8/asc/1")
+    assert page.locator("#empty-btn, #compact-btn, [data-role=delete-job-btn]").count() == 0
+    page.locator("tr[data-job-id=failed-2] [data-role=requeue-job-btn]").click()
+    until(lambda: redis.lrange(waiting, 0, -1) == [b"queued-1", b"failed-2"], 10)
+    expect(page.locator("tr[data-job-id=failed-2]")).to_have_count(0)
+    visit.open(f"/0/view/job/{FAILED}").locator("#requeue-job-btn").click()
+    until(lambda: redis.lrange(waiting, 0, -1) == [b"queued-1", b"failed-2", b"failed-1"], 10)
+    page = visit.open("/0/view/jobs/botlive/failed/8/asc/1")
+    page.locator("#requeue-all-btn").click()
+    page.locator("#confirmation-modal-yes").click()
+    until(lambda: redis.zcard("rq:failed:botlive") == 0, 10)
+    expect(page.locator("#jobs")).to_contain_text("No jobs.")  # by itself
+    assert redis.zcard(f"rq:failed:{QUEUE}") == 1
+    assert (visit.elsewhere, visit.troubles) == ([], [])
+
+
+def test_a_refusal_is_told_on_the_page(visit: Visit, redis: Any) -> None:
+    """A job that is gone meanwhile: the button says so."""
+    page = visit.open("/0/view/jobs/botlive/failed/8/asc/1")
+    page.locator("#autorefresh-switch").dispatch_event("click")
+    redis.zrem("rq:failed:botlive", "failed-2")
+    with page.expect_event("dialog") as told:
+        page.locator("tr[data-job-id=failed-2] [data-role=requeue-job-btn]").click()
+    assert "nothing was changed" in told.value.message
+
+
+def test_a_script_that_gets_in_does_not_run(visit: Visit, redis: Any) -> None:
+    """Were a value not escaped: no handler, no script, no `eval`, no other site."""
+    page = visit.open("/")
+    page.evaluate("(text) => document.body.insertAdjacentHTML('beforeend', text)", hostile("body"))
+    page.evaluate("(text) => $('body').append(text)", f"<div>{hostile('jquery')}</div>")
+    page.evaluate(
+        "() => { const made = document.createElement('script'); made.text = 'window.hacks = [1]';"
+        " document.body.append(made) }"
+    )
+    page.evaluate(f"() => fetch('http://{EVIL}/').catch(() => 0)")
+    page.evaluate(
+        "() => new Promise((done) => setTimeout(() =>"
+        " { try { eval('window.hacks = [2]') } finally { done() } }))"
+    )
+    page.wait_for_timeout(300)
+    assert visit.hacks() == set()
+    assert any("Content Security Policy" in text for text in visit.troubles)

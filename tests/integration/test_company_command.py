@@ -1,0 +1,80 @@
+"""`botlive company` as it is typed: what is there is said to be there, and nobody loses a shop by it."""
+
+import shlex
+from uuid import uuid4
+
+import pytest
+
+from tests.integration.line import Line
+from worker.cli import main
+
+
+@pytest.fixture
+def company(line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Company":
+    """The command, and two people who have signed up."""
+    for name, value in line.environment.items():
+        monkeypatch.setenv(name, value)
+    return Company(line, capsys)
+
+
+class Company:
+    """What `botlive company` says."""
+
+    def __init__(self, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+        self.line, self.capsys = line, capsys
+        self.awa, self.fatou = (str(uuid4()) for _ in range(2))
+        for user in (self.awa, self.fatou):
+            line.database.execute("insert into auth.users (id) values (%s)", [user])
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        """The one line that is said."""
+        with pytest.raises(SystemExit) as ended:
+            main(["company", *arguments])
+        said = self.capsys.readouterr()
+        assert ended.value.code == code, said.err
+        return (said.err if code else said.out).strip()
+
+    def owner(self, text_id: str) -> str:
+        """Whose the shop is."""
+        row = self.line.database.execute(
+            "select user_id from public.company_mapping where company_id = %s", [text_id]
+        ).fetchone()
+        assert row
+        return str(row["user_id"])
+
+
+def test_adding_what_is_there_says_so_and_takes_it_from_nobody(company: Company) -> None:
+    """Also for an id that looks like an option. The hint that is said does it when it is pasted."""
+    shop = f"--it's $(id) {uuid4()}"
+    assert company("add", "--owner", company.awa, "--", shop).startswith("added ")
+    assert company("add", "--", shop).startswith("is there already: ")
+    refused = company("add", "--owner", company.fatou, "--", shop, code=1)
+    assert f"belongs to the user {company.awa}" in refused
+    assert company.owner(shop) == company.awa
+    pasted = refused.partition("`botlive company ")[2].rpartition("`")[0]
+    assert company(*shlex.split(pasted)).endswith(f"owner={company.fatou}; its owner was {company.awa}")
+    assert company.owner(shop) == company.fatou
+
+
+def test_linking_names_what_was_before_and_takes_nothing_unasked(company: Company) -> None:
+    """The owner stays without --force; another company is named with the one that it was."""
+    shop, uuid = f"shop-{uuid4()}", str(uuid4())
+    company.line.database.execute("insert into public.companies (id) values (%s)", [uuid])
+    former = company("add", shop).split()[2]
+    assert company("link", "--owner", company.awa, "--", shop).endswith("; its owner was nobody")
+    refused = company("link", "--owner", company.fatou, "--", shop, uuid, code=1)
+    assert f"belongs to the user {company.awa}" in refused
+    assert f"`botlive company link --force --owner {company.fatou} -- {shop}`" in refused
+    assert company("link", "--", shop, uuid).endswith(f"; it was mapped to {former}")
+    said = company("link", "--force", "--owner", company.fatou, "--", shop)
+    assert said.endswith(f"; its owner was {company.awa}")
+
+
+@pytest.mark.parametrize("word", ["-x", "it's", "a b", "$(id)", "a\\b", "a\nb", "\x1b[2J", "é`", "", "plain"])
+def test_the_database_quotes_as_a_shell_reads(word: str, line: Line) -> None:
+    """Its hints hold an id as one word, on one line."""
+    row = line.database.execute("select botlive.shell_word(%s) as word", [word]).fetchone()
+    assert row
+    assert row["word"].isprintable()
+    printed = line.run("bash", "-c", f"printf '%s\\0' {row['word']}").stdout
+    assert printed == f"{word}\0"

@@ -1,0 +1,180 @@
+"""What a job's data may cost: a few kilobytes can hold millions, and no more than an event's is unpacked."""
+
+import json
+import tracemalloc
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from events import InvalidEvent, LiveToggled, parse_event
+from events.job import FUNCTION, Call
+from tests.unit.test_batches import Database, Nowhere
+from worker import failure, reasons
+from worker.batches import HEAVIEST, Batches
+from worker.breaker import Breaker
+from worker.claims import Batch, Claim
+from worker.decode import read
+from worker.errors import EventRefused, OversizedJob, UndecodableJob
+from worker.event_job import EventJob
+from worker.persister import Persister
+from worker.unpacking import LARGEST, unpack
+
+BOMB = zlib.compress(b'["worker.job.persist",null,[{"a":"' + b" " * 400_000_000 + b'"}],{}]')
+CALL = b'["%s",null,[%%s],{}]' % FUNCTION.encode()
+ODD_JSON = {
+    "deep list": b"[" * 1_000_000 + b"]" * 1_000_000,
+    "deep object": b'{"a":' * 500_000 + b"1" + b"}" * 500_000,
+    "huge number": b'{"amount":' + b"9" * 1_000_000 + b"}",
+    "huge exponent": b'{"amount":1e999999999}',
+    "many keys": b"{" + b",".join(b'"%d":1' % number for number in range(100_000)) + b"}",
+    "one key again and again": b"{" + b",".join([b'"type":"live_toggled"'] * 20_000) + b"}",
+    "half a surrogate": b'{"type":"\\ud800"}',
+}
+
+
+class Books:
+    """Notes what becomes of jobs."""
+
+    def __init__(self) -> None:
+        self.failed: list[tuple[str, EventRefused]] = []
+        self.given_back: list[str] = []
+
+    def finish(self, job_ids: Sequence[str]) -> None:
+        """As ``worker.batches.Books``."""
+
+    def fail(self, job_id: str, error: EventRefused) -> None:
+        """As ``worker.batches.Books``."""
+        self.failed.append((job_id, error))
+
+    def give_back(self, job_ids: Sequence[str]) -> None:
+        """As ``worker.batches.Books``."""
+        self.given_back += job_ids
+
+
+def batches(books: Books) -> Batches:
+    """Some that go nowhere."""
+    return Batches(Persister(Database()), books, Nowhere(), Breaker(500), patience=1)
+
+
+def peak(call: Any) -> int:
+    """The most bytes that it holds at once."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    """390 kB that hold 400 MB: it is told to be too large, for a little more than the bound."""
+
+    def attempt() -> None:
+        with pytest.raises(OversizedJob):
+            unpack(BOMB)
+
+    assert peak(attempt) < 3 * LARGEST
+
+
+def test_what_is_no_bomb_is_unpacked_whole() -> None:
+    """Up to the bound to the byte; and plain text of whatever size below it is left as it is."""
+    for call in (b"", b"[]", b"x" * LARGEST):
+        assert unpack(zlib.compress(call)) == unpack(call) == call
+    with pytest.raises(OversizedJob):
+        unpack(b"x" * (LARGEST + 1))
+    with pytest.raises(OversizedJob):
+        unpack(zlib.compress(b"x" * (LARGEST + 1)))
+
+
+def test_a_batch_of_bombs_holds_one_at_a_time() -> None:
+    """Each is refused with its reason; one that Redis was not even asked for likewise."""
+    books = Books()
+    claims = [Claim(str(number), BOMB) for number in range(20)]
+    batch = Batch([*claims, Claim("unread", None)])
+    assert peak(lambda: batches(books).send(batch)) < 5 * LARGEST
+    assert [job_id for job_id, _ in books.failed] == [claim.job_id for claim in batch.claims]
+    assert {type(error) for _, error in books.failed} == {OversizedJob}
+
+
+def test_a_batch_weighs_no_more_than_it_may() -> None:
+    """What is small as it stands and large as it is read: the rest waits for its turn, in order."""
+    books = Books()
+    data = zlib.compress(CALL % (b'"' + b" " * 7_900_000 + b'"'))
+    batch = Batch([Claim(str(number), data) for number in range(12)])
+    batches(books).send(batch)
+    taken = HEAVIEST // 7_900_000 + 1
+    assert [job_id for job_id, _ in books.failed] == [str(number) for number in range(taken)]
+    assert books.given_back == [str(number) for number in range(taken, 12)]
+
+
+@pytest.mark.parametrize("text", ODD_JSON.values(), ids=ODD_JSON)
+def test_odd_json_is_refused(text: bytes) -> None:
+    """As an event, as an argument by keyword, and as the whole call; `failures` reads what it can of it."""
+    for call in (CALL % text, b'["%s",null,[],{"payload":%s}]' % (FUNCTION.encode(), text), text):
+        with pytest.raises(EventRefused):
+            read(call)
+        detail = failure.read("id", b"hash", [zlib.compress(call), None, b"9" * 5_000, b"\xb2"], [])
+        assert str(detail.failure.reason)
+        json.dumps(detail.failure.to_dict())
+
+
+def test_countless_fields_are_refused_at_once() -> None:
+    """By their number, in the event and in what it holds: described one by one they cost seconds."""
+    for text in (ODD_JSON["many keys"], b'{"items":[' + ODD_JSON["one key again and again"] + b"]}"):
+        with pytest.raises(InvalidEvent, match="json: has an object of more than 64 fields"):
+            parse_event(text)
+
+
+def test_a_result_of_no_year_breaks_no_list() -> None:
+    """The id of an entry of a stream is whoever's who wrote it."""
+    results = [(b"18446744073709551615-1", {b"type": b"2", b"exc_string": b"\xff"})]
+    assert failure.read("id", b"hash", None, results).failure.failed_at is None
+
+
+def test_an_event_of_countless_private_texts_costs_no_time() -> None:
+    """They are taken out of a stranger's words one by one: of too many, the words are left out instead."""
+    payload = {"user_id": [str(number) for number in range(500_000)]}
+    reason = reasons.Reason.of("Traceback (most recent call last):\nValueError: 77 is bad", payload)
+    assert "77" not in reason.words
+
+
+class Restored(EventJob):
+    """One that needs no Redis."""
+
+    def __init__(self, **fields: bytes) -> None:
+        super().__init__("any id: at all", object())
+        self.restore({name.encode(): value for name, value in fields.items()})
+
+
+def test_a_stock_worker_refuses_a_bomb_and_keeps_it() -> None:
+    """RQ reads it at once, and writes it back when it has failed: as it was."""
+    jobs: list[Restored] = []
+    assert peak(lambda: jobs.append(Restored(data=BOMB, exc_info=BOMB))) < 3 * LARGEST
+    with pytest.raises(OversizedJob):
+        jobs[0].perform()
+    assert jobs[0].to_dict()["data"] == BOMB
+
+
+def test_one_bad_field_costs_that_field() -> None:
+    """RQ reads no job of which one field is bad, and its worker ends."""
+    data = Call.of(LiveToggled(company_id="shop", enabled=True)).data.encode()
+    job = Restored(
+        data=data,
+        status=b"\xff",
+        timeout=b"never",
+        created_at=b"?",
+        origin=b"botlive",
+        dependency_ids=b"[" * 100_000,
+    )
+    assert job.is_damaged
+    assert (job.origin, job.func_name) == ("botlive", FUNCTION)
+    assert not Restored(data=data, origin=b"botlive").is_damaged
+
+
+@pytest.mark.parametrize("data", [b"", b"\x80\x05.", b"[" * 100_000, b'{"a":1}', b"null"])
+def test_data_that_is_no_call_is_told(data: bytes) -> None:
+    """With our reason, and not RQ's."""
+    with pytest.raises(UndecodableJob):
+        Restored(data=data).perform()
