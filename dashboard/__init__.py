@@ -4,9 +4,15 @@
 >>> orders = await get_active_orders("shop", limit=50)
 """
 
-from dashboard.reader import Reader
-from dashboard.reads import get_active_orders, get_active_session, get_orders, get_realtime_activity
-from dashboard.shapes import ActiveOrder, Activity
+from worker.origin import check
+
+check("dashboard")  # before the rest, which would fail without a word of the cause
+
+from dashboard.reader import Reader  # noqa: E402
+from dashboard.reads import get_active_orders, get_active_session, get_orders, get_realtime_activity  # noqa: E402
+from dashboard.shapes import ActiveOrder, Activity  # noqa: E402
+
+__distribution__ = "botlive-events"
 
 __all__ = [
     "ActiveOrder",

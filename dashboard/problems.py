@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
-from json import JSONDecodeError
 from typing import Any
 
 from fastapi import Request, Response
@@ -14,6 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from dashboard.bodies import StrictRequest
 from events import BotliveError
 from worker.errors import TransientFault
 
@@ -48,15 +48,13 @@ class ProblemRoute(APIRoute):
 
         async def answer(request: Request) -> Response:
             try:
-                return await handler(request)
+                return await handler(StrictRequest(request.scope, request.receive))
             except RequestValidationError as error:
                 return _invalid(error)
             except HTTPException as error:
                 if error.status_code < HTTPStatus.BAD_REQUEST:
-                    raise  # no error: a redirect of the host's dependency
+                    raise  # no error: a redirect of the host's
                 return _refused(error)
-            except (JSONDecodeError, UnicodeDecodeError):  # the host's dependency reads the body first
-                return _problem(HTTPStatus.BAD_REQUEST, "the body is no JSON")
             except BotliveError as error:
                 return _unavailable(error)
 

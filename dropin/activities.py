@@ -5,7 +5,7 @@ from uuid import UUID
 
 from dropin.guard import guarded
 from dropin.sender import Key, send
-from events import PaymentIssue, PaymentValidated
+from events.contracts import PaymentIssue, PaymentValidated
 
 
 @guarded(PaymentValidated, bool)

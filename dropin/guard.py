@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from dropin.journal import logger, tell
 from dropin.sender import Fields, send
-from events import Event
+from events.contracts import Event
 from events.parsing import shown
 
 P = ParamSpec("P")

@@ -3,7 +3,7 @@
 import logging
 from traceback import extract_tb
 
-from events import BotliveError
+from events.errors import BotliveError
 
 logger = logging.getLogger("botlive.dropin")
 

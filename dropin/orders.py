@@ -7,7 +7,7 @@ from uuid import UUID
 
 from dropin.guard import guarded
 from dropin.sender import Key, send
-from events import Item, OrderCompleted
+from events.contracts import Item, OrderCompleted
 
 Order = dict[str, Any]
 

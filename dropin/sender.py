@@ -10,10 +10,13 @@ from pydantic import ValidationError
 
 from dropin.fitting import fit
 from dropin.journal import logger, tell
-from events import Event, EventPublisher, Publisher, PublishError
 from events.clock import new_id
+from events.contracts import Event
+from events.errors import PublishError
 from events.identity import id_of_payload
 from events.parsing import shown
+from events.protocol import EventPublisher
+from events.publisher import Publisher
 
 Fields = Mapping[str, Any]
 Key = str | int | UUID

@@ -4,8 +4,8 @@ from uuid import UUID
 
 from dropin.guard import guarded
 from dropin.sender import Key, send
-from events import LiveToggled
 from events.clock import new_id
+from events.contracts import LiveToggled
 
 _begun: dict[str, str] = {}  # company_id: the id of the last start in this process
 

@@ -28,6 +28,8 @@ from events.parsing import parse_event
 from events.protocol import EventPublisher
 from events.publisher import Publisher
 
+__distribution__ = "botlive-events"
+
 __all__ = [
     "AnyEvent",
     "BotliveError",

@@ -30,12 +30,21 @@ from events.fields import (
     Text,
     Uuid,
     Word,
+    first,
     known_version,
 )
 from events.identity import keyed_id
 
 EventType = Literal["payment_validated", "payment_issue", "order_completed", "live_toggled"]
 """The names of the types; mypy holds each class to one of them."""
+
+MOST_ITEMS = 1_000
+"""Lines of the longest order."""
+
+MOST_AMENDED = 2_000
+"""Names of fields; of an order each line has one text, and the order has some."""
+
+_Words = Annotated[tuple[Word, ...], Field(max_length=MOST_AMENDED)]
 
 
 class Contract(BaseModel):
@@ -57,7 +66,7 @@ class Event(Contract):
     occurred_at: Instant = Field(default_factory=clock.now)
     """When it happened (UTC)."""
     conversation_id: Uuid | None = None
-    amended: tuple[Word, ...] | None = None
+    amended: Annotated[_Words | None, first(MOST_AMENDED)] = None
     """The fields whose text had to be cut or stripped to fit (``dropin``); stands in ``metadata``."""
     key: Key | None = None
     """The caller's own name of what happened (a message's id): the same thing twice is one event.
@@ -147,7 +156,7 @@ class OrderCompleted(Event):
     """Where missing or empty: the last four characters of ``user_id``."""
     total_amount: Amount
     """FCFA."""
-    items: tuple[Item, ...] = Field(min_length=1, max_length=1_000)
+    items: Annotated[tuple[Item, ...], first(MOST_ITEMS)] = Field(min_length=1, max_length=MOST_ITEMS)
     zone: Name | None = None
     phone: Name | None = None
 

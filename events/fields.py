@@ -5,9 +5,11 @@ Each kind of text says whether it is personal data and whether it may be cut; ``
 
 import math
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -67,6 +69,16 @@ def _fits_a_double(value: int | float | Decimal) -> bool:
         return math.isfinite(float(value))
     except (OverflowError, ValueError):  # a huge int; a signalling NaN
         return False
+
+
+def first(most: int) -> BeforeValidator:
+    """Look at no more than one element beyond so many: each that does not fit costs an error of its own."""
+
+    def begin(value: Any) -> Any:
+        is_one = isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable)
+        return value if is_one else tuple(islice(value, most + 1))
+
+    return BeforeValidator(begin)
 
 
 def _without_zero_byte(text: str) -> str:

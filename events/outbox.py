@@ -1,8 +1,11 @@
 """Where events wait that Redis did not confirm: one SQLite file, safe for several processes."""
 
+import glob
+import logging
 import random
 import re
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +32,8 @@ create table if not exists waiting (
 )
 """  # a number is never used again: another process may be about to remove the one that had it
 _UUID, _DIGEST = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), re.compile("[0-9a-f]{16}")
+_OWNER = stat.S_IRUSR | stat.S_IWUSR
+_log = logging.getLogger("botlive.events")
 _at_work = Undivided()  # SQLite's own state does not outlive a fork
 
 
@@ -39,6 +44,7 @@ class Outbox:
         self.path = path.absolute()  # the host may change its working directory
         self.limit = limit
         """Events that it may hold."""
+        self._is_private = False
 
     @classmethod
     def named(cls, name: str) -> Self:
@@ -119,6 +125,24 @@ class Outbox:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self.path.touch(mode=0o600)  # it holds customers' numbers
+        if not self._is_private:
+            # SQLite gives what it makes beside the file the file's own mode; copies may be older.
+            real = self.path.resolve()
+            for path in [real, *real.parent.glob(f"{glob.escape(real.name)}[-.~]*")]:
+                _make_private(path)
+            self._is_private = True
+
+
+def _make_private(path: Path) -> None:
+    """Let its owner alone read and write it, where it is a file; what a link names is not of the outbox."""
+    try:
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & ~_OWNER:
+            path.chmod(stat.S_IMODE(status.st_mode) & _OWNER)
+    except FileNotFoundError:  # SQLite has just taken it away
+        return
+    except OSError:
+        _log.warning("others can read %s, and it is another user's: its owner has to `chmod 600` it", path)
 
 
 def _text(value: Any) -> str:

@@ -3,4 +3,6 @@
 from handlers.meaning import rows
 from handlers.rows import Activity, Order, Rows, Toggle
 
+__distribution__ = "botlive-events"
+
 __all__ = ["Activity", "Order", "Rows", "Toggle", "rows"]

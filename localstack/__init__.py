@@ -2,3 +2,5 @@
 
 For local use and tests only. Start it with `localstack.stack.Stack` or `botlive stack`.
 """
+
+__distribution__ = "botlive-events"

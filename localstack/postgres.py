@@ -150,7 +150,9 @@ def _binary(name: str) -> Path:
     """A program of the embedded distribution (found without importing, which is slow and warns)."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"{_PACKAGE} is missing: install botlive-events[stack]", name=_PACKAGE)
+        raise ModuleNotFoundError(
+            f"{_PACKAGE} is missing: run `pip install '.[stack]'` in the repository", name=_PACKAGE
+        )
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin" / name
 
 

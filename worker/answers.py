@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from worker.errors import UnclassifiedFault
+from worker.letters import plain
 from worker.masking import mask_text
-from worker.reasons import plain
 
 _Form = TypeVar("_Form")
 _LONGEST = 1_000  # characters

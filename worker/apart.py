@@ -23,7 +23,7 @@ from worker.answers import words
 from worker.background import in_thread
 from worker.control import passing_over_misfits
 from worker.errors import TransientFault, WaitsApart, WorkerError
-from worker.reasons import plain as printable
+from worker.letters import plain as printable
 from worker.scripts import script
 
 _LOOK = 1.0  # seconds between two looks at what waits

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
-from worker import streams
+from worker import origin, streams
+from worker.letters import plain
 from worker.release import release
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     streams.harden()
     arguments = [*(sys.argv[1:] if arguments is None else arguments)]
     name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    _look_at_the_origin("localstack" if name == "stack" else "worker")
     if name in _OF_TEXTS:
         arguments = streams.as_typed(arguments)
     try:
@@ -67,9 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         failure = _failure(name, error)
         if failure is None:
             raise
-        sys.stderr.write(f"{failure}\n")
+        sys.stderr.write(f"{plain(str(failure))}\n")
         sys.exit(_exit_code(failure))
     _exit(0)
+
+
+def _look_at_the_origin(needed: str) -> None:
+    if what := origin.problem(needed):
+        sys.stderr.write(f"{plain(what)}\n")
+        sys.exit(2)
+    if what := origin.warning():
+        sys.stderr.write(f"note: {plain(what)}\n")
 
 
 def _exit(code: Any) -> NoReturn:

@@ -11,7 +11,7 @@ import structlog
 
 from events.notices import Notices
 from worker.errors import RedisUnusable
-from worker.reasons import plain
+from worker.letters import plain
 
 _TOLD = re.compile(r"WRONGTYPE (\w+) (\w+) (.+)", re.DOTALL)  # as types.lua says it
 _Answer = TypeVar("_Answer")

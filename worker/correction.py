@@ -1,6 +1,7 @@
 """An event that failed, with some of its fields set anew: only what fits the contract comes out. Pure."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,12 +9,13 @@ from events import AnyEvent, InvalidEvent, parse_event
 from events.job import FUNCTION
 from worker.errors import EditRefused
 from worker.failure import payload
+from worker.letters import plain
 from worker.masking import mask_text
-from worker.reasons import plain
 
 FIXED = frozenset({"event_id", "type", "version", "key"})
 """What tells which event it is, and what an edit leaves alone."""
 
+_PLACE = re.compile(r"\d{1,9}")  # Python makes no number of thousands of digits
 _IDENTITY = ("event_id", "occurred_at")
 
 
@@ -111,7 +113,7 @@ def _found(path: str, fields: dict[str, Any]) -> list[Any]:
 
 
 def _steps(path: str) -> list[str | int]:
-    return [int(part) if part.isdecimal() else part for part in path.split(".")]
+    return [int(part) if _PLACE.fullmatch(part) else part for part in path.split(".")]
 
 
 def _walk(place: Any, steps: Sequence[str | int]) -> Any:

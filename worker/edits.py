@@ -15,7 +15,7 @@ from worker.control import passing_over_misfits
 from worker.correction import Change, correct
 from worker.errors import EditRefused, OversizedJob
 from worker.hints import word
-from worker.reasons import plain
+from worker.letters import plain
 from worker.scripts import script
 from worker.unpacking import unpack
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from events.errors import BotliveError
 from worker.hints import word
+from worker.letters import plain
+from worker.masking import mask_text
 from worker.release import release
 
 
@@ -97,9 +99,16 @@ class UnknownCompany(EventRefused):
     cause = "botlive_persist found no row of public.company_mapping with this company_id"
 
     def __init__(self, company_id: str) -> None:
-        shop = word(company_id)
+        shown = plain(company_id)
+        is_private = mask_text(shown) != shown
+        shop = "TEXT_ID" if is_private else word(company_id)
+        hint = (
+            "the id looks like a phone number or a key: correct it with `botlive failures edit ID "
+            "--set company_id=TEXT_ID`; if it is right, "
+        )
         super().__init__(
-            f"company {shop} is in no row of company_mapping: run `botlive company link -- {shop} UUID` "
+            f"company {mask_text(word(company_id))} is in no row of company_mapping: "
+            f"{hint if is_private else ''}run `botlive company link -- {shop} UUID` "
             f"with its UUID in companies, or `botlive company add -- {shop}`, then "
             "`botlive failures replay --reason UnknownCompany`"
         )
@@ -216,5 +225,6 @@ class MissingExtra(WorkerError):
 
     def __init__(self, command: str = "botlive", extra: str = "worker") -> None:
         super().__init__(
-            f"{command} needs the extra [{extra}] of botlive-events: install it as the README says"
+            f"{command} needs the extra [{extra}] of botlive-events: run `pip install '.[{extra}]'` "
+            "in its repository, as the README says"
         )

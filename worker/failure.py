@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from events.job import TYPES
 from worker import reasons
 from worker.errors import OversizedJob
+from worker.masking import mask_text
 from worker.reasons import Reason
 from worker.unpacking import unpack
 
@@ -36,6 +37,11 @@ class Failure(NamedTuple):
     failures: int
     """How often it failed."""
 
+    @property
+    def company(self) -> str | None:
+        """As people see it: a phone number may stand in its place."""
+        return mask_text(self.company_id) if self.company_id else None
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON knows it; a time is in UTC, and null is what is not known."""
         return {
@@ -43,7 +49,7 @@ class Failure(NamedTuple):
             "reason": self.reason.words,
             "error": self.reason.error,
             "event_type": self.event_type,
-            "company_id": self.company_id,
+            "company_id": self.company,
             "failed_at": self.failed_at.isoformat(timespec="milliseconds") if self.failed_at else None,
             "failures": self.failures,
         }

@@ -13,8 +13,8 @@ from events.job import Keys
 from worker.apart import Group, Kind, Store
 from worker.edits import Edits
 from worker.failure import FIELDS, Detail, Failure, read
+from worker.letters import plain
 from worker.masking import mask_text
-from worker.reasons import plain
 from worker.scripts import script
 from worker.unpacking import LARGEST
 
@@ -127,7 +127,7 @@ class Failures:
 
 def _note(failure: Failure, why: str) -> list[str]:
     told = {
-        **{"id": failure.job_id, "event_type": failure.event_type, "company_id": failure.company_id},
+        **{"id": failure.job_id, "event_type": failure.event_type, "company_id": failure.company},
         **{"error": failure.reason.error, "reason": failure.reason.words, "why": mask_text(why)},
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }

@@ -5,10 +5,14 @@ from typing import Any
 
 from rq import get_current_job
 
-from events import AnyEvent, InvalidEvent, parse_event
-from worker.bootstrap import persister
-from worker.errors import EventRefused, NewerEvent, UndecodableJob
-from worker.persister import Delivery
+from worker.origin import check
+
+check()  # before the rest: a stock worker then says the cause at each job
+
+from events import AnyEvent, InvalidEvent, parse_event  # noqa: E402
+from worker.bootstrap import persister  # noqa: E402
+from worker.errors import EventRefused, NewerEvent, UndecodableJob  # noqa: E402
+from worker.persister import Delivery  # noqa: E402
 
 _IDENTITY = {"event_id", "occurred_at"}
 

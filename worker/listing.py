@@ -5,18 +5,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from worker.apart import Group, Kind
 from worker.failure import Detail, Failure, payload
-from worker.reasons import plain
+from worker.letters import plain
+from worker.masking import mask_text
+from worker.output import Screen
 
 
 def print_list(shown: Iterable[Failure]) -> None:
     """For a terminal: the facts on a line, the reason below, however long it is."""
-    console = Console()
+    console = Screen()
     for failure in shown:
         *facts, times, reason = row(failure)
         console.print(Text(f"{'  '.join(facts)}  failed {times}x", style="bold"), soft_wrap=True)
@@ -25,7 +26,7 @@ def print_list(shown: Iterable[Failure]) -> None:
 
 def row(failure: Failure) -> list[str]:
     """When it failed, its id, event type and company, how often it failed, the reason."""
-    named = [failure.job_id, failure.event_type, failure.company_id, str(failure.failures)]
+    named = [failure.job_id, failure.event_type, failure.company, str(failure.failures)]
     row = [_when(failure.failed_at), *named, str(failure.reason)]
     return [plain(value or "-") for value in row]
 
@@ -37,7 +38,7 @@ def _when(instant: datetime | None) -> str:
 def apart(kind: Kind, group: Group, events: int) -> str:
     """What waits apart, and why."""
     named = f"{plain(kind.event_type)} of {plain(kind.company_id)}"
-    return f"waits apart since {_when(group.since)}: {events} {named}: {plain(group.reason)}"
+    return mask_text(f"waits apart since {_when(group.since)}: {events} {named}: {plain(group.reason)}")
 
 
 def summary(found: Sequence[Failure], shown: int) -> str:
@@ -53,7 +54,7 @@ def facts(detail: Detail) -> Iterator[tuple[str, str]]:
     failure = detail.failure
     yield "id", plain(failure.job_id)
     yield "event type", failure.event_type or "-"
-    yield "company", plain(failure.company_id or "-")
+    yield "company", plain(failure.company or "-")
     yield "occurred at", _when(detail.occurred_at)
     yield "published at", _when(detail.published_at)
     yield "failed at", _when(failure.failed_at)
@@ -71,4 +72,4 @@ def pretty(call: bytes) -> str:
         text = json.dumps(payload(call) or json.loads(call), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         text = call.decode(errors="replace")
-    return "\n".join(map(plain, text.split("\n")))
+    return text

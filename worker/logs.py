@@ -14,8 +14,10 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from worker.letters import harmless, plain
 from worker.logfiles import LogFile, Stderr
 from worker.masking import mask
+from worker.streams import own
 
 
 def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> None:
@@ -26,7 +28,7 @@ def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> N
     it cannot be written, that is said, and stderr has the lines all the same.
     """
     file = LogFile(log_dir / "worker.json") if log_dir else None
-    handlers: list[logging.Handler] = [_to(Stderr(), _on_stderr())]
+    handlers: list[logging.Handler] = [_to(Stderr(own(sys.stderr)), *_on_stderr())]
     if file:
         handlers.append(_to(file, _JSON))
     root = logging.getLogger()
@@ -100,22 +102,34 @@ def _frames(stack: TracebackType | None) -> str:
     return "".join(f"  {frame.filename}:{frame.lineno} in {frame.name}\n" for frame in frames)
 
 
-def _to(handler: logging.Handler, renderer: Processor) -> logging.Handler:
+def _to(handler: logging.Handler, *renderers: Processor) -> logging.Handler:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     return handler
 
 
-def _on_stderr() -> Processor:
+def without_control_codes(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
+    """A structlog processor, for a terminal: each text on one line, but the stack on its own."""
+    return {
+        plain(key): harmless(value) if key == "stack" else _plain(value) for key, value in event_dict.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """What is no text is shown by its repr, which escapes."""
+    return plain(value) if isinstance(value, str) else value
+
+
+def _on_stderr() -> tuple[Processor, ...]:
     try:
         is_terminal = sys.stderr.isatty()
     except (AttributeError, ValueError):  # there is none, or it is closed
         is_terminal = False
-    return structlog.dev.ConsoleRenderer() if is_terminal else _JSON
+    return (without_control_codes, structlog.dev.ConsoleRenderer()) if is_terminal else (_JSON,)
 
 
 _JSON = structlog.processors.JSONRenderer()

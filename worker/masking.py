@@ -24,13 +24,17 @@ _HARMLESS = r"""
       | (?=[0-9]*[a-f]) (?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})
       | (?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])
         (?:[Tt\ ][0-2][0-9]:[0-5][0-9](?::[0-6][0-9](?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?
+      | (?:0?[1-9]|[12][0-9]|3[01])/(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{2}
     ) (?![0-9A-Za-z])
 """
+# What people, telephones and chats put between the digits; some of it cannot be seen.
+_BETWEEN = r"\ .\-/()\u00a0\u00ad\u2000-\u200f\u2010-\u2015\u202a-\u202f\u2060\u2066-\u2069\ufeff"
 _SENSITIVE = re.compile(
     rf"""
     (?P<harmless>{_HARMLESS})
   | (?P<login>://[^\s:/@]{{0,128}}:)\S{{0,512}}@
-  | \+?\d(?:(?:[ .\-\u00a0\u202f]{{1,2}}(?!{_HARMLESS}))?\d){{7,}}
+  | (?P<option>[?&;][\w\-]{{0,64}}(?:password|passwd|pwd|secret|token|key)=)[^\s&;\#]{{1,512}}
+  | \+?\d(?:(?:[{_BETWEEN}]{{1,2}}(?!{_HARMLESS}))?\d){{7,}}
   | (?<![\w\-])eyJ[\w\-]+\.[\w\-]+(?:\.[\w\-]*)?
   | (?P<kind>sb_(?:secret|publishable)_)[\w\-]+
   # PostgreSQL's details quote rows.
@@ -38,7 +42,7 @@ _SENSITIVE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_SUSPECT = re.compile(r"\d|eyJ|sb_|://|row contains|\)=\(", re.IGNORECASE)
+_SUSPECT = re.compile(r"\d|eyJ|sb_|://|[?&;][\w\-]+=|row contains|\)=\(", re.IGNORECASE)
 
 
 def mask_text(text: str) -> str:
@@ -53,7 +57,7 @@ def _masked(found: re.Match[str]) -> str:
         return found["harmless"]
     if found["login"]:
         return f"{found['login']}{MASK}@"
-    return (found["kind"] or found["quoting"] or "") + MASK
+    return (found["kind"] or found["quoting"] or found["option"] or "") + MASK
 
 
 def mask(value: Any) -> Any:
@@ -61,10 +65,10 @@ def mask(value: Any) -> Any:
     match value:
         case str():
             return mask_text(value)
-        case bool() | float() | None:
+        case bool() | None:
             return value
-        case int():
-            return value if abs(value) <= _LARGEST else MASK
+        case int() | float():
+            return MASK if abs(value) > _LARGEST else value
         case Mapping():
             return {_key(key): _under(key, element) for key, element in value.items()}
         case list() | tuple() | set() | frozenset():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import psycopg
@@ -14,6 +14,9 @@ from psycopg.errors import Diagnostic
 from worker.database import connect, told
 from worker.errors import MigrationFailed
 from worker.masking import mask_text
+
+# Not by the name `sql`, under which Python may find another's folder, whose files would then be applied.
+_FOLDER = Path(__file__).parents[1] / "sql"
 
 # All within a transaction, where nobody takes it away: a pooler may give each one another server.
 _SETTINGS = b"""
@@ -86,8 +89,7 @@ class Migration(NamedTuple):
 
 def bundled() -> list[Migration]:
     """The migrations that this release carries, in their order."""
-    paths = (path for path in files("sql").iterdir() if path.name.endswith(".sql"))
-    return sorted(Migration(path.name.removesuffix(".sql"), path.read_bytes()) for path in paths)
+    return sorted(Migration(path.stem, path.read_bytes()) for path in _FOLDER.glob("*.sql"))
 
 
 def migrate(database_url: str) -> list[str]:

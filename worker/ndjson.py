@@ -1,6 +1,5 @@
 """Files of events: one JSON object a line."""
 
-import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -32,8 +31,3 @@ def parsed(line: bytes) -> AnyEvent:
     if len(line.rstrip(b"\r\n")) > LONGEST_LINE:
         raise InvalidEvent("json", "is longer than 1 MB")
     return parse_event(line)
-
-
-def report(said: str) -> None:
-    """Say it on stderr, on whatever that is at the moment: a progress bar makes room for it."""
-    sys.stderr.write(f"{said}\n")

@@ -4,6 +4,7 @@ import re
 from typing import Any, NamedTuple
 
 from worker import errors
+from worker.letters import plain
 from worker.masking import MASK, PRIVATE, mask_text
 
 _TRACEBACK = "Traceback (most recent call last):"
@@ -60,11 +61,6 @@ def cause(trace: str, payload: Any = None) -> list[str]:
     return [
         plain(mask_text(_without_private(payload, line.removeprefix(_CAUSE)))) for line in told[1:_FRAMES]
     ]
-
-
-def plain(text: str) -> str:
-    """The text on one line, and without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _telling(lines: list[str]) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -12,6 +12,7 @@ from events.errors import InvalidRedisUrl
 from events.job import QUEUE
 from worker.credentials import secret_key, unwrapped, web_address
 from worker.errors import InvalidSetting, MissingSetting, SettingError
+from worker.masking import MASK
 
 
 def _secret_key(key: SecretStr) -> SecretStr:
@@ -35,6 +36,9 @@ def _redis_address(url: str) -> str:
     except InvalidRedisUrl:
         raise ValueError("is not the URL of a Redis, or has an option that is none") from None
     return url
+
+
+_UNSEEN = PlainSerializer(lambda _: MASK)
 
 
 class Environment(BaseSettings):
@@ -82,10 +86,10 @@ def _words(detail: ErrorDetails) -> str:
 class QueueSettings(Environment):
     """What one needs to know who looks after the queue."""
 
-    redis_url: Annotated[str, AfterValidator(_redis_address)] = Field(
+    redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] = Field(
         default="redis://127.0.0.1:6379/0", repr=False
     )
-    """It may hold a password, hence it is left out of the repr."""
+    """It may hold a password, hence no repr and no dump shows it."""
     queue: str = Field(default=QUEUE, validation_alias="BOTLIVE_QUEUE")
     log_dir: Annotated[Path, AfterValidator(_folder)] | None = None
 
@@ -93,7 +97,7 @@ class QueueSettings(Environment):
 class Settings(QueueSettings):
     """What a worker needs to know."""
 
-    supabase_url: Annotated[str, AfterValidator(web_address)]
+    supabase_url: Annotated[str, AfterValidator(web_address), _UNSEEN] = Field(repr=False)
     """Without a slash at its end."""
     supabase_key: Annotated[SecretStr, AfterValidator(_secret_key)]
     """A secret key (``sb_secret_…``) or the legacy service-role JWT."""

@@ -13,7 +13,7 @@ import redis
 from worker.claims import LEASE_TTL
 from worker.control import Control, passing_over_misfits
 from worker.failures import Failures
-from worker.reasons import plain
+from worker.letters import plain
 
 _DEAD = 90.0  # seconds without a heartbeat: RQ's work horses give one every 30 s
 _MOST_WORKERS = 1_000

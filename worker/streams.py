@@ -1,4 +1,7 @@
-"""Standard output and error that end nothing: not when they are closed, full or gone, nor at any letter."""
+"""Standard output and error that end nothing: not when they are closed, full or gone, nor at any letter.
+
+Nor do they let through what a terminal would obey: all that a command or a library writes goes this way.
+"""
 
 import errno
 import io
@@ -6,6 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
+
+from worker.letters import harmless
 
 _FATE = {"stdout": 1, "stderr": 2}  # their file descriptors
 
@@ -22,6 +27,41 @@ class _Raw(io.FileIO):
         except OSError as error:
             self.error = error
             return len(memoryview(data).cast("B"))
+
+
+class _Stream(io.TextIOWrapper):
+    """Text without control codes."""
+
+    def write(self, text: str) -> int:
+        """As a file's."""
+        if not isinstance(text, str):
+            raise TypeError("it takes text")
+        super().write(harmless(text))
+        return len(text)
+
+    @property
+    def buffer(self) -> Any:
+        """None is given away: typer would write into it, past all this, where the locale knows ASCII only."""
+        raise AttributeError("buffer")
+
+
+class _Own:
+    """The same stream, for what has control codes of our own: colours, a progress bar."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """As a file's."""
+        return io.TextIOWrapper.write(self._stream, text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def own(stream: TextIO) -> Any:
+    """The stream, for whoever sees to it that other people's texts are plain."""
+    return _Own(stream) if isinstance(stream, _Stream) else stream
 
 
 _lasting: dict[str, _Raw] = {}
@@ -73,6 +113,4 @@ def _lasting_stream(name: str, descriptor: int, old: TextIO | None) -> TextIO:
     raw = _lasting[name] = _Raw(descriptor, "wb", closefd=False)
     encoding = old.encoding if old is not None else "utf-8"
     is_direct = raw.isatty() or name == "stderr"
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=is_direct
-    )
+    return _Stream(io.BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=is_direct)

@@ -7,23 +7,24 @@ import json
 import os
 import socket
 import sys
-from typing import Annotated, Any
+from typing import Any
 
 import uvicorn
-from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.security import HTTPBearer
 
 from dashboard.api import router as botlive_router
 
 _TOKENS: dict[str, str] = json.loads(os.environ["HOST_TOKENS"])
-Login = Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]
+_login = HTTPBearer()
 
 
-async def own_shop(request: Request, login: Login) -> None:
+async def own_shop(request: Request, company_id: str) -> bool:
     """Everyone sees and switches the own shop only."""
-    asked = await request.json() if request.method == "POST" else request.path_params
-    if not isinstance(asked, dict) or _TOKENS.get(login.credentials) != asked.get("company_id"):
+    login = await _login(request)
+    if login is None or _TOKENS.get(login.credentials) != company_id:
         raise HTTPException(403, "not your shop")
+    return True
 
 
 app = FastAPI()

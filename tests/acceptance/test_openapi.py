@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from dashboard import Reader
 from dashboard.api import router
 from events import Event, Publisher
+from tests.application import allow
 
 CHECKS = [
     not_a_server_error,
@@ -39,10 +40,6 @@ class Accepting(Publisher):
     async def apublish(self, event: Event) -> UUID:
         """Taken."""
         return event.event_id
-
-
-async def allow() -> None:
-    """Everyone may call."""
 
 
 def supabase(request: httpx.Request) -> httpx.Response:

@@ -24,11 +24,11 @@ from pydantic import BaseModel
 import dropin
 from events import AnyEvent, LiveToggled, PaymentIssue, parse_event
 from localstack.stack import Stack
+from tests.acceptance.guide import blocks, python
 from tests.integration.line import Line
 from tests.oracle import fold
 
 _DOCUMENT = Path(__file__).parents[1] / "data" / "integration-todo.md"
-_GUIDE = Path(__file__).parents[2] / "docs" / "integration.md"
 _OLD_IMPORT = re.compile(r"from core\.(?:activities_logger|orders_manager|sessions_manager) import")
 _PHONE = "+2250700001234"
 
@@ -177,11 +177,6 @@ def test_step_3_makes_one_activity_an_event_and_one_order(line: Line) -> None:
     assert line.failed() == {}
 
 
-def blocks(language: str) -> list[str]:
-    """The blocks of that language in our guide."""
-    return re.findall(rf"```{language}\n(.*?)```", _GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-
-
 def test_the_guides_diffs_are_of_the_customers_code() -> None:
     """Every line that a diff takes away, or leaves, stands in the customer's document."""
     theirs = set(_DOCUMENT.read_text(encoding="utf-8").splitlines())
@@ -205,7 +200,7 @@ def test_the_guides_way_to_publish(line: Line, monkeypatch: pytest.MonkeyPatch) 
     for name in ("REDIS_URL", "BOTLIVE_QUEUE"):
         monkeypatch.setenv(name, line.environment[name])
     names: dict[str, Any] = {}
-    execute(blocks("python")[0], names)
+    execute(python("payment_is_short"), names)
     asyncio.run(names["payment_is_short"]("shop", _PHONE, 500, 2000))
     names["publisher"].close()
     (event,) = waiting(line)
@@ -220,7 +215,7 @@ def test_the_guides_backfill_makes_the_same_events_each_time() -> None:
         f"17,boutique-awa,{_PHONE},2000,WAVE-123,2026-03-01T09:30:00+00:00\n"
         f"18,kiosque,{_PHONE},1500.5,,2026-03-01T09:45:00+01:00\n"
     )
-    command = [sys.executable, "-c", blocks("python")[1]]
+    command = [sys.executable, "-c", python("csv.DictReader")]
     first, second = (
         subprocess.run(command, input=records, capture_output=True, text=True, check=True).stdout
         for _ in range(2)

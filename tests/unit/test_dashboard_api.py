@@ -1,95 +1,14 @@
-"""The router, in a host's application: who may call, what is refused, and in which words."""
+"""The router, in a host's application: what it answers, what it refuses, and in which words."""
 
-import asyncio
-import json
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI, HTTPException, Request
 
 from dashboard import Reader
-from dashboard.api import router
-from events import Event, LiveToggled, Publisher, PublishError
+from events import LiveToggled, Publisher, PublishError
+from tests.application import CALLS, PHONE, PROBLEM, Host, Recorder, call, problem
 from worker.errors import DeploymentFault, MissingSetting, TransientFault
-
-PHONE = "+2250700000000"
-PROBLEM = "application/problem+json"
-CALLS = [
-    ("POST", "/toggle-live-mode", {"company_id": "shop", "enable": True}),
-    ("GET", "/botlive/activity/shop", None),
-    ("GET", "/botlive/orders/active/shop", None),
-]
-
-
-class Recorder(Publisher):
-    """Keeps what it publishes, or fails as it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.error: Exception | None = None
-
-    async def apublish(self, event: Event) -> UUID:
-        """Without a queue."""
-        if self.error:
-            raise self.error
-        self.events.append(event)
-        return event.event_id
-
-
-class Client:
-    """Calls an application, each time in an event loop of its own. What it raises is raised."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self.app = app
-
-    def request(self, method: str, path: str, **content: Any) -> httpx.Response:
-        """One call."""
-        return asyncio.run(self._request(method, path, **content))
-
-    def get(self, path: str) -> httpx.Response:
-        """A GET."""
-        return self.request("GET", path)
-
-    def post(self, path: str, **content: Any) -> httpx.Response:
-        """A POST."""
-        return self.request("POST", path, **content)
-
-    async def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://host") as client:
-            return await client.request(method, path, **content)
-
-
-class Host:
-    """A host's application with the router, and what stands behind it."""
-
-    def __init__(self) -> None:
-        self.publisher = Recorder()
-        self.answer = httpx.Response(200, json=[])
-        self.asked: list[dict[str, Any]] = []
-        self.error: Exception | None = None
-
-    def client(self, **arguments: Any) -> Client:
-        """A client of an application that mounts the router so."""
-        app = FastAPI()
-        app.include_router(router(**{"publisher": self.publisher, "authorize": allow, **arguments}))
-        return Client(app)
-
-    def reader(self) -> Reader:
-        """Supabase as this host finds it."""
-        return Reader("http://supabase", "key", transport=httpx.MockTransport(self._supabase))
-
-    def _supabase(self, request: httpx.Request) -> httpx.Response:
-        if self.error:
-            raise self.error
-        self.asked.append(json.loads(request.content))
-        return self.answer
-
-
-async def allow() -> None:
-    """Everyone may call."""
 
 
 @pytest.fixture
@@ -98,20 +17,6 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host()
     monkeypatch.setattr(Reader, "from_env", made.reader)
     return made
-
-
-def call(client: Client, method: str, path: str, body: Any = None) -> httpx.Response:
-    """One call."""
-    return client.request(method, path, json=body)
-
-
-def problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    """The problem document that it is."""
-    assert (response.status_code, response.headers["content-type"]) == (status, PROBLEM), response.text
-    document: dict[str, Any] = response.json()
-    assert document["status"] == status
-    assert document["title"]
-    return document
 
 
 def test_a_toggle_is_published(host: Host) -> None:
@@ -192,88 +97,6 @@ def test_an_unknown_company_is_an_empty_list(host: Host) -> None:
     assert host.client().get("/botlive/orders/active/x").json() == {"success": True, "orders": [], "total": 0}
 
 
-@pytest.mark.parametrize(("method", "path", "body"), CALLS)
-def test_the_default_refuses_everything(host: Host, method: str, path: str, body: Any) -> None:
-    """Nothing is read or published where the host has not said who may call."""
-    app = FastAPI()
-    app.include_router(router())
-    document = problem(call(Client(app), method, path, body), 403)
-    assert document["title"] == "Forbidden"
-    assert (host.asked, host.publisher.events) == ([], [])
-
-
-@pytest.mark.parametrize(("method", "path", "body"), CALLS)
-def test_the_hosts_dependency_keeps_its_status_and_headers(
-    host: Host, method: str, path: str, body: Any
-) -> None:
-    """It may ask for a login, or say anything that is not text."""
-
-    def login() -> None:
-        raise HTTPException(401, "log in", {"WWW-Authenticate": "Bearer"})
-
-    def teapot() -> None:
-        raise HTTPException(418, {"user": PHONE})
-
-    def own() -> None:
-        raise HTTPException(499, "gone")
-
-    response = call(host.client(authorize=login), method, path, body)
-    assert problem(response, 401)["detail"] == "log in"
-    assert response.headers["www-authenticate"] == "Bearer"
-    response = call(host.client(authorize=teapot), method, path, body)
-    assert "detail" not in problem(response, 418)
-    assert problem(call(host.client(authorize=own), method, path, body), 499)["title"] == "Error"
-    assert (host.asked, host.publisher.events) == ([], [])
-
-
-def test_a_redirect_of_the_hosts_dependency_is_the_hosts(host: Host) -> None:
-    """It is no error, so it is no problem document."""
-
-    def elsewhere() -> None:
-        raise HTTPException(307, headers={"Location": "/login"})
-
-    response = host.client(authorize=elsewhere).get("/botlive/activity/shop")
-    assert (response.status_code, response.headers["location"]) == (307, "/login")
-    assert response.headers["content-type"] == "application/json"
-
-
-async def own_shop(request: Request) -> None:
-    """Only shop `mine`, whether it stands in the path or in the body."""
-    document = await request.json() if request.method == "POST" else request.path_params
-    if document.get("company_id") != "mine":
-        raise HTTPException(403, "not yours")
-
-
-@pytest.mark.parametrize("text", [b"", b"{", b"\xff"])
-def test_a_body_that_the_hosts_dependency_cannot_read_is_refused(host: Host, text: bytes) -> None:
-    """It reads the body before FastAPI does, whatever content type the caller claims."""
-    response = host.client(authorize=own_shop).post(
-        "/toggle-live-mode", content=text, headers={"Content-Type": "text/plain"}
-    )
-    problem(response, 400)
-    assert host.publisher.events == []
-
-
-def test_a_dependency_that_answers_false_lets_nobody_in(host: Host) -> None:
-    """It was meant as a no: nothing is read and nothing is published."""
-    client = host.client(authorize=lambda: False)
-    problem(client.get("/botlive/activity/shop"), 403)
-    problem(client.post("/toggle-live-mode", json={"company_id": "shop", "enable": True}), 403)
-    assert host.asked == []
-
-
-def test_the_hosts_dependency_sees_which_company_is_meant(host: Host) -> None:
-    """In the path or in the body, which it may read before the endpoint does."""
-    client = host.client(authorize=own_shop)
-    for shop, status in (("mine", 200), ("yours", 403)):
-        for path in ("activity", "orders/active"):
-            assert client.get(f"/botlive/{path}/{shop}").status_code == status
-        body = {"company_id": shop, "enable": True}
-        assert client.post("/toggle-live-mode", json=body).status_code == status
-    assert [event.company_id for event in host.publisher.events] == ["mine"]
-    assert {asked["text_id"] for asked in host.asked} == {"mine"}
-
-
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
@@ -304,16 +127,6 @@ def test_a_body_that_does_not_fit_is_refused(host: Host, body: Any, fields: set[
     assert host.publisher.events == []
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b'{"company_id": "+2250700000000', b"nul", b"\xff"])
-def test_a_body_that_is_no_json_is_refused(host: Host, text: bytes) -> None:
-    """Whatever it is, it is the caller's error and is not repeated."""
-    response = host.client().post(
-        "/toggle-live-mode", content=text, headers={"Content-Type": "application/json"}
-    )
-    problem(response, 400 if text == b"\xff" else 422)
-    assert PHONE not in response.text
-
-
 @pytest.mark.parametrize(
     ("path", "field"),
     [
@@ -335,16 +148,6 @@ def test_a_path_or_query_that_does_not_fit_is_refused(host: Host, path: str, fie
     assert problem(response, 422)["errors"].keys() == {field}
     assert "225" not in response.text
     assert host.asked == []
-
-
-def test_what_the_hosts_dependency_finds_invalid_is_not_quoted(host: Host) -> None:
-    """Its own parameters are named by where they stand."""
-
-    def authorize(x_token: int) -> None:
-        """A query parameter of the host's."""
-
-    response = host.client(authorize=authorize).get(f"/botlive/activity/shop?x_token=tel{PHONE}")
-    assert problem(response, 422)["errors"] == {"query": "is not valid"}
 
 
 @pytest.mark.parametrize("path", [path for method, path, _ in CALLS if method == "GET"])
@@ -414,7 +217,7 @@ def test_the_openapi_description(host: Host) -> None:
     }
     for _, operation in operations.values():
         responses = operation["responses"]
-        assert {"200", "401", "403", "422", "503"} <= responses.keys()
+        assert {"200", "400", "401", "403", "422", "503"} <= responses.keys()
         problems = [response["content"].keys() for status, response in responses.items() if status != "200"]
         assert all(media == {PROBLEM} for media in problems)
         assert "Retry-After" in responses["503"]["headers"]

@@ -246,6 +246,45 @@ def test_only_its_owner_may_read_the_file(outbox: Outbox) -> None:
     assert [path.stat().st_mode & 0o077 for path in outbox.path.parent.iterdir()] == [0]
 
 
+def test_an_older_file_and_what_lies_beside_it_become_private(tmp_path: Path) -> None:
+    """Its journal, its copies, whatever its name; not what is another's, nor what a link names."""
+    path = tmp_path / "out[b]ox.db"
+    Outbox(path).add([[Call.of(payment())]])
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    ours = [
+        path,
+        *(tmp_path / f"{path.name}{end}" for end in ("-wal", "-shm", "-journal", ".1", "~", ".bak")),
+    ]
+    others = [tmp_path / "other.db", tmp_path / "outbox.db", tmp_path / f"{path.name}2"]
+    for file in [*ours, *others]:
+        file.touch()
+        file.chmod(0o755)
+    (tmp_path / f"{path.name}.link").symlink_to(others[0])
+    (tmp_path / f"{path.name}.d").mkdir(mode=0o755)
+    assert len(Outbox(link)) == 1
+    assert {file.stat().st_mode & 0o777 for file in ours if file.exists()} == {0o600}
+    assert {file.stat().st_mode & 0o777 for file in others} == {0o755}
+    assert (tmp_path / f"{path.name}.d").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_file_of_another_user_is_told_and_used(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its mode cannot be changed: once a line says who has to, and events are kept all the same."""
+    outbox.add([[Call.of(payment())]])
+    outbox.path.chmod(0o644)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    other = Outbox(outbox.path)
+    assert other.add([[Call.of(payment())]]) == [None]
+    assert len(other) == 2
+    assert ["others can read" in line for line in caplog.messages] == [True]
+
+
 @pytest.mark.parametrize("content", [b"not a database" * 400, b"SQLite format 3\0" + bytes(500)])
 def test_a_file_that_is_no_outbox_fails_aloud(tmp_path: Path, content: bytes) -> None:
     """To whoever adds, and to whoever asks how much waits: 0 would be a lie."""

@@ -1,11 +1,13 @@
 """Settings come from the environment alone, and never show a value that they should not."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from worker.errors import InvalidSetting, MissingSetting, SettingError
-from worker.settings import DatabaseSettings, Settings
+from worker.masking import mask
+from worker.settings import DatabaseSettings, Environment, Settings
 
 _ALL = (
     *("REDIS_URL", "SUPABASE_URL", "SUPABASE_KEY", "DATABASE_URL"),
@@ -91,12 +93,24 @@ def test_the_slash_at_the_end_is_stripped(monkeypatch: pytest.MonkeyPatch, slash
     assert Settings.from_env().supabase_url == "https://shop.example"
 
 
-def test_no_repr_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the key nor a password in one of the URLs."""
-    monkeypatch.setenv("REDIS_URL", "redis://:s3cr3t@redis/0")
-    monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cr3t@db/x")
-    shown = f"{Settings.from_env()!r} {Settings.from_env()} {DatabaseSettings.from_env()!r}"
-    assert "s3cr3t" not in shown
+def every(kind: type[Environment]) -> Iterator[type[Environment]]:
+    """That kind of settings and all that are made of it."""
+    yield kind
+    for made in kind.__subclasses__():
+        yield from every(made)
+
+
+@pytest.mark.parametrize("kind", [*every(Environment)])
+def test_no_repr_and_no_dump_shows_a_secret(monkeypatch: pytest.MonkeyPatch, kind: type[Environment]) -> None:
+    """Neither a key nor a password in one of the URLs, in front of the host or behind the question mark."""
+    monkeypatch.setenv("REDIS_URL", "redis://:s3cr3t@redis/0?password=s3cr3t")
+    monkeypatch.setenv("SUPABASE_URL", "https://u:s3cr3t@shop.example")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cr3t@db/x?password=s3cr3t")
+    for name in ("RQ_DASHBOARD_PASSWORD", "RQ_DASHBOARD_REDIS_URL"):
+        monkeypatch.setenv(name, "redis://:s3cr3t@redis/0")
+    settings = kind.from_env()
+    dumps = [settings.model_dump(), settings.model_dump(mode="json"), settings.model_dump_json()]
+    assert "s3cr3t" not in f"{settings!r} {settings} {dumps} {mask(settings)}"
 
 
 def test_a_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

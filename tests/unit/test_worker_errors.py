@@ -74,5 +74,6 @@ def test_an_unknown_company_comes_with_its_cure(company_id: str) -> None:
 def test_a_missing_extra_says_what_to_install() -> None:
     """One line names the command, the extra and how to get it."""
     assert str(errors.MissingExtra("botlive stack", "stack")) == (
-        "botlive stack needs the extra [stack] of botlive-events: install it as the README says"
+        "botlive stack needs the extra [stack] of botlive-events: run `pip install '.[stack]'` "
+        "in its repository, as the README says"
     )

@@ -6,13 +6,14 @@ from uuid import UUID
 
 import typer
 from pydantic import BaseModel
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from worker.answers import shaped
 from worker.gateway import Gateway
-from worker.reasons import plain
+from worker.letters import plain
+from worker.masking import mask_text
+from worker.output import Screen, say
 from worker.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -72,11 +73,11 @@ def list_companies() -> None:
     for company in _call("botlive_company_list", {}, list[Company]):
         table.add_row(
             _text(company.company_id),
-            _text(company.uuid) if company.uuid else "[red]not mapped[/red]",
+            _text(company.uuid) if company.uuid else Text("not mapped", style="red"),
             _text(company.name or ""),
-            _text(company.owner) if company.owner else "[dim]nobody[/dim]",
+            _text(company.owner) if company.owner else Text("nobody", style="dim"),
         )
-    Console().print(table)
+    Screen().print(table)
 
 
 def _call(function: str, arguments: dict[str, Any], form: type[_Form]) -> _Form:
@@ -92,12 +93,12 @@ def _call(function: str, arguments: dict[str, Any], form: type[_Form]) -> _Form:
 
 
 def _text(value: str) -> Text:
-    return Text(plain(value))  # brackets in it are no markup
+    return Text(plain(mask_text(value)))
 
 
 def _say(done: str, company: Company) -> None:
-    named = plain(f"{company.company_id} {company.uuid} owner={company.owner or 'nobody'}")
-    print(f"{done} {named}{''.join(_changes(company))}")
+    named = f"{company.company_id} {company.uuid} owner={company.owner or 'nobody'}"
+    say(mask_text(f"{done} {named}{''.join(_changes(company))}"))
 
 
 def _changes(company: Company) -> Iterator[str]:

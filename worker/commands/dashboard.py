@@ -1,6 +1,7 @@
 """``botlive dashboard``: rq-dashboard for operators, and safe for them."""
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from worker.board import gate, server
 from worker.board.app import Board
 from worker.logs import configure
+from worker.output import say
 from worker.terminal import redis_at
 
 _DEFAULT = "redis://127.0.0.1:6379/0"
@@ -44,5 +46,6 @@ def dashboard(
         board = Board(connection, address, gate.Gate({*hosts, bind} - _ANY, login))
         listening = server.listening(board, bind, port)
         for place in server.addresses(listening):
-            print(f"dashboard: http://{place}/", flush=True)
+            say(f"dashboard: http://{place}/")
+        sys.stdout.flush()  # whoever reads it waits for it, and there is no more
         listening.run()

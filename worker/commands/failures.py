@@ -16,8 +16,7 @@ from worker.failure import Failure
 from worker.failures import Failures
 from worker.hints import word
 from worker.logs import configure
-from worker.ndjson import report
-from worker.reasons import plain
+from worker.output import report, say, say_lines
 from worker.settings import QueueSettings
 from worker.terminal import redis_at
 
@@ -77,13 +76,13 @@ def show(
         notes = registry.edits.notes(job_id)
     for detail in found:
         for name, value in listing.facts(detail):
-            print(f"{name}: {value}")
+            say(f"{name}: {value}")
     for note in notes:
-        print(f"edited: {plain(note.at)} {', '.join(map(plain, note.fields))}")
+        say(f"edited: {note.at} {', '.join(note.fields)}")
     for note in notes if with_payload else ():
-        print(f"before the edit of {plain(note.at)}: {plain(note.before)}")
+        say(f"before the edit of {note.at}: {note.before}")
     for detail in found if with_payload else ():
-        print(listing.pretty(detail.call))
+        say_lines(listing.pretty(detail.call))
     _refuse([] if found else [job_id])
 
 
@@ -118,7 +117,7 @@ def edit(
     fields = [change.shown for change in changes]
     log: Any = structlog.stdlib.get_logger("botlive")
     log.info("edited", event_id=str(event.event_id), event_type=event.type, job_id=job_id, fields=fields)
-    print(f"edited and replayed {plain(job_id)}: {', '.join(fields)}")
+    say(f"edited and replayed {job_id}: {', '.join(fields)}")
 
 
 @app.command()
@@ -139,10 +138,10 @@ def replay(
     with _registry() as registry:
         selected = (failure.job_id for failure in _select(registry, reason, company))
         outcome = registry.replay(ids or (registry.ids() if everything else list(selected)))
-    print(f"replayed {len(outcome.done)}")
+    say(f"replayed {len(outcome.done)}")
     for job_id in outcome.gone:
         way_out = f"`botlive failures discard --why TEXT -- {word(job_id)}` takes it off the list"
-        report(f"{plain(job_id)}: its job is no more in Redis: {way_out}")
+        report(f"{job_id}: its job is no more in Redis: {way_out}")
     _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
 
 
@@ -165,7 +164,7 @@ def discard(
         wanted = [detail.failure for detail in registry.find(ids)] if ids else _select(registry, reason)
         done = registry.discard(list(wanted), why)
     _log(done, why)
-    print(f"discarded {len(done)}")
+    say(f"discarded {len(done)}")
     _refuse(set(ids or ()) - {failure.job_id for failure in done})
 
 
@@ -176,7 +175,7 @@ def discarded(as_json: AsJson = False) -> None:
         entries = list(registry.discarded())
     for entry in entries:
         told = {name: entry.get(name) or None for name in _DISCARDED}
-        print(json.dumps(told) if as_json else "\t".join(plain(value or "-") for value in told.values()))
+        say(*([json.dumps(told)] if as_json else [value or "-" for value in told.values()]))
 
 
 @contextmanager
@@ -204,7 +203,7 @@ def _refuse(absent: Iterable[str], *, also: bool = False) -> None:
     """Name what is not there, and exit accordingly."""
     missing = sorted(absent)
     for job_id in missing:
-        report(f"{plain(job_id)} is not in the failed registry")
+        report(f"{job_id} is not in the failed registry")
     if missing or also:
         raise typer.Exit(1)
 
@@ -219,7 +218,7 @@ def _show(found: Sequence[Failure], as_json: bool, limit: int | None) -> None:
     if terminal:
         listing.print_list(shown)
     for failure in () if terminal else shown:
-        print(json.dumps(failure.to_dict()) if as_json else "\t".join(listing.row(failure)))
+        say(*([json.dumps(failure.to_dict())] if as_json else listing.row(failure)))
     report(listing.summary(found, len(shown)))
 
 

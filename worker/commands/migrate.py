@@ -1,11 +1,13 @@
 """``botlive migrate``"""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from worker.migrations import check, script
 from worker.migrations import migrate as apply
+from worker.output import say
 from worker.settings import DatabaseSettings
 
 
@@ -19,12 +21,12 @@ def migrate(
     The exit code is 1 if a table cannot take an event; the line says which column and the cure.
     """
     if sql:
-        print(script(), end="")
+        sys.stdout.write(script())
         return
     database_url = DatabaseSettings.from_env().database_url.get_secret_value()
     for line in apply(database_url):
-        print(line)
+        say(line)
     findings = check(database_url)
     for finding in findings:
-        print(f"{'cannot work' if finding.blocks else 'note'}: {finding.words}")
+        say(f"{'cannot work' if finding.blocks else 'note'}: {finding.words}")
     raise typer.Exit(1 if any(finding.blocks for finding in findings) else 0)

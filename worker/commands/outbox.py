@@ -8,6 +8,7 @@ from events import Publisher
 from events.errors import OutboxFailed, PublishError
 from events.outbox import LIMIT, Outbox
 from worker.errors import InvalidSetting, MissingSetting
+from worker.output import say
 from worker.terminal import fault
 
 _PATIENCE = 10.0  # seconds: a person at a terminal waits longer than a chat
@@ -18,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 @app.command()
 def status() -> None:
     """Say how full the file BOTLIVE_OUTBOX is."""
-    print(f"{_waiting(_outbox())} of at most {LIMIT} events wait")
+    say(f"{_waiting(_outbox())} of at most {LIMIT} events wait")
 
 
 @app.command()
@@ -32,7 +33,7 @@ def drain() -> None:
     except PublishError as error:
         raise fault(error, f"{_waiting(outbox)} events wait on in the outbox") from None
     # Not what drain counts: the publisher delivers in the background too.
-    print(f"delivered {max(0, before - _waiting(outbox))}")
+    say(f"delivered {max(0, before - _waiting(outbox))}")
 
 
 def _outbox() -> Outbox:

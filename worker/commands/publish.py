@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Annotated, BinaryIO
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from events import AnyEvent, InvalidEvent, InvalidRedisUrl, Publisher, PublishError
 from events.cause import cause_of
 from worker import ndjson
 from worker.errors import InvalidSetting
+from worker.output import Screen, report, say
 
 _CHUNK = 500  # events between two counts of what Redis confirmed
 _NOT_CONFIRMED = 3  # exit code
@@ -50,13 +50,13 @@ def publish(
             _publish(publisher, _events(lines, tally), tally)
             waiting = publisher.waiting
     except PublishError as error:
-        ndjson.report(
+        report(
             f"Redis did not confirm every event ({cause_of(error)}): {tally.published} are confirmed. "
             "Publish the same file again: what is on the queue already is persisted once"
         )
         raise typer.Exit(_NOT_CONFIRMED) from None
     kept = f"; {waiting} wait in the outbox" if waiting else ""
-    print(f"published {tally.published}, refused {tally.refused}{kept}")
+    say(f"published {tally.published}, refused {tally.refused}{kept}")
     raise typer.Exit(1 if tally.refused else 0)
 
 
@@ -79,13 +79,13 @@ def _events(lines: Iterable[bytes], tally: Tally) -> Iterator[AnyEvent]:
                 yield ndjson.parsed(line)
         except InvalidEvent as error:
             tally.refused += 1
-            ndjson.report(f"line {number}: {error}")
+            report(f"line {number}: {error}")
 
 
 @contextmanager
 def _progress(file: BinaryIO) -> Iterator[Iterator[bytes]]:
     """The file's lines; while they are read a terminal shows how far the reading is."""
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+    with Progress(console=Screen(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         task = progress.add_task("publishing", total=_size(file))
 
         def advancing() -> Iterator[bytes]:

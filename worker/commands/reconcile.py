@@ -16,6 +16,7 @@ from worker.answers import shaped
 from worker.failure import reason
 from worker.failures import readable
 from worker.gateway import Gateway
+from worker.output import report, say
 from worker.settings import Settings
 from worker.terminal import redis_at
 
@@ -80,7 +81,7 @@ def reconcile(
                 _conclude(chunk, desk, gateway, tally)
     finally:
         gateway.close()
-    print(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
+    say(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
     # A file without events is no proof of anything.
     raise typer.Exit(0 if 0 < tally.total() == tally["persisted"] else 1)
 
@@ -92,7 +93,7 @@ def _events(lines: Iterable[bytes], tally: Counter[str]) -> Iterator[Line]:
                 yield _identified(number, line)
         except InvalidEvent as error:
             tally["bad"] += 1
-            ndjson.report(f"line {number}: {error}")
+            report(f"line {number}: {error}")
 
 
 def _identified(number: int, line: bytes) -> Line:
@@ -113,7 +114,7 @@ def _conclude(chunk: list[Line], desk: "Desk", gateway: Gateway, tally: Counter[
         outcome, reason = _outcome(line, persisted.get(event_id), job)
         tally[outcome] += 1
         if outcome != "persisted":
-            print(f"line {line.number}: {event_id} {outcome}{reason}")
+            say(f"line {line.number}: {event_id} {outcome}{reason}")
 
 
 def _outcome(line: Line, persisted: str | None, found: Found) -> tuple[str, str]:

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from worker import status as queue_status
-from worker.ndjson import report
-from worker.reasons import plain
+from worker.output import report, say
 from worker.settings import QueueSettings
 from worker.terminal import redis_at
 
@@ -27,21 +26,21 @@ def status(
     with redis_at(settings.redis_url) as connection:
         found = queue_status.read(connection, settings.queue)
     if as_json:
-        print(json.dumps(found.to_dict()))
+        say(json.dumps(found.to_dict()))
     for line in () if as_json else _lines(found):
-        print(line)
+        say(line)
     for reason in found.wrong_keys:
         report(reason)
 
 
 def _lines(found: queue_status.Status) -> Iterator[str]:
     suspended = ", suspended by `rq suspend`" if found.is_suspended else ""
-    yield f"queue {plain(found.queue)}{suspended}"
+    yield f"queue {found.queue}{suspended}"
     put_off = f" ({found.put_off} of shops that flood it)" if found.put_off else ""
     yield f"waiting       {found.waiting}{put_off}"
     yield f"waiting apart {found.apart}"
     yield f"in hand       {found.started}"
-    reasons = ", ".join(f"{plain(name)} {count}" for name, count in found.failed.items())
+    reasons = ", ".join(f"{name} {count}" for name, count in found.failed.items())
     yield f"failed        {sum(found.failed.values())}{': ' if reasons else ''}{reasons}"
     yield f"oldest        {_seconds(found.oldest)}"
     yield f"workers       {len(found.workers)}"

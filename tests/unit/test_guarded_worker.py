@@ -1,0 +1,16 @@
+"""RQ's worker as we guard it."""
+
+import fakeredis
+from rq.serializers import JSONSerializer
+
+from worker.guard import GuardedWorker
+from worker.release import release
+
+
+def test_the_release_stands_in_the_workers_hash() -> None:
+    """Beside RQ's own version, which keeps its field."""
+    redis = fakeredis.FakeStrictRedis()
+    worker = GuardedWorker(["q"], connection=redis, serializer=JSONSerializer)
+    worker.register_birth()
+    assert redis.hget(worker.key, "botlive_version") == release().encode()
+    assert redis.hget(worker.key, "version") == worker.version.encode()
