@@ -136,7 +136,7 @@ def raising(error: BaseException) -> Callable[[Request, str], bool]:
 ANSWERS: list[Any] = [None, False, 0, 1, "", "yes", [], [True], {"ok": True}, object(), True.__and__, allow]
 
 
-@pytest.mark.parametrize("answer", ANSWERS, ids=repr)
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: type(answer).__name__)
 def test_only_true_lets_in(host: Host, caplog: pytest.LogCaptureFixture, answer: Any) -> None:
     """A plain function or an async one: whatever else it returns refuses, and the log says why."""
     for authorize in (Mock(return_value=answer), AsyncMock(return_value=answer)):
