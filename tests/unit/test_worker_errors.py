@@ -11,7 +11,7 @@ from worker import errors
 _TREE = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.WorkerError)
 ]
-_WITH_WORDS = (errors.CannotListen, errors.InvalidSetting, errors.UnknownCompany)
+_WITH_WORDS = (errors.CannotListen, errors.InvalidSetting, errors.NewerEvent, errors.UnknownCompany)
 _PLAIN = [kind for kind in _TREE if kind not in _WITH_WORDS]
 
 
