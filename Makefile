@@ -22,15 +22,18 @@ setup: .venv/installed
 demo: setup ## Run an example day through the whole pipe, on servers that it brings itself
 	@$(BIN)/botlive stack run -- $(BIN)/python -m examples.demo
 
+# Each process brings servers of its own.
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
+
 test: setup ## The tests, on real servers (under five minutes)
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: setup ## The long ones too (under twenty-five minutes)
-	$(BIN)/pytest
+	$(PYTEST)
 
 # The chat's part, with pydantic and redis as old as we say that they may be, and today's test tools.
 LOWEST := .venv-lowest
-LOWEST_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py,clock contracts dropin handlers key parsing publisher texts))
+LOWEST_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py,clock contracts dropin handlers key parsing privacy publisher recording texts))
 
 test-lowest: $(LOWEST)/installed ## What the chat installs, at the lowest versions
 	$(LOWEST)/bin/python -m pytest --noconftest --hypothesis-profile=ci -p no:cacheprovider $(LOWEST_TESTS)
