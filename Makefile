@@ -33,7 +33,7 @@ test-all: setup ## The long ones too (under twenty-five minutes)
 
 # The chat's part, with pydantic and redis as old as we say that they may be, and today's test tools.
 LOWEST := .venv-lowest
-LOWEST_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py,clock contracts dropin handlers key parsing privacy publisher recording texts))
+LOWEST_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py,clock contracts dropin handlers key parsing privacy publisher texts))
 
 test-lowest: $(LOWEST)/installed ## What the chat installs, at the lowest versions
 	$(LOWEST)/bin/python -m pytest --noconftest --hypothesis-profile=ci -p no:cacheprovider $(LOWEST_TESTS)
