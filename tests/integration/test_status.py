@@ -25,8 +25,8 @@ def stand_in(line: Line, name: str, seconds: float, **fields: str) -> None:
     """A worker that gave its last heartbeat so long ago."""
     beat = (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     line.redis.delete(f"rq:worker:{name}")
-    kept: dict[Any, Any] = {"last_heartbeat": beat, **fields}
-    line.redis.hset(f"rq:worker:{name}", mapping=kept)
+    kept = {"last_heartbeat": beat, **fields}
+    line.redis.hset(f"rq:worker:{name}", mapping=dict(kept.items()))
     line.redis.sadd(f"rq:workers:{line.name}", f"rq:worker:{name}")
 
 
