@@ -6,6 +6,8 @@
 -- in a condition does is rolled back. (What leaves the database at once, like an HTTP call, or a sequence's
 -- step, cannot be: a condition that does that does it at each request, too.)
 
+set standard_conforming_strings = on; -- some projects switch it off
+
 create or replace function botlive.strangers()
 returns table (label text, role_name text, is_everyone boolean, claims jsonb)
 language sql

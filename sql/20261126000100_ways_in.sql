@@ -1,6 +1,8 @@
 -- What lets people at rows of shops that are not theirs, and is not ours to take: policies that are open for some,
 -- views, functions with their owner's rights, partitions. Each is named with the SQL that closes it.
 
+set standard_conforming_strings = on; -- some projects switch it off
+
 create or replace function botlive.make_shop_to_try(company uuid, text_id text)
 returns text
 language plpgsql

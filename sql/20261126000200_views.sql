@@ -5,6 +5,8 @@
 -- triggers fire only where the role may not switch them off. Foreign tables and copies of these tables say nothing of
 -- whose rows they hold: they are not found.
 
+set standard_conforming_strings = on; -- some projects switch it off
+
 create or replace function botlive.views_over()
 returns table (relation oid, name text, roles text[], is_invokers boolean, definition text)
 language sql

@@ -2,6 +2,8 @@
 --
 -- `botlive.drift()` says it without mending; `botlive.findings()` says all that must be told.
 
+set standard_conforming_strings = on; -- some projects switch it off
+
 create table if not exists botlive.own_definitions (
   relation oid not null,
   name text not null,

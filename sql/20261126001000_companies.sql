@@ -4,6 +4,8 @@
 -- functions name it last instead. Those that fire triggers of the project's set the path of Supabase's API
 -- just before they write, so that nothing of their own is looked up on it.
 
+set standard_conforming_strings = on; -- some projects switch it off
+
 select botlive.wait_for_workers();
 
 create or replace function botlive.shell_word(word text)
