@@ -13,9 +13,9 @@ from tests.browser.visit import Visit, chromium, served
 from tests.integration.roads import free_port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, without a window."""
+    """Chromium, without a window; no longer than needed, for asyncio runs in no process that drives it."""
     with chromium() as running:
         yield running
 
