@@ -23,6 +23,7 @@ from events.courier import Courier
 from events.job import Call, Keys
 from events.outbox import Outbox
 from events.queue import Queue
+from tests.fuzz import canaries
 from worker.apart import Store
 from worker.commands.reconcile import Desk
 from worker.decode import read
@@ -33,7 +34,7 @@ from worker.gateway import Gateway
 from worker.reasons import Reason
 from worker.settings import Settings
 
-PHONE, KEY = "+2250759483726", "sb_secret_7QXSECRET"
+PHONE, KEY = "+2250759483726", canaries.SECRET
 TOGGLE = LiveToggled(company_id="shop", enabled=True)
 
 

