@@ -463,9 +463,7 @@ def test_two_hundred_callers_while_redis_hangs(chat: Chat) -> None:
     publisher.close()
 
 
-def test_two_hundred_callers_share_round_trips(
-    chat: Chat, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_hundred_callers_share_round_trips(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few, each caller gets his own event's id, and each event waits once."""
     trips: list[int] = []
     send: Callable[..., None] = client.Connection.send_packed_command
@@ -474,9 +472,13 @@ def test_two_hundred_callers_share_round_trips(
         trips.append(1)
         send(*arguments, **options)
 
-    monkeypatch.setattr(client.Connection, "send_packed_command", counted)
     events = [payment() for _ in range(200)]
-    ids, pause = asyncio.run(_watched([publisher.apublish(event) for event in events]))
+    with Publisher.from_env(within=10) as publisher:  # on a busy machine it takes its time
+        publisher.publish(payment())
+        chat.redis.flushall()
+        with monkeypatch.context() as patched:
+            patched.setattr(client.Connection, "send_packed_command", counted)
+            ids, pause = asyncio.run(_watched([publisher.apublish(event) for event in events]))
     assert ids == [event.event_id for event in events]
     assert Counter(chat.queued()) == Counter(map(str, ids))
     assert len(trips) <= 10

@@ -99,6 +99,7 @@ def test_what_is_shown_of_a_run() -> None:
     assert "fuzz: FAILED seed=3" in shown.getvalue()
     assert is_bad(outcome)
     outcome.faults.clear()
+    outcome.memory = 0  # that of the whole run of the tests is no target's
     assert not is_bad(outcome)
     outcome.cases["rest"] = 20_000
     assert [*complaints(outcome)] == ["odd: it never came about that a case is: never"]
