@@ -9,7 +9,7 @@ from rich.text import Text
 from tests.fuzz.canaries import OBEYED
 from tests.fuzz.run import LARGEST, Outcome
 
-ENOUGH = 20_000
+ENOUGH = 100_000
 """Cases after which every outcome that a target knows must have come about."""
 
 
