@@ -97,7 +97,8 @@ class Arguments(Target):
         stack.enter_context(patch("worker.commands.worker.consumer"))
         stack.enter_context(patch("worker.commands.worker.configure"))
         stack.enter_context(patch("worker.commands.failures.configure"))
-        stack.enter_context(patch("worker.commands.dashboard.create_app"))
+        for name in ("configure", "Board", "server"):
+            stack.enter_context(patch(f"worker.commands.dashboard.{name}"))
         stack.enter_context(patch("worker.commands.dashboard.redis_at", self._redis_at))
         stack.enter_context(patch("worker.cli.gc.freeze"))  # of each call's own, for good
         stack.enter_context(patch.object(sys, "stdin"))
