@@ -3,6 +3,7 @@
 import shlex
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.integration.line import Line
@@ -68,6 +69,19 @@ def test_linking_names_what_was_before_and_takes_nothing_unasked(company: Compan
     assert company("link", "--", shop, uuid).endswith(f"; it was mapped to {former}")
     said = company("link", "--force", "--owner", company.fatou, "--", shop)
     assert said.endswith(f"; its owner was {company.awa}")
+
+
+@pytest.mark.parametrize("verb", ["add", "link"])
+def test_force_is_for_one_call(company: Company, verb: str) -> None:
+    """Where a script makes several in one transaction, the next one takes nothing unasked again."""
+    shop, database = f"shop-{uuid4()}", company.line.database
+    company("add", "--owner", company.awa, "--", shop)
+    with database.transaction(force_rollback=True):
+        call = f"select public.botlive_company_{verb}_by_force(%s, owner => %s)"
+        database.execute(call.encode(), [shop, company.fatou])
+        call = f"select public.botlive_company_{verb}(%s, owner => %s)"
+        with pytest.raises(psycopg.Error, match=f"belongs to the user {company.fatou}: nothing was changed"):
+            database.execute(call.encode(), [shop, company.awa])
 
 
 @pytest.mark.parametrize("word", ["-x", "it's", "a b", "$(id)", "a\\b", "a\nb", "\x1b[2J", "é`", "", "plain"])

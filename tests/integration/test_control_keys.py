@@ -9,17 +9,22 @@ from typing import Any, cast
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
+import worker.claims
 import worker.consumer
 from events import LiveToggled, Publisher
 from localstack.valkey import Valkey
+from worker import cli
 from worker.bootstrap import connect_redis
 from worker.breaker import Breaker
+from worker.claims import Claims
 from worker.consumer import Consumer
 from worker.control import Control, Misfit, kinds
 from worker.elements import Element
 from worker.failures import Failures
 from worker.gateway import Gateway, Outcome
+from worker.scripts import script
 from worker.status import read
 from worker.unpacking import LARGEST
 
@@ -34,6 +39,19 @@ WAYS: dict[str, Callable[[redis.Redis, str], object]] = {
     "stream": lambda connection, key: connection.xadd(key, {ODD: ODD}),
 }
 KEYS = {**kinds(QUEUE), "rq:worker:{}": "hash"}
+SCRIPTS = {
+    "claim": "list zset set list",
+    "discard": "zset stream",
+    "edit": "zset list set stream",
+    "finish": "zset zset",
+    "give_back": "list zset set",
+    "hold_on": "zset",
+    "put_apart": "zset list set hash",
+    "recover": "list zset set",
+    "release": "list list set hash",
+    "replay": "zset list set",
+}
+"""The types of the keys that each is given."""
 HOLD = {f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}", f"rq:failed:{QUEUE}", "rq:queues", f"botlive:turn:{QUEUE}"}
 """Without these the worker waits for a person; without the others it goes on."""
 
@@ -139,6 +157,7 @@ def test_a_key_of_another_type_ends_no_worker(
     assert key in told
     assert {*database.persisted} == {good}
     assert Failures(server, QUEUE).ids() == [bad]
+    assert server.xlen(f"rq:results:{bad}") == 1
     assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
 
 
@@ -165,6 +184,66 @@ def test_the_registry_is_taken_away_amid_a_call(server: redis.Redis, told: list[
     assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
 
 
+@pytest.mark.parametrize(("step", "at_once"), [("finish", False), ("make_way", False), ("make_way", True)])
+def test_the_registry_is_taken_away_before_the_books_are_kept(
+    server: redis.Redis, told: list[str], monkeypatch: pytest.MonkeyPatch, step: str, at_once: bool
+) -> None:
+    """What is not under way then is written down again too; what has failed, or is no event, fails once."""
+    good, bad = publish(server)
+    if at_once:
+        server.hset(f"rq:job:{bad}", "data", "{}")
+    database, keep = Database(), getattr(Claims, step)
+    kept: list[Any] = []
+
+    def late(claims: Claims, *arguments: Any) -> Any:
+        if not kept:
+            server.set(f"rq:wip:{QUEUE}", ODD)
+        kept.append(arguments)
+        return keep(claims, *arguments)
+
+    monkeypatch.setattr(Claims, step, late)
+    for _ in range(2):  # it waits again, and the first may have found the queue empty before that
+        made(server, database).run(burst=True)
+    assert f"rq:wip:{QUEUE}" in told
+    assert {*database.persisted} == {good}
+    assert Failures(server, QUEUE).ids() == [bad]
+    assert server.xlen(f"rq:results:{bad}") == 1
+    assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
+
+
+def test_only_what_is_in_hand_is_written_down_again(server: redis.Redis) -> None:
+    """Not what is done, what has failed, or what another worker holds by now."""
+    server.flushall()
+    jobs = {"mine": ("started", "me"), "theirs": ("started", "they"), "failed": ("failed", "me")}
+    for job_id, (status, owner) in jobs.items():
+        server.hset(f"rq:job:{job_id}", mapping={"status": status, "worker_name": owner})
+    Claims(connect_redis(url(server)), QUEUE, "me").hold_on([*jobs, "done"])
+    assert server.zrange(f"rq:wip:{QUEUE}", 0, -1) == [b"mine:me"]
+
+
+@pytest.mark.parametrize("key", [f"rq:wip:{QUEUE}", f"rq:failed:{QUEUE}"])
+def test_nothing_is_written_of_a_failure_that_cannot_be_kept(server: redis.Redis, key: str) -> None:
+    """RQ would write half of it: the registry is named instead, as a script would."""
+    server.flushall()
+    server.set(key, ODD)
+    with pytest.raises(redis.ResponseError, match=f"^WRONGTYPE zset string {key}$"):
+        Claims(connect_redis(url(server)), QUEUE, "me").make_way("job")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WAYS if kind != "stream"])
+def test_what_stands_where_a_reason_belongs_gives_way(
+    server: redis.Redis, told: list[str], kind: str
+) -> None:
+    """A result that is none: the event that has failed has its reason all the same."""
+    _, bad = publish(server)
+    WAYS[kind](server, f"rq:results:{bad}")
+    made(server, Database()).run(burst=True)
+    (failure,) = Failures(server, QUEUE).all()
+    assert (failure.job_id, failure.reason.error) == (bad, "UnknownCompany")
+    assert server.xlen(f"rq:results:{bad}") == 1
+    assert told == []
+
+
 def test_what_is_too_large_is_refused_as_it_is(server: redis.Redis, told: list[str]) -> None:
     """A bomb, plain data that was not even read, and an id that RQ does not admit: each with its reason."""
     ids, plain = [*publish(server)], b"x" * (LARGEST + 1)
@@ -180,6 +259,95 @@ def test_what_is_too_large_is_refused_as_it_is(server: redis.Redis, told: list[s
     assert server.hget(f"rq:job:{ids[0]}", "data") == zlib.compress(plain)
     assert server.hget(f"rq:job:{ids[1]}", "data") == plain
     assert told == []
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, n) for name in SCRIPTS for n in range(len(SCRIPTS[name].split()))]
+)
+def test_no_script_begins_where_a_key_is_of_another_type(server: redis.Redis, name: str, number: int) -> None:
+    """It says which key, and what it should be; Redis itself would end it half-way, or not at all."""
+    server.flushall()
+    kinds_of = SCRIPTS[name].split()
+    server.set(f"key {number}", ODD)
+    with pytest.raises(redis.ResponseError, match=f"^WRONGTYPE {kinds_of[number]} string key {number}$"):
+        script(server, name)(keys=[f"key {index}" for index in range(len(kinds_of))], args=["1"] * 9)
+
+
+def test_a_wrong_key_is_told_once_and_that_it_is_right_again(server: redis.Redis) -> None:
+    """In the log, however often a worker looks within a minute."""
+    server.flushall()
+    control = Control(server, QUEUE)
+    with capture_logs() as log:
+        for is_wrong in (False, True, True, False, False, True):
+            server.delete("rq:queues")
+            if is_wrong:
+                server.set("rq:queues", ODD)
+            control.tell()
+    told = [(entry["event"], "RENAME rq:queues rq:queues.found" in entry.get("reason", "")) for entry in log]
+    assert told == [("wrong key", True), ("keys are right again", False), ("wrong key", True)]
+
+
+@pytest.mark.parametrize(
+    ("key", "typed"),
+    [
+        (f"rq:failed:{QUEUE}", ["--json"]),
+        (f"rq:queue:{QUEUE}", ["replay", "{}"]),
+        (f"botlive:discarded:{QUEUE}", ["discard", "{}", "--why", "a test"]),
+        (f"botlive:edited:{QUEUE}", ["edit", "{}", "--set", "enabled=false"]),
+    ],
+)
+def test_a_command_says_which_key_is_wrong(
+    server: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    typed: list[str],
+) -> None:
+    """In one line, and it changes nothing."""
+    server.flushall()
+    _, bad = publish(server)
+    made(server, Database()).run(burst=True)
+    put(server, key, "string")
+    before = server.hgetall(f"rq:job:{bad}")
+    monkeypatch.setenv("REDIS_URL", url(server))
+    monkeypatch.setenv("BOTLIVE_QUEUE", QUEUE)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["failures", *(word.format(bad) for word in typed)])
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert (ended.value.code, f"RENAME {key} {key}.found, or DEL {key}" in line) == (2, True), line
+    assert server.hgetall(f"rq:job:{bad}") == before
+
+
+def waiting(server: redis.Redis, key: str, jobs: dict[str, bytes]) -> None:
+    """Jobs on a queue of ours."""
+    for job_id, data in jobs.items():
+        server.hset(f"rq:job:{job_id}", "data", cast("str", data))
+        server.rpush(key, job_id)
+
+
+def test_a_claim_does_not_read_what_is_too_large(server: redis.Redis) -> None:
+    """Not even for its shop, whose events wait their turn."""
+    server.flushall()
+    large = b'["x",null,[{"company_id":"shop"}],{}]' + b" " * LARGEST
+    waiting(server, f"rq:queue:{QUEUE}", {"first": b"{}", "large": large})
+    waiting(server, f"rq:queue:{QUEUE}:shop:shop", {"later": b"{}"})
+    server.rpush(f"botlive:turn:{QUEUE}", "shop")
+    batch = Claims(connect_redis(url(server)), QUEUE, "me").claim(9)
+    found = [(claim.job_id, claim.data) for claim in batch.claims]
+    assert found == [("first", b"{}"), ("large", None), ("later", b"{}")]
+
+
+def test_a_claim_is_full_when_it_is_heavy(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the queue and from a shop's overflow queue alike; the rest waits, in order."""
+    monkeypatch.setattr(worker.claims, "_HEAVIEST", 1_000)
+    for key in (f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:shop:shop"):
+        server.flushall()
+        waiting(server, key, dict.fromkeys("abcd", b"x" * 600))
+        if ":shop:" in key:
+            server.rpush(f"botlive:turn:{QUEUE}", "shop")
+        batch = Claims(connect_redis(url(server)), QUEUE, "me").claim(9)
+        assert [claim.job_id for claim in batch.claims] == ["a", "b"]
+        assert server.lrange(key, 0, -1) == [b"c", b"d"]
 
 
 def test_a_command_that_is_none_ends_nothing(server: redis.Redis) -> None:

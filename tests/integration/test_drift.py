@@ -224,3 +224,22 @@ def test_what_an_earlier_file_took_of_some_rows_is_given_back(stack: Stack) -> N
         migrate(url)
         policies = {row["policyname"] for row in database.execute("select policyname from pg_policies")}
         assert "recent" in policies
+
+
+def test_what_is_given_back_was_taken_in_this_run_and_is_not_true_for_everyone(stack: Stack) -> None:
+    """The one for own rows that stood in its place goes."""
+    late = "using (created_at > now())"
+    with empty_database(stack) as url, connect(url) as database:
+        database.execute(base())
+        migrate(url)
+        for name, condition, age in (("late", late, 1), ("all", "using (true)", 1), ("early", late, 60)):
+            database.execute(
+                """insert into botlive.replaced_policies
+                     (relation, what, name, reason, give_back, replaced_at)
+                   values ('public.orders', 'policy', %s, 'x', %s, now() - make_interval(mins => %s))""",
+                [name, f'create policy "{name}" on public.orders for select {condition}', age],
+            )
+        database.execute('create policy "late (own rows)" on public.orders for select using (false)')
+        database.execute("select botlive.give_back_policies(now() - interval '15 minutes')")
+        policies = {row["policyname"] for row in database.execute("select policyname from pg_policies")}
+        assert policies & {"late", "late (own rows)", "all", "early"} == {"late"}

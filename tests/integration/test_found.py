@@ -14,7 +14,7 @@ from worker.consumer import Consumer
 
 
 @pytest.mark.parametrize("field", ["failure_ttl", "timeout", "result_ttl", "ttl"])
-@pytest.mark.parametrize("value", ["9" * 400, "-5", "7", str(2**40)])
+@pytest.mark.parametrize("value", ["9" * 400, "-" + "9" * 400, "-5", "7", str(2**40)])
 def test_a_number_that_redis_refuses_ends_no_worker(line: Line, field: str, value: str) -> None:
     """RQ hands it on, to be set aside and to be run its own way alike; the event behind it is persisted."""
     company_id, uuid = line.shop()

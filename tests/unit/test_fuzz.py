@@ -1,6 +1,8 @@
 """The fuzz: its short run, what it has found, and that it finds and names what is wrong."""
 
+import gc
 import io
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
@@ -24,6 +26,15 @@ SHORT = {  # how many numbers: some two hundred cases of a target, and fewer of 
 def test_a_short_run(name: str) -> None:
     """Nothing is wrong in the first cases of the targets that need no server."""
     assert Run(1, targets()).go(range(SHORT[name]), name).faults == []
+
+
+def test_a_short_run_of_what_people_type() -> None:
+    """A hundred cases end as they are documented to, without a traceback."""
+    with warnings.catch_warnings():  # click leaves a file open that stands before a word which it refuses
+        warnings.simplefilter("ignore", ResourceWarning)
+        faults = Run(1, targets()).go(range(20_000), "arguments").faults
+        gc.collect()
+    assert faults == []
 
 
 class Odd(Target):

@@ -1,6 +1,5 @@
 """What people type behind ``botlive``, and programs pass."""
 
-import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -83,6 +82,7 @@ class Arguments(Target):
         """With doubles in the place of all servers."""
         self._folder = Path(stack.enter_context(TemporaryDirectory()))
         (self._folder / "events").write_bytes(b'{"type": "live_toggled", "company_id": "shop"}\n{}\n')
+        (self._folder / "typed").write_bytes(b"{}\n")
         self._redis = fakeredis.FakeRedis()
 
     def enter(self, stack: ExitStack) -> None:
@@ -97,8 +97,8 @@ class Arguments(Target):
         stack.enter_context(patch("worker.commands.worker.consumer"))
         stack.enter_context(patch("worker.commands.worker.configure"))
         stack.enter_context(patch("worker.commands.failures.configure"))
-        stack.enter_context(patch("worker.commands.dashboard.Board"))
-        stack.enter_context(patch("worker.commands.dashboard.server"))
+        for name in ("configure", "Board", "server"):
+            stack.enter_context(patch(f"worker.commands.dashboard.{name}"))
         stack.enter_context(patch("worker.commands.dashboard.redis_at", self._redis_at))
         stack.enter_context(patch("worker.cli.gc.freeze"))  # of each call's own, for good
         stack.enter_context(patch.object(sys, "stdin"))
@@ -118,11 +118,10 @@ class Arguments(Target):
         """Type them."""
         typed, fill = case
         fill()
-        sys.stdin = io.TextIOWrapper(io.BytesIO(b"{}\n"))
         before = Path.cwd()
         os.chdir(self._folder)
         try:
-            with hearing() as heard:
+            with Path("typed").open() as sys.stdin, hearing() as heard:  # a file, as what a shell passes is
                 code = exit_code(cli.main, typed)
         finally:
             os.chdir(before)
