@@ -8,8 +8,8 @@ from rq.serializers import JSONSerializer
 
 # Before rq-dashboard is imported: its pages for requeue, delete and workers ignore the JSON flag
 # (rq-dashboard 0.9.0, web.py).
-serializers.DefaultSerializer = JSONSerializer  # type: ignore[misc, assignment]
-serializers.PickleSerializer = JSONSerializer  # type: ignore[assignment]
+serializers.DefaultSerializer = JSONSerializer  # type: ignore[misc, assignment] # a class, in another's place
+serializers.PickleSerializer = JSONSerializer  # type: ignore[assignment] # the same
 
 from rq_dashboard import web  # noqa: E402 # see above
 
@@ -28,7 +28,7 @@ install(web)
 web.Queue = _ReadQueue
 web.config.serializer = JSONSerializer
 # It would open new connections for each request, from a URL that it shows on its pages.
-web.from_url = lambda *_, **__: (None, current_app.redis_conn)  # type: ignore[attr-defined]
+web.from_url = lambda *_, **__: (None, current_app.redis_conn)  # type: ignore[attr-defined] # of our app's own
 
 PACKAGE = "rq_dashboard"
 """Its folder holds the templates and what is static; its routes begin with this name."""
