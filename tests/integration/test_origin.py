@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hatchling.build import build_wheel
 
-from worker.origin import OURS
+from gateway.origin import OURS
 
 ROOT = Path(__file__).parents[2]
 CHAT = "from dropin import log_payment_validated"
@@ -23,7 +23,7 @@ for name in ("dashboard", "worker.job"):
     except ImportError as error:
         print(error)
 """
-CLI = "from worker.cli import main; main(['--help'])"
+CLI = "from operations.cli import main; main(['--help'])"
 JOB = "import worker.job"
 AGAIN = "install botlive-events from its repository again"
 
@@ -161,7 +161,7 @@ def test_a_folder_of_the_hosts_is_named(site: Site, tmp_path: Path, code: str, n
 
 @pytest.mark.parametrize(
     ("code", "others"),
-    [(CHAT, ["worker", "handlers", "dashboard", "sql"]), (READ, ["dropin", "localstack", "sql"])],
+    [(CHAT, ["worker", "handlers", "dashboard", "sql"]), (READ, ["dropin", "devstack", "sql"])],
 )
 def test_a_folder_of_the_hosts_that_is_in_nobodys_way_is_left_alone(
     site: Site, tmp_path: Path, code: str, others: list[str]
@@ -177,7 +177,7 @@ def test_only_our_own_migrations_are_applied(site: Site, tmp_path: Path) -> None
     site.install_ours()
     host = shadow(tmp_path, "sql")
     (host / "sql" / "drop_everything.sql").write_text("drop schema public cascade")
-    code = "from worker.migrations import bundled, script; print(len(bundled()))"
+    code = "from operations.migrations import bundled, script; print(len(bundled()))"
     done = site.run(f"{code}; assert 'drop schema public' not in script()", host)
     assert (done.stdout, done.stderr) == (f"{len([*(ROOT / 'sql').glob('*.sql')])}\n", "")
 
