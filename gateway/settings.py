@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, PlainSerializer, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from events.errors import InvalidRedisUrl
-from events.publishing.address import client
+from events.publishing.address import DEFAULT, client
 from events.publishing.keys import QUEUE
 from gateway.credentials import secret_key, unwrapped, web_address
 from gateway.errors import InvalidSetting, MissingSetting, SettingError
@@ -86,9 +86,7 @@ def _words(detail: ErrorDetails) -> str:
 class QueueSettings(Environment):
     """What one needs to know who looks after the queue."""
 
-    redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] = Field(
-        default="redis://127.0.0.1:6379/0", repr=False
-    )
+    redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] = Field(default=DEFAULT, repr=False)
     """It may hold a password, hence no repr and no dump shows it."""
     queue: str = Field(default=QUEUE, validation_alias="BOTLIVE_QUEUE")
     log_dir: Annotated[Path, AfterValidator(_folder)] | None = None
@@ -107,6 +105,27 @@ class Settings(QueueSettings):
     """Events in one call, at most."""
     callbacks: str = Field(default="", validation_alias="BOTLIVE_CALLBACKS")
     """The functions, by dotted names and commas, that a job of RQ's may name as its callbacks."""
+
+
+class OutboxSettings(Environment):
+    """Settings of the commands that read a chat's outbox."""
+
+    outbox: str = Field(validation_alias="BOTLIVE_OUTBOX")
+    """The file, as the chat's environment names it."""
+
+
+class DashboardSettings(Environment):
+    """Settings of the dashboard."""
+
+    redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] = Field(
+        default=DEFAULT,
+        repr=False,
+        validation_alias=AliasChoices("RQ_DASHBOARD_REDIS_URL", "REDIS_URL"),
+    )
+    hosts: str = Field(default="", validation_alias="BOTLIVE_DASHBOARD_HOSTS")
+    """Host names that it is reached by, separated by commas or spaces."""
+    username: str = Field(default="", validation_alias="RQ_DASHBOARD_USERNAME")
+    password: SecretStr = Field(default=SecretStr(""), validation_alias="RQ_DASHBOARD_PASSWORD")
 
 
 class DatabaseSettings(Environment):

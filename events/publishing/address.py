@@ -13,6 +13,9 @@ from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedS
 
 from events.errors import InvalidRedisUrl
 
+DEFAULT = "redis://127.0.0.1:6379/0"
+"""The Redis where the environment names none: this machine's own."""
+
 _SCHEMES = {
     "sentinel": "redis",
     "sentinels": "rediss",

@@ -74,7 +74,7 @@ class Publisher:
             InvalidRedisUrl: that is no URL of a Redis.
         """
         connection = address.client(
-            os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
+            os.environ.get("REDIS_URL") or address.DEFAULT,
             retry=Retry(NoBackoff(), 0),  # redis-py's own would take seconds
         )
         file = os.environ.get("BOTLIVE_OUTBOX")

@@ -1,6 +1,5 @@
 """Who may ask for what: the hosts it answers to, the login, and that its own pages alone change anything."""
 
-import os
 import re
 from collections.abc import Iterable
 from hmac import compare_digest
@@ -10,6 +9,7 @@ from typing import NamedTuple, Self
 from flask import Request
 
 from gateway.errors import InvalidSetting
+from gateway.settings import DashboardSettings
 from operations.board import routes
 
 HOSTS = "BOTLIVE_DASHBOARD_HOSTS"
@@ -65,16 +65,17 @@ class Login(NamedTuple):
     password: str
 
     @classmethod
-    def from_env(cls) -> Self | None:
-        """From the environment, or None where there is none.
+    def of(cls, settings: DashboardSettings) -> Self | None:
+        """The settings' login; None where they have none.
 
         Raises:
             InvalidSetting: one half of it is missing.
         """
-        names = ("RQ_DASHBOARD_USERNAME", "RQ_DASHBOARD_PASSWORD")
-        username, password = (os.environ.get(name) or "" for name in names)
+        username, password = settings.username, settings.password.get_secret_value()
         if bool(username) != bool(password):
-            raise InvalidSetting(" and ".join(names), "one of the two is not set, set both")
+            raise InvalidSetting(
+                "RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD", "one of the two is not set, set both"
+            )
         return cls(username, password) if username else None
 
     def fits(self, request: Request) -> bool:

@@ -1,18 +1,17 @@
 """``botlive dashboard``: rq-dashboard for operators, and safe for them."""
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
+from gateway.settings import DashboardSettings
 from operations.board import gate, server
 from operations.board.app import Board
 from operations.logs import configure
 from operations.output import say
 from operations.terminal import redis_at
 
-_DEFAULT = "redis://127.0.0.1:6379/0"
 _ANY = {"0.0.0.0", "::"}  # noqa: S104 # compared, not bound
 
 
@@ -35,15 +34,15 @@ def dashboard(
     and to the names that --host and BOTLIVE_DASHBOARD_HOSTS say. On another address than this machine's
     own, and under another name, it asks for RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD.
     """
-    hosts = gate.named([os.environ.get(gate.HOSTS, ""), *(host or ())])
-    login = gate.Login.from_env()
+    settings = DashboardSettings.from_env()
+    hosts = gate.named([settings.hosts, *(host or ())])
+    login = gate.Login.of(settings)
     if login is None and {bind, *hosts} - gate.LOOPBACK:
         raise typer.BadParameter("set RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD to open it to others")
-    address = os.environ.get("RQ_DASHBOARD_REDIS_URL") or os.environ.get("REDIS_URL") or _DEFAULT
     configure()
-    with redis_at(address) as connection:
+    with redis_at(settings.redis_url) as connection:
         connection.ping()
-        board = Board(connection, address, gate.Gate({*hosts, bind} - _ANY, login))
+        board = Board(connection, settings.redis_url, gate.Gate({*hosts, bind} - _ANY, login))
         listening = server.listening(board, bind, port)
         for place in server.addresses(listening):
             say(f"dashboard: http://{place}/")

@@ -1,13 +1,12 @@
 """``botlive outbox``: what waits in a chat's outbox, also if that process never returns."""
 
-import os
-
 import typer
 
 from events import Publisher
 from events.errors import OutboxFailed, PublishError
 from events.publishing.outbox import LIMIT, Outbox
-from gateway.errors import InvalidSetting, MissingSetting
+from gateway.errors import InvalidSetting
+from gateway.settings import OutboxSettings
 from operations.output import say
 from operations.terminal import fault
 
@@ -37,10 +36,7 @@ def drain() -> None:
 
 
 def _outbox() -> Outbox:
-    name = os.environ.get("BOTLIVE_OUTBOX")
-    if not name:
-        raise MissingSetting("BOTLIVE_OUTBOX")
-    outbox = Outbox.named(name)
+    outbox = Outbox.named(OutboxSettings.from_env().outbox)
     if not outbox.path.exists():
         raise InvalidSetting("BOTLIVE_OUTBOX", "there is no such file: the chat makes it when Redis is away")
     return outbox
