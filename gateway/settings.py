@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -114,14 +114,13 @@ class OutboxSettings(Environment):
     """The file, as the chat's environment names it."""
 
 
-class DashboardSettings(Environment):
+class DashboardSettings(QueueSettings):
     """Settings of the dashboard."""
 
-    redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] = Field(
-        default=DEFAULT,
-        repr=False,
-        validation_alias=AliasChoices("RQ_DASHBOARD_REDIS_URL", "REDIS_URL"),
+    own_redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] | None = Field(
+        default=None, repr=False, validation_alias="RQ_DASHBOARD_REDIS_URL"
     )
+    """Another Redis than ``REDIS_URL``, which RQ's own dashboard reads too."""
     hosts: str = Field(default="", validation_alias="BOTLIVE_DASHBOARD_HOSTS")
     """Host names that it is reached by, separated by commas or spaces."""
     username: str = Field(default="", validation_alias="RQ_DASHBOARD_USERNAME")

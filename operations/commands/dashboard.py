@@ -39,10 +39,11 @@ def dashboard(
     login = gate.Login.of(settings)
     if login is None and {bind, *hosts} - gate.LOOPBACK:
         raise typer.BadParameter("set RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD to open it to others")
+    address = settings.own_redis_url or settings.redis_url
     configure()
-    with redis_at(settings.redis_url) as connection:
+    with redis_at(address) as connection:
         connection.ping()
-        board = Board(connection, settings.redis_url, gate.Gate({*hosts, bind} - _ANY, login))
+        board = Board(connection, address, gate.Gate({*hosts, bind} - _ANY, login))
         listening = server.listening(board, bind, port)
         for place in server.addresses(listening):
             say(f"dashboard: http://{place}/")
