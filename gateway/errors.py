@@ -220,6 +220,10 @@ class CannotListen(WorkerError):
         )
 
 
+class DevelopmentOnly(WorkerError):
+    """`botlive stack` is for development and is not installed: run `make setup` and it in the repository."""
+
+
 class MissingExtra(WorkerError):
     """This part of Botlive Events needs an extra that is not installed."""
 

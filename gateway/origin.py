@@ -7,7 +7,7 @@ removes with it is our file. Nothing is imported here to find that out.
 from importlib.util import find_spec
 from pathlib import Path
 
-OURS = ("dashboard", "devstack", "dropin", "events", "gateway", "handlers", "operations", "worker")
+OURS = ("dashboard", "dropin", "events", "gateway", "handlers", "operations", "worker")
 """The modules of this distribution."""
 
 NEEDED = ("events", "gateway", "handlers", "operations", "worker")
@@ -35,7 +35,8 @@ def problem(*needed: str) -> str | None:
 
     A host may have a folder of its own that is called as one of ours which it does not need.
     """
-    return next((words for name in OURS if (words := _problem(name, name in {*NEEDED, *needed}))), None)
+    names = dict.fromkeys((*OURS, *needed))
+    return next((words for name in names if (words := _problem(name, name in {*NEEDED, *needed}))), None)
 
 
 def rivals() -> list[str]:
@@ -57,6 +58,8 @@ def warning() -> str | None:
 
 def _problem(name: str, is_needed: bool) -> str | None:
     spec = find_spec(name)
+    if spec is None and name not in OURS:
+        return None  # it is in the repository alone
     if spec is None or spec.origin is None:
         return (
             f"the module `{name}` of {_NAME} is not whole: a distribution with a module of the same name "

@@ -14,7 +14,7 @@ from operations import streams
 if TYPE_CHECKING:
     from typer import Typer
 
-_OURS = frozenset({*origin.OURS, "sql"})
+_OURS = frozenset({*origin.OURS, "devstack", "sql"})
 
 _OF_TEXTS = frozenset({"company", "failures"})  # of the others' arguments some are names of files
 
@@ -160,10 +160,12 @@ def _not_called() -> None:
 def _failure(name: str, error: Exception) -> Exception | None:
     """What to tell in one line, or None for a fault of the program, which keeps its traceback."""
     from events.errors import BotliveError
-    from gateway.errors import MissingExtra
+    from gateway.errors import DevelopmentOnly, MissingExtra
 
     if isinstance(error, BotliveError):
         return error
+    if isinstance(error, ModuleNotFoundError) and error.name == "devstack":
+        return DevelopmentOnly()
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in _OURS:
         return MissingExtra(f"botlive {name}", COMMANDS[name].extra) if name else MissingExtra()
     return None
@@ -171,6 +173,6 @@ def _failure(name: str, error: Exception) -> Exception | None:
 
 def _exit_code(failure: Exception) -> int:
     from events.errors import InvalidRedisUrl
-    from gateway.errors import MissingExtra, SettingError
+    from gateway.errors import DevelopmentOnly, MissingExtra, SettingError
 
-    return 2 if isinstance(failure, MissingExtra | SettingError | InvalidRedisUrl) else 1
+    return 2 if isinstance(failure, DevelopmentOnly | MissingExtra | SettingError | InvalidRedisUrl) else 1

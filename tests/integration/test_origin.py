@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hatchling.build import build_wheel
 
+from gateway.errors import DevelopmentOnly
 from gateway.origin import OURS
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +171,13 @@ def test_a_folder_of_the_hosts_that_is_in_nobodys_way_is_left_alone(
     site.install_ours()
     done = site.run(code, shadow(tmp_path, *others))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_stack_is_in_the_repository_alone(site: Site) -> None:
+    """The installed package has no `devstack`; the command says where it is, and exits with 2."""
+    site.install_ours()
+    done = site.run("from operations.cli import main; main(['stack'])")
+    assert (done.returncode, done.stderr) == (2, f"{DevelopmentOnly()}\n")
 
 
 def test_only_our_own_migrations_are_applied(site: Site, tmp_path: Path) -> None:
