@@ -14,6 +14,15 @@ Row = dict[str, Any]
 _Type = Literal["order", "message", "intervention", "system"]
 _Status = Literal["success", "warning", "info", "error"]
 
+TABLES = {
+    "orders": "company_id conversation_id customer_name total_amount status items metadata"
+    " created_at updated_at",
+    "activities": "company_id conversation_id type title description status metadata"
+    " customer_name created_at",
+    "bot_sessions": "company_id mode started_at ended_at created_at",
+}
+"""The columns of each table that events fill: projects have others of their own."""
+
 
 class Tables(NamedTuple):
     """Rows by id."""

@@ -13,8 +13,7 @@ from events import AnyEvent, LiveToggled
 from tests.chaos.intruders import intruders
 from tests.chaos.site import Site
 from tests.chaos.stream import Acknowledged, Plan
-from tests.contract.conftest import TABLES
-from tests.oracle import Tables, fold
+from tests.oracle import TABLES, Tables, fold
 
 _HALF = """
 select coalesce(o.id, a.id) as id from public.orders o full join

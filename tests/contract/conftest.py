@@ -25,7 +25,7 @@ from gateway.client import Gateway
 from gateway.errors import DeploymentFault, TransientFault
 from gateway.settings import Settings
 from operations.migrations import migrate
-from tests.oracle import Tables
+from tests.oracle import TABLES, Tables
 
 PREFIX = "BOTLIVE_CONTRACT_"
 VARIABLES = {  # by the stack's own names: how each may be written behind the prefix
@@ -35,13 +35,6 @@ VARIABLES = {  # by the stack's own names: how each may be written behind the pr
     "DATABASE_URL": ("DATABASE_URL", "SUPABASE_DATABASE_URL"),
 }
 LAST = "botlive_persisted"  # what the last migration makes
-TABLES = {  # the columns that events fill: projects have others of their own
-    "orders": "company_id conversation_id customer_name total_amount status items metadata"
-    " created_at updated_at",
-    "activities": "company_id conversation_id type title description status metadata"
-    " customer_name created_at",
-    "bot_sessions": "company_id mode started_at ended_at created_at",
-}
 
 
 @dataclass(repr=False)

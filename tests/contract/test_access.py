@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from events import Item, LiveToggled, OrderCompleted
-from tests.contract.conftest import TABLES, Shop, Target
+from tests.contract.conftest import Shop, Target
 from tests.make import persist
+from tests.oracle import TABLES
 
 CLOSED = ["companies", "company_mapping", "company_rag_configs"]
 FUNCTIONS: dict[str, dict[str, Any]] = {

@@ -10,22 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
 from gateway.errors import EventRefused
 from tests import strategies
 from tests.contract.conftest import Shop, Target
-from tests.make import persist
+from tests.make import PHONE, order, persist
 from tests.oracle import fold
 from worker.elements import element
-
-PHONE = "+2250700000000"
-
-
-def order(shop: Shop, **fields: Any) -> OrderCompleted:
-    """A plain order."""
-    items = (Item(name="Couches bébé", quantity=2, price=6000),)
-    plain = {"company_id": shop.company_id, "user_id": PHONE, "total_amount": 12000, "items": items}
-    return OrderCompleted(**{**plain, **fields})
 
 
 def renamed(events: Sequence[Any]) -> list[Any]:
@@ -53,7 +44,7 @@ def test_each_event_makes_the_rows_of_the_specification(target: Target, shop: Sh
             issue_type="payment_insufficient",
             message="Montant insuffisant",
         ),
-        order(shop, zone="Cocody", phone=PHONE, conversation_id=talk),
+        order(shop.company_id, zone="Cocody", phone=PHONE, conversation_id=talk),
         LiveToggled(company_id=own, conversation_id=talk, enabled=True, mode="rag"),
         LiveToggled(company_id=own, conversation_id=talk, enabled=False),
     ]
@@ -96,7 +87,7 @@ def test_sessions_follow_from_the_set_of_toggles(target: Target, data: st.DataOb
 def test_concurrent_workers_with_the_same_events_persist_each_once(target: Target) -> None:
     """Eight at once, each with all orders in an order of its own, neither double nor deadlock."""
     shops = [target.shop() for _ in range(3)]
-    events = [order(shop) for shop in shops for _ in range(60)]
+    events = [order(shop.company_id) for shop in shops for _ in range(60)]
 
     def work(seed: int) -> int:
         stream = random.Random(seed).sample(events, len(events))
@@ -128,7 +119,7 @@ def test_concurrent_toggles_of_one_shop_end_in_its_sessions(target: Target, shop
 
 def test_a_repeat_is_a_duplicate_and_leaves_a_persons_edit(target: Target, shop: Shop) -> None:
     """After a person completed the order and deleted its activity, a repeat changes neither."""
-    event = order(shop)
+    event = order(shop.company_id)
     persist(target.gateway, [event])
     target.database.execute("update public.orders set status = 'completed' where id = %s", [event.event_id])
     target.database.execute("delete from public.activities where id = %s", [event.event_id])
@@ -140,7 +131,7 @@ def test_a_repeat_is_a_duplicate_and_leaves_a_persons_edit(target: Target, shop:
 
 def test_a_repeat_within_one_batch_is_persisted_once(target: Target, shop: Shop) -> None:
     """Of two deliveries in one call the first is persisted and the second a duplicate."""
-    event = order(shop)
+    event = order(shop.company_id)
     assert kinds(target, [event, event]) == ["persisted", "duplicate"]
     assert len(target.rows(shop).orders) == 1
 
@@ -148,26 +139,28 @@ def test_a_repeat_within_one_batch_is_persisted_once(target: Target, shop: Shop)
 @pytest.mark.parametrize("together", [True, False])
 def test_the_same_id_with_other_content_is_refused(target: Target, shop: Shop, together: bool) -> None:
     """The second event under an id is refused with that reason, in one batch or a later one."""
-    first = order(shop)
-    second = order(shop, event_id=first.event_id, total_amount=1)
+    first = order(shop.company_id)
+    second = order(shop.company_id, event_id=first.event_id, total_amount=1)
     batches = [[first, second]] if together else [[first], [second]]
     outcomes = [outcome for batch in batches for outcome in persist(target.gateway, batch)]
     assert [outcome.kind for outcome in outcomes] == ["persisted", "refused"]
     assert outcomes[1].reason == "event id already used"
-    assert target.rows(shop).orders[first.event_id]["total_amount"] == 12000
+    assert target.rows(shop).orders[first.event_id]["total_amount"] == 9000
 
 
 def test_equal_content_written_otherwise_is_a_duplicate(target: Target, shop: Shop) -> None:
-    """12000 and 12000.0 are one amount: the content is compared, not its spelling."""
-    first = order(shop)
-    again = order(shop, event_id=first.event_id, occurred_at=first.occurred_at, total_amount=12000.0)
+    """9000 and 9000.0 are one amount: the content is compared, not its spelling."""
+    first = order(shop.company_id)
+    again = order(
+        shop.company_id, event_id=first.event_id, occurred_at=first.occurred_at, total_amount=9000.0
+    )
     assert kinds(target, [first, again]) == ["persisted", "duplicate"]
 
 
 def test_an_unknown_company_is_said_and_leaves_no_trace(target: Target, shop: Shop) -> None:
     """It is reported for its event alone, its neighbour is persisted, and after mapping it goes through."""
     stray = Shop(f"contract-{uuid4()}", uuid4(), uuid4(), shop.api)
-    lost, kept = order(stray), order(shop)
+    lost, kept = order(stray.company_id), order(shop.company_id)
     assert kinds(target, [lost, kept]) == ["unknown_company", "persisted"]
     inbox = target.database.execute("select from botlive.inbox where event_id = %s", [lost.event_id])
     assert inbox.fetchall() == []
@@ -178,7 +171,7 @@ def test_an_unknown_company_is_said_and_leaves_no_trace(target: Target, shop: Sh
 
 def test_a_value_that_does_not_fit_fails_alone(target: Target, shop: Shop) -> None:
     """What PostgreSQL cannot hold is refused for its event, unquoted; its neighbours are whole."""
-    good, bad = [order(shop), order(shop)], order(shop)
+    good, bad = [order(shop.company_id), order(shop.company_id)], order(shop.company_id)
     elements = [element(event) for event in (good[0], bad, good[1])]
     damaged = elements[1]["order"]
     assert damaged
@@ -191,7 +184,7 @@ def test_a_value_that_does_not_fit_fails_alone(target: Target, shop: Shop) -> No
 
 def test_a_zero_byte_is_refused_by_the_database_too(target: Target, shop: Shop) -> None:
     """A text that PostgreSQL cannot hold is refused as such, and nothing of it is written."""
-    bad = element(order(shop))
+    bad = element(order(shop.company_id))
     assert bad["order"]
     bad["order"]["customer_name"] = "zero \0 byte"
     with pytest.raises(EventRefused, match="22P05"):

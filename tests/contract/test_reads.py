@@ -2,23 +2,15 @@
 
 from uuid import uuid4
 
-from events import Item, LiveToggled, OrderCompleted
+from events import LiveToggled
 from tests.contract.conftest import Shop, Target
-from tests.make import persist
-
-
-def order(shop: Shop) -> OrderCompleted:
-    """A plain order."""
-    items = (Item(name="Pagne", quantity=1, price=9000),)
-    return OrderCompleted(
-        company_id=shop.company_id, user_id="+2250700000000", total_amount=9000.5, items=items
-    )
+from tests.make import order, persist
 
 
 def test_the_newest_come_first_up_to_the_limit(target: Target, shop: Shop) -> None:
     """Activities and orders of that shop alone, by the time of the event, as JSON of their rows."""
-    events = [order(shop) for _ in range(4)]
-    persist(target.gateway, [*reversed(events), order(target.shop())])
+    events = [order(shop.company_id, total_amount=9000.5) for _ in range(4)]
+    persist(target.gateway, [*reversed(events), order(target.shop().company_id)])
     newest = [str(event.event_id) for event in reversed(events[1:])]
     for function in ("botlive_read_activities", "botlive_read_orders"):
         rows = target.gateway.call(function, {"text_id": shop.company_id, "at_most": 3})
@@ -30,7 +22,7 @@ def test_the_newest_come_first_up_to_the_limit(target: Target, shop: Shop) -> No
 
 def test_orders_are_read_by_status(target: Target, shop: Shop) -> None:
     """Pending ones unless another status is asked for; null asks for all."""
-    done, waiting = order(shop), order(shop)
+    done, waiting = order(shop.company_id, total_amount=9000.5), order(shop.company_id, total_amount=9000.5)
     persist(target.gateway, [done, waiting])
     target.database.execute("update public.orders set status = 'completed' where id = %s", [done.event_id])
 
@@ -67,7 +59,7 @@ def test_rows_without_a_date_hide_nothing(target: Target, shop: Shop) -> None:
            select %s, 'system', 'undated', null from generate_series(1, 3)""",
         [shop.uuid],
     )
-    event = order(shop)
+    event = order(shop.company_id, total_amount=9000.5)
     persist(target.gateway, [event])
     (row,) = target.gateway.call("botlive_read_activities", {"text_id": shop.company_id, "at_most": 1})
     assert row["id"] == str(event.event_id)
@@ -75,7 +67,7 @@ def test_rows_without_a_date_hide_nothing(target: Target, shop: Shop) -> None:
 
 def test_what_is_in_the_inbox_is_said(target: Target, shop: Shop) -> None:
     """Of the ids asked for, those that were persisted, with the digest of what was."""
-    event = order(shop)
+    event = order(shop.company_id, total_amount=9000.5)
     persist(target.gateway, [event])
     asked = {"event_ids": [str(event.event_id), str(uuid4())]}
     assert target.gateway.call("botlive_persisted", asked) == {str(event.event_id): event.digest()}

@@ -18,11 +18,10 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from devstack.stack import Stack
-from events import Item, OrderCompleted, Publisher
+from events import Publisher
 from gateway.client import Gateway
 from gateway.settings import Settings
-from tests.contract.conftest import TABLES
-from tests.oracle import Tables
+from tests.oracle import TABLES, Tables
 
 BIN = Path(sys.executable).parent
 PHONE = "+2250700000000"
@@ -121,13 +120,6 @@ def locked_orders(stack: Stack) -> Iterator[None]:
     with psycopg.connect(stack.environment["DATABASE_URL"]) as database:
         database.execute("lock table public.orders in share mode")
         yield
-
-
-def order(company_id: str, **fields: Any) -> OrderCompleted:
-    """A plain order."""
-    items = (Item(name="Pagne", quantity=1, price=9000),)
-    plain = {"company_id": company_id, "user_id": PHONE, "total_amount": 9000, "items": items}
-    return OrderCompleted(**{**plain, **fields})
 
 
 def until(condition: Callable[[], bool], seconds: float) -> float:

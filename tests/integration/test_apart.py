@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from events import LiveToggled, PaymentValidated
-from tests.integration.line import BIN, PHONE, Line, order, until
+from events import LiveToggled
+from tests.integration.line import BIN, Line, until
+from tests.make import order, payment
 from worker.apart import Kind, Store
 
 
@@ -25,11 +26,6 @@ def trigger(line: Line, shop: UUID, body: str, table: str = "orders") -> Iterato
         yield
     finally:
         line.database.execute(f"drop function public.{name} cascade".encode())
-
-
-def payment(company_id: str) -> PaymentValidated:
-    """A plain payment."""
-    return PaymentValidated(company_id=company_id, user_id=PHONE, amount=2000, reference="")
 
 
 def waiting(line: Line) -> dict[Kind, int]:

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from events import AnyEvent, LiveToggled, PaymentValidated, parse_event
 from gateway.client import Gateway
 from gateway.errors import WorkerEnded
-from tests.integration.line import BIN, BOTLIVE_WORKER, PHONE, Line, order
+from tests.integration.line import BIN, BOTLIVE_WORKER, Line
+from tests.make import PHONE, order
 from worker import elements, job
 from worker.breaker import Breaker
 from worker.consumer import Consumer

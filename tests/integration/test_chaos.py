@@ -12,7 +12,8 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.report import last_line, missing, troubles
 from tests.chaos.run import run
 from tests.chaos.schedule import Fault, Kind, schedule
-from tests.integration.line import Line, order
+from tests.integration.line import Line
+from tests.make import order
 from worker.claims import PREFIX, Claims
 
 

@@ -25,6 +25,7 @@ from events.publishing.call import Call
 from events.publishing.outbox import Outbox
 from events.publishing.publisher import WITHIN
 from tests.integration.line import BIN, until
+from tests.make import payment
 
 BOUND = WITHIN + 0.25
 """Seconds: what is promised, and what a busy machine may add."""
@@ -89,11 +90,6 @@ def free_port() -> int:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         return int(unheard.getsockname()[1])
-
-
-def payment(**fields: Any) -> PaymentValidated:
-    """A plain event."""
-    return PaymentValidated(company_id="shop", user_id=PHONE, amount=1, reference="WAVE-99", **fields)
 
 
 def timed(call: Callable[[], Any]) -> float:

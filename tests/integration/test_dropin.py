@@ -10,8 +10,8 @@ import pytest
 import dropin
 from devstack.stack import Stack
 from events import Publisher, parse_event
-from tests.integration.line import PHONE, Line
-from tests.make import persist
+from tests.integration.line import Line
+from tests.make import PHONE, persist
 
 
 @pytest.fixture

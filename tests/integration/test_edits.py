@@ -14,8 +14,9 @@ from events import PaymentValidated, parse_event
 from gateway.errors import EditRefused
 from operations.failed.correction import Change
 from operations.failed.edits import Edits
-from tests.integration.line import BIN, PHONE, Line
+from tests.integration.line import BIN, Line
 from tests.integration.test_failures import failures, listed, stock_worker, unknown
+from tests.make import PHONE
 from tests.replies import text
 
 pytestmark = pytest.mark.slow

@@ -19,8 +19,8 @@ from events import OrderCompleted
 from gateway.errors import UnknownCompany
 from operations import cli
 from operations.failed.registry import FailedRegistry
-from tests.integration.line import BIN, PHONE, Line, order
-from tests.make import persist
+from tests.integration.line import BIN, Line
+from tests.make import PHONE, order, persist
 from tests.replies import octets
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims

@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from events import AnyEvent, LiveToggled, PaymentValidated, parse_event
-from tests.contract.conftest import TABLES
-from tests.integration.line import BIN, BOTLIVE_WORKER, PHONE, Line, order
-from tests.oracle import fold
+from tests.integration.line import BIN, BOTLIVE_WORKER, Line
+from tests.make import PHONE, order
+from tests.oracle import TABLES, fold
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -8,7 +8,8 @@ from rq.registry import FailedJobRegistry
 from tests.fuzz.catalogue import targets
 from tests.fuzz.report import complaints
 from tests.fuzz.run import Run
-from tests.integration.line import Line, order
+from tests.integration.line import Line
+from tests.make import order
 from worker.breaker import Breaker
 from worker.consumer import Consumer
 

@@ -14,7 +14,8 @@ from rq import Retry
 from devstack.stack import Stack
 from devstack.valkey import Valkey
 from events import Publisher, PublishError
-from tests.integration.line import BOTLIVE_WORKER, PHONE, Line, order
+from tests.integration.line import BOTLIVE_WORKER, Line
+from tests.make import PHONE, order
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer

@@ -16,11 +16,12 @@ import redis as client
 
 import events.publishing.queue
 from devstack.valkey import Valkey
-from events import PaymentValidated, Publisher, PublishError
+from events import Publisher, PublishError
 from events.publishing import address
 from events.publishing.outbox import Outbox
 from tests.integration.line import until
 from tests.integration.roads import Road, free_port
+from tests.make import payment
 from worker.bootstrap import connect_redis
 
 pytestmark = pytest.mark.slow
@@ -45,11 +46,6 @@ def road(valkey: Valkey) -> Iterator[Road]:
     made = Road(valkey.port, silent_after=SILENT)
     yield made
     made.close()
-
-
-def payment() -> PaymentValidated:
-    """A plain event."""
-    return PaymentValidated(company_id="shop", user_id="+2250700112233", amount=1, reference="WAVE-99")
 
 
 def once(publisher: Publisher) -> None:

@@ -18,7 +18,8 @@ import redis
 from devstack.server import Server
 from devstack.stack import Stack
 from devstack.valkey import Valkey
-from tests.integration.line import BOTLIVE_WORKER, Line, locked_orders, order, until
+from tests.integration.line import BOTLIVE_WORKER, Line, locked_orders, until
+from tests.make import order
 from tests.replies import text
 from worker.durability import doubts
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from events import Event
-from tests.integration.line import BIN, PHONE, Line, order
-from tests.make import persist
+from tests.integration.line import BIN, Line
+from tests.make import PHONE, order, persist
 
 RECONCILE = [str(BIN / "botlive"), "reconcile"]
 

@@ -10,8 +10,9 @@ import pytest
 
 from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
 from operations.migrations import bundled, check, migrate, script
-from tests.integration.line import BIN, order
+from tests.integration.line import BIN
 from tests.integration.test_migrations import connect, persist
+from tests.make import order
 from tests.zoo import ZOO, base
 from worker.elements import element, plain
 

@@ -21,8 +21,9 @@ from rq.serializers import JSONSerializer
 
 from devstack.stack import Stack
 from events import PaymentValidated
-from tests.integration.line import BIN, PHONE, Line, order, until
+from tests.integration.line import BIN, Line, until
 from tests.integration.test_worker import frozen_gateway
+from tests.make import PHONE, order
 from tests.replies import octets
 from worker.claims import PREFIX, Claims
 

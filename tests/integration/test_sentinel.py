@@ -11,9 +11,10 @@ from redis.sentinel import SentinelConnectionPool
 from devstack.valkey import Valkey
 from events import InvalidRedisUrl, Publisher
 from events.publishing import address
-from tests.integration.line import Line, order, until
+from tests.integration.line import Line, until
 from tests.integration.roads import free_port
 from tests.integration.test_ways import SECRET, Place
+from tests.make import order
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.integration.line import order
 from tests.integration.people import ME, THEIRS, VICTIM, Database, acting, add, change, people
+from tests.make import order
 from worker.elements import element
 
 TEXT = str(THEIRS)

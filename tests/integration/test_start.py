@@ -14,7 +14,8 @@ import pytest
 
 from devstack.stack import Stack
 from operations import cli
-from tests.integration.line import BIN, BOTLIVE_WORKER, Line, order, until
+from tests.integration.line import BIN, BOTLIVE_WORKER, Line, until
+from tests.make import order
 
 pytestmark = pytest.mark.slow
 

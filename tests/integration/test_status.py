@@ -8,7 +8,8 @@ import pytest
 
 from gateway.errors import WaitsApart
 from operations.status import read
-from tests.integration.line import BIN, Line, order, until
+from tests.integration.line import BIN, Line, until
+from tests.make import order
 from worker.apart import Group, Kind, Store
 from worker.claims import PREFIX, Claims
 

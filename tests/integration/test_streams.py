@@ -12,7 +12,8 @@ import pytest
 
 from events import Publisher
 from events.errors import OutboxFailed
-from tests.integration.line import BIN, BOTLIVE_WORKER, Line, order, until
+from tests.integration.line import BIN, BOTLIVE_WORKER, Line, until
+from tests.make import order
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,8 @@ from psycopg import sql
 
 from devstack.stack import Stack
 from operations import cli
-from tests.integration.line import PHONE, Line, order
+from tests.integration.line import Line
+from tests.make import PHONE, order
 
 # A link, a colour, C1's, a line that runs from right to left, ends of lines, a cell's end, markup, an emoji.
 MARKUP = "[red]m[/][link=e]k[/link]:smile:"

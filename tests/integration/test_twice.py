@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import dropin
 from events import Event, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated, Publisher
 from events.publishing.outbox import Outbox
-from tests.integration.line import BIN, PHONE, Line
+from tests.integration.line import BIN, Line
 from tests.integration.test_properties import die, work
+from tests.make import PHONE
 from tests.oracle import fold
 from worker.claims import PREFIX, Claims
 

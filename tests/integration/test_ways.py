@@ -19,8 +19,9 @@ from events import Publisher, PublishError
 from events.publishing import address
 from events.publishing.call import Call
 from events.publishing.outbox import Outbox
-from tests.integration.line import BIN, BOTLIVE_WORKER, Line, order, until
+from tests.integration.line import BIN, BOTLIVE_WORKER, Line, until
 from tests.integration.roads import TlsDoor, certificate, free_port
+from tests.make import order
 
 SECRET = "hush-do-not-tell"  # noqa: S105 # of servers that live as long as a test
 IN_TIME = 20.0

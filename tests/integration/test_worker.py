@@ -18,8 +18,8 @@ from rq.suspension import resume, suspend
 
 from devstack.stack import Stack
 from events import PaymentValidated
-from tests.integration.line import BOTLIVE_WORKER, PHONE, Line, locked_orders, order, until
-from tests.make import persist
+from tests.integration.line import BOTLIVE_WORKER, Line, locked_orders, until
+from tests.make import PHONE, order, persist
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer
 from worker.guard import GuardedWorker

@@ -18,7 +18,7 @@ from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
 from gateway.errors import MigrationFailed
 from operations.migrations import check, migrate
 from tests.integration.conftest import empty_database
-from tests.integration.line import PHONE, order
+from tests.make import PHONE, order
 from tests.zoo import ZOO, Ask, Member, base
 from worker.elements import element
 

@@ -12,20 +12,16 @@ from pathlib import Path
 import fakeredis
 import pytest
 
-from events import PaymentIssue, PaymentValidated, Publisher, PublishError
+from events import PaymentIssue, Publisher, PublishError
 from events.errors import OutboxFailed, OutboxFull
 from events.publishing.call import Call
 from events.publishing.coalescer import Group
 from events.publishing.outbox import Outbox
 from events.publishing.publisher import WITHIN
+from tests.make import payment
 from tests.replies import text
 
 QUEUE = "rq:queue:botlive"
-
-
-def payment() -> PaymentValidated:
-    """A plain event."""
-    return PaymentValidated(company_id="shop", user_id="+2250700000000", amount=1, reference="")
 
 
 def until(condition: Callable[[], bool]) -> None:
