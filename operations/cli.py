@@ -36,6 +36,7 @@ COMMANDS = {
         "worker,dashboard",
         "Show the queue in a browser (rq-dashboard).",
     ),
+    "doctor": Command("operations.commands.doctor:doctor", "worker", "Check everything; say each cure."),
     "failures": Command(
         "operations.commands.failures:app", "worker", "List, replay or discard what was refused."
     ),

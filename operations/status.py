@@ -33,6 +33,8 @@ class Worker(NamedTuple):
     """Seconds since its last."""
     finished: int
     failed: int
+    release: str | None = None
+    """Of Botlive Events; None for a stock worker."""
 
 
 class Status(NamedTuple):
@@ -103,6 +105,7 @@ class _Reader:
         for key in sorted(self._items("smembers", self._keys.workers))[:_MOST_WORKERS]:
             names = ("state", "held", "last_heartbeat", "successful_job_count", "failed_job_count", "death")
             state, held, beat, done, failed, death = (self._field(key, name) for name in names)
+            ours = self._field(key, "botlive_version")
             age = self._age(beat)
             name = _text(key).removeprefix(WORKER)
             yield Worker(
@@ -112,6 +115,7 @@ class _Reader:
                 heartbeat=age,
                 finished=_number(done),
                 failed=_number(failed),
+                release=plain(ours)[:100] if ours else None,
             )
 
     def _field(self, key: bytes, name: str) -> str | None:

@@ -43,7 +43,7 @@ SCRIPTS = {
     "claim": "list zset set list",
     "discard": "zset stream",
     "edit": "zset list set stream",
-    "finish": "zset zset",
+    "acknowledge": "zset zset",
     "give_back": "list zset set",
     "hold_on": "zset",
     "put_apart": "zset list set hash",

@@ -1,0 +1,114 @@
+"""Checks of the database: migrations, tables, policies, shops and the clock."""
+
+import time
+from collections.abc import Iterator
+
+import psycopg
+
+from gateway.letters import plain
+from gateway.masking import mask_text
+from operations import migrations
+from operations.database import connect, told
+from operations.doctor.result import Fix, Result, failure, ok, warning
+
+_PART = "database"
+_SKEW = 5.0  # seconds
+_MOST = 20  # shops that one line names
+
+_DRIFT = "select words from botlive.drift()"
+_UNMAPPED = """
+select c.company_id from public.company_rag_configs c
+where not exists (select from public.company_mapping m where m.company_id = c.company_id::text)
+order by 1
+"""
+_WITHOUT_COMPANY = """
+select m.company_id from public.company_mapping m
+where not exists (select from public.companies c where c.id = m.uuid) order by 1
+"""
+_WITHOUT_OWNER = "select company_id from public.company_mapping where user_id is null order by 1"
+
+
+def check(database_url: str) -> Iterator[Result]:
+    """Check what ``botlive migrate`` makes, what the tables can take, and who may read them.
+
+    The rehearsal writes sample events and takes them back.
+
+    Raises:
+        MigrationFailed: the database is out of reach.
+    """
+    pending = migrations.pending(database_url)
+    if pending:
+        cure = "run `botlive migrate`"
+        yield failure(_PART, f"not migrated: {', '.join(pending[:_MOST])}", cure, Fix.MIGRATE)
+    else:
+        yield ok(_PART, "all migrations are applied")
+    with connect(database_url) as connection:
+        yield from _clock(connection)
+        if not pending:
+            yield from _drift(connection)
+            yield from _shops(connection)
+    if not pending:
+        yield from _findings(database_url)
+
+
+def _clock(connection: psycopg.Connection) -> Iterator[Result]:
+    before = time.time()
+    with told("reading the clock"), connection.transaction():
+        row = connection.execute("select extract(epoch from clock_timestamp())::float8").fetchone()
+    skew = (row[0] if row else before) - (before + time.time()) / 2
+    if abs(skew) > _SKEW:
+        yield warning(
+            _PART,
+            f"the server's clock differs from this machine's by {skew:+.0f} s",
+            "synchronise this machine's clock (NTP): keys with a time limit are refused otherwise",
+        )
+
+
+def _drift(connection: psycopg.Connection) -> Iterator[Result]:
+    with told("looking for drift"), connection.transaction():
+        drifted = [words for (words,) in connection.execute(_DRIFT)]
+    for words in drifted:
+        yield failure(
+            _PART, f"changed after the migrations: {mask_text(words)}", "run `botlive migrate`", Fix.MIGRATE
+        )
+    if not drifted:
+        yield ok(_PART, "nothing was changed after the migrations")
+
+
+def _shops(connection: psycopg.Connection) -> Iterator[Result]:
+    asked = (
+        (
+            _UNMAPPED,
+            "shops of company_rag_configs without a row in company_mapping: their events fail",
+            "run `botlive company add -- TEXT_ID` or `botlive company link -- TEXT_ID UUID` for each",
+        ),
+        (
+            _WITHOUT_COMPANY,
+            "shops whose UUID is in no row of companies: their events fail",
+            "run `botlive company link -- TEXT_ID UUID` with the UUID of a company that exists",
+        ),
+        (
+            _WITHOUT_OWNER,
+            "shops without an owner: nobody sees their orders in the front end",
+            "run `botlive company link --owner USER_ID -- TEXT_ID UUID`",
+        ),
+    )
+    for query, words, cure in asked:
+        with told("reading the shops"), connection.transaction():
+            names = [plain(mask_text(str(name))) for (name,) in connection.execute(query.encode())]
+        if names:
+            more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+            level = warning if query is _WITHOUT_OWNER else failure
+            yield level(_PART, f"{len(names)} {words}: {', '.join(names[:_MOST])}{more}", cure)
+    if not names:
+        yield ok(_PART, "every mapped shop has an owner")
+
+
+def _findings(database_url: str) -> Iterator[Result]:
+    findings = migrations.check(database_url)
+    for finding in findings:
+        what, _, cure = finding.words.partition("; cure: ")
+        level = failure if finding.blocks else warning
+        yield level(_PART, what, cure)
+    if not findings:
+        yield ok(_PART, "the tables take every type of event, and nothing is open to others")

@@ -1,0 +1,87 @@
+"""Checks of the Redis server."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import redis
+
+from operations.doctor.result import Result, failure, not_checked, ok, warning
+from worker.fitness import unfit
+
+_PART = "Redis"
+_SKEW = 5.0  # seconds between two clocks that are worth a warning
+_FULL = 0.8  # of maxmemory in use
+
+
+def check(connection: redis.Redis) -> Iterator[Result]:
+    """Check the version, the durability, the memory, the role and the clock of the server.
+
+    Raises:
+        RedisError: the server is out of reach.
+    """
+    connection.ping()
+    if reason := unfit(connection):
+        what, _, cure = reason.partition(": ")
+        yield failure(_PART, what, cure)
+    yield from _clock(connection)
+    try:
+        info: dict[str, Any] = connection.info()
+    except redis.ResponseError:
+        yield not_checked(
+            _PART,
+            "durability and memory: the user of REDIS_URL may not call INFO",
+            "allow it (ACL SETUSER … +info), or check appendonly and maxmemory-policy by hand",
+        )
+        return
+    yield ok(_PART, f"answers, version {str(info.get('redis_version', 'unknown'))[:20]}")
+    yield from _durability(info)
+    yield from _memory(info)
+    if info.get("role") == "slave":
+        yield failure(
+            _PART, "the server is a replica, which takes no writes", "name the primary in REDIS_URL"
+        )
+
+
+def _clock(connection: redis.Redis) -> Iterator[Result]:
+    before = time.time()
+    seconds, microseconds = connection.time()
+    skew = seconds + microseconds / 1_000_000 - (before + time.time()) / 2
+    if abs(skew) > _SKEW:
+        yield warning(
+            _PART,
+            f"the server's clock differs from this machine's by {skew:+.0f} s",
+            "synchronise both clocks (NTP): the times of events and the ages that are shown are wrong",
+        )
+
+
+def _durability(info: dict[str, Any]) -> Iterator[Result]:
+    if str(info.get("aof_enabled")) != "1":
+        yield failure(
+            _PART,
+            "there is no append-only file: a restart of the server loses the events that wait",
+            "set `appendonly yes` (in redis.conf, or CONFIG SET appendonly yes)",
+        )
+    elif str(info.get("aof_last_write_status", "ok")) != "ok":
+        yield failure(_PART, "the append-only file cannot be written", "make room on the server's disk")
+    else:
+        yield ok(_PART, "keeps an append-only file")
+    policy = str(info.get("maxmemory_policy", "noeviction"))[:40]
+    if policy == "noeviction":
+        yield ok(_PART, "evicts nothing (maxmemory-policy noeviction)")
+    else:
+        yield failure(
+            _PART,
+            f"maxmemory-policy is {policy}: a full server deletes events that wait",
+            "set `maxmemory-policy noeviction`",
+        )
+
+
+def _memory(info: dict[str, Any]) -> Iterator[Result]:
+    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    if most and used > _FULL * most:
+        yield warning(
+            _PART,
+            f"{used / most:.0%} of its memory is in use ({used // 1_000_000} of {most // 1_000_000} MB)",
+            "raise maxmemory, or start workers: a full server takes no events",
+        )
