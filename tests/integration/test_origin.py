@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hatchling.build import build_wheel
 
+from worker.migrations import bundled
 from worker.origin import OURS
 
 ROOT = Path(__file__).parents[2]
@@ -176,10 +177,12 @@ def test_only_our_own_migrations_are_applied(site: Site, tmp_path: Path) -> None
     """Whatever folder `sql` Python finds first, with whatever files."""
     site.install_ours()
     host = shadow(tmp_path, "sql")
-    (host / "sql" / "drop_everything.sql").write_text("drop schema public cascade")
-    code = "from worker.migrations import bundled, script; print(len(bundled()))"
-    done = site.run(f"{code}; assert 'drop schema public' not in script()", host)
-    assert (done.stdout, done.stderr) == (f"{len([*(ROOT / 'sql').glob('*.sql')])}\n", "")
+    for folder in ("tables", "functions"):
+        (host / "sql" / folder).mkdir()
+        (host / "sql" / folder / "drop_everything.sql").write_text("drop schema public cascade")
+    code = "from worker.migrations import bundled; print(*(each.checksum for each in bundled()), sep='\\n')"
+    done = site.run(code, host)
+    assert (done.stdout.split(), done.stderr) == ([each.checksum for each in bundled()], "")
 
 
 def asks_an_index(line: str) -> bool:
