@@ -146,6 +146,19 @@ def test_two_at_once(database_url: str, bundle: Bundle) -> None:
     assert _all(database_url, b"select n from a") == [(1,), (2,)]
 
 
+def test_a_file_waits_for_the_workers(database_url: str, bundle: Bundle) -> None:
+    """The mapping, which each transaction of a worker reads first, is locked before the file begins."""
+    bundle(
+        v1_a="create table public.company_mapping ()",
+        v2_b="""do $$ begin
+            raise notice 'botlive: %', (
+              select l.mode from pg_locks l
+              where l.relation = 'public.company_mapping'::regclass and l.pid = pg_backend_pid());
+          end $$""",
+    )
+    assert "botlive: AccessExclusiveLock" in migrate(database_url)
+
+
 def test_waiting_has_an_end(database_url: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where another run hangs, the reason is told."""
     monkeypatch.setattr(migrations, "_SETTINGS", b"set local lock_timeout = '50ms'")
