@@ -8,15 +8,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from devstack.stack import Stack
 from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
-from localstack.stack import Stack
+from operations.migrations import bundled, check, migrate, script
 from tests.integration.catalog import catalog
 from tests.integration.conftest import empty_database
 from tests.integration.line import BIN, order
 from tests.integration.test_migrations import connect, persist
 from tests.zoo import ZOO, base
 from worker.elements import element, plain
-from worker.migrations import bundled, check, migrate, script
 
 pytestmark = pytest.mark.slow
 
