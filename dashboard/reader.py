@@ -1,4 +1,4 @@
-"""The way back from Supabase: each read is one call of one SQL function (``sql/…_reads.sql``)."""
+"""The way back from Supabase: each read is one call of one SQL function (``sql/functions/46_reads.sql``)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Brings a database to this version: each file of ``sql/`` once, in the order of their names."""
+"""Brings a database to this release: each file of ``sql/tables/`` once, then all of ``sql/functions/``."""
 
 import time
 from collections.abc import Callable
@@ -13,20 +13,32 @@ from psycopg.errors import Diagnostic
 
 from gateway.errors import MigrationFailed
 from gateway.masking import mask_text
+from gateway.release import release
 from operations.database import connect, told
 
-# Not by the name `sql`, under which Python may find another's folder, whose files would then be applied.
+# The path, not the module `sql`: another distribution may have a module of that name.
 _FOLDER = Path(__file__).parents[1] / "sql"
+_FUNCTIONS = "functions"
 
-# All within a transaction, where nobody takes it away: a pooler may give each one another server.
-_SETTINGS = b"""
+# All settings are local to a transaction: a pooler may give each transaction another server.
+_SETTINGS = """
 set local client_min_messages = notice;
 set local lock_timeout = '30s';
 set local statement_timeout = 0;
 """
-# Any number that no other program takes for its advisory lock.
-_TURN = b"select pg_advisory_xact_lock(7401130426)"
-_BOOKS = b"""
+# Any number that no other program uses for its advisory lock.
+_TURN = "select pg_advisory_xact_lock(7401130426)"
+# A worker's transaction reads the mapping first. Waiting for workers there avoids deadlocks on other tables.
+_WAIT_FOR_WORKERS = """
+do $$
+begin
+  if to_regclass('public.company_mapping') is not null then
+    lock table public.company_mapping in access exclusive mode;
+  end if;
+end
+$$;
+"""
+_RECORDS = """
 create schema if not exists botlive;
 revoke all on schema botlive from public;
 create table if not exists botlive.migrations (
@@ -39,22 +51,18 @@ comment on table botlive.migrations is 'The migrations of Botlive Events that `b
 revoke all on table botlive.migrations from public;
 alter table botlive.migrations enable row level security;
 """
-_RECORDED = b"""
-select checksum, exists (
-    select from botlive.migrations earlier
-    where earlier.version < applied.version and earlier.applied_at > applied.applied_at
-)
-from botlive.migrations applied where version = %s
-"""
-_RECORD = b"""
+_HAS_RECORDS = "select to_regclass('botlive.migrations') is not null"
+_RECORDED = "select checksum from botlive.migrations where version = %s"
+_RECORD = """
 insert into botlive.migrations (version, name, checksum) values (%s, %s, %s)
 on conflict (version)
-do update set name = excluded.name, checksum = excluded.checksum, applied_at = now()
+do update set name = excluded.name, checksum = excluded.checksum, applied_at = now();
 """
 _HAS_BRING_UP = "select to_regprocedure('botlive.bring_up()') is not null"
-_BRING_UP = b"select botlive.bring_up()"
-# A customer's policy or view may take any time: the check says so rather than to hang.
-_LIMIT = b"set local statement_timeout = '60s'"
+_BRING_UP = "select botlive.bring_up()"
+_RELOAD = "notify pgrst, 'reload schema'"
+# A policy or view of the project may be slow: the check ends with an error instead of running on.
+_LIMIT = "set local statement_timeout = '60s'"
 _FINDINGS = "select blocks, words from botlive.findings()"
 _TRAFFIC = ("40P01", "55P03")  # deadlock_detected, lock_not_available
 _PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)  # seconds before the next try
@@ -62,23 +70,24 @@ _Done = TypeVar("_Done")
 
 
 class State(StrEnum):
-    """What is to be done with a migration, in the words that tell of it once it is done."""
+    """What a run did with a migration, in the words of its line."""
 
     NEW = "applied"
-    CHANGED = "applied again: it has changed"
-    FOLLOWS = "applied again: one before it was applied"
+    CHANGED = "applied again: they have changed"
     CURRENT = "already applied"
+    OTHER = "already applied with another text: this file has no effect, put the change into a new file"
 
 
 class Migration(NamedTuple):
-    """One file: ``<version>_<short description>.sql``."""
+    """One unit that is applied in one transaction and has one record."""
 
     name: str
+    """``<time stamp>_<short description>`` of a table file, or ``functions``."""
     sql: bytes
 
     @property
     def version(self) -> str:
-        """Its UTC time stamp: the key of its record."""
+        """The key of its record: the time stamp, or ``functions``."""
         return self.name.partition("_")[0]
 
     @property
@@ -86,39 +95,63 @@ class Migration(NamedTuple):
         """SHA-256 of its text, hex."""
         return sha256(self.sql).hexdigest()
 
+    @property
+    def record(self) -> tuple[str, str, str]:
+        """Its row in ``botlive.migrations``: version, name, checksum."""
+        return self.version, self.name, self.checksum
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it is applied again after a change."""
+        return self.name == _FUNCTIONS
+
 
 def bundled() -> list[Migration]:
-    """The migrations that this release carries, in their order."""
-    return sorted(Migration(path.stem, path.read_bytes()) for path in _FOLDER.glob("*.sql"))
+    """The migrations of this release, in their order: the table files, then all functions as one."""
+    tables = sorted(Migration(path.stem, path.read_bytes()) for path in _FOLDER.glob("tables/*.sql"))
+    functions = [path.read_bytes() for path in sorted(_FOLDER.glob("functions/*.sql"))]
+    return [*tables, Migration(_FUNCTIONS, b"\n".join(functions))]
 
 
 def migrate(database_url: str) -> list[str]:
-    """Apply what is missing and say, line by line, what was done. Safe to run twice and by two at once.
+    """Apply what is missing and return one line for each thing done. Safe to run twice and by two at once.
 
-    From the first file on that is new or has changed, all are applied: they are idempotent, and a
-    later one may replace what an earlier one makes. Each file is one transaction together with its
-    record. What is missing all the same is made: a table may have been dropped and made anew. The
-    server's notices that begin with ``botlive:`` are among the lines. In the end PostgREST is told to
-    read the schema anew.
+    A table file is applied once. The functions are applied whole whenever one of them has changed. Each of
+    these is one transaction together with its record. Then ``botlive.bring_up()`` makes what is missing all
+    the same: somebody may have dropped or changed a table. The server's notices that begin with ``botlive:``
+    are among the lines. In the end PostgREST is told to reload the schema.
 
     Raises:
-        MigrationFailed: the database is out of reach, or refuses a file; the files before it stay.
+        MigrationFailed: the database is out of reach, or refuses a file; the files before it stay applied.
     """
     lines: list[str] = []
     with connect(database_url) as connection:
         connection.add_notice_handler(lambda notice: lines.extend(_ours(notice)))
-        _make_books(connection)
+        _make_records(connection)
         for migration in bundled():
-            state = _amid_traffic(partial(_bring, connection, migration))
-            lines.append(f"{migration.name} {state}")  # behind the notices that it gave
+            state = _amid_traffic(partial(_apply, connection, migration))
+            lines.append(f"{migration.name} {state}")  # after the notices of this file
         _amid_traffic(partial(_bring_up, connection))
         with told("telling PostgREST"):
-            connection.execute(b"notify pgrst, 'reload schema'")
+            connection.execute(_RELOAD)
     return lines
 
 
+def pending(database_url: str) -> list[str]:
+    """The names of the migrations that the database lacks, or has with another text. Changes nothing.
+
+    Raises:
+        MigrationFailed: the database is out of reach.
+    """
+    with connect(database_url) as connection, told("reading the migrations"), connection.transaction():
+        if connection.execute(_HAS_RECORDS).fetchone() != (True,):
+            return [migration.name for migration in bundled()]
+        states = {migration.name: _state(connection, migration) for migration in bundled()}
+    return [name for name, state in states.items() if state is not State.CURRENT]
+
+
 class Finding(NamedTuple):
-    """What of the database must be told."""
+    """Something about the database that an operator must know."""
 
     blocks: bool
     """Whether events of a type cannot be persisted."""
@@ -126,9 +159,9 @@ class Finding(NamedTuple):
 
 
 def check(database_url: str) -> list[Finding]:
-    """What the tables cannot take, what is open to others, and what the migrations took from where.
+    """What the tables cannot take, what is open to others, and what the migrations removed.
 
-    Each finding names its cure. The rehearsal writes sample events and takes them back.
+    Each finding names its cure. The check writes sample events and rolls them back.
 
     Raises:
         MigrationFailed: the database is out of reach, or not migrated.
@@ -141,21 +174,19 @@ def check(database_url: str) -> list[Finding]:
 
 
 def script() -> str:
-    """All migrations as one text for an SQL editor. Its last statement shows what ``check`` tells."""
-    records = "".join(
-        "insert into botlive.migrations (version, name, checksum) "  # noqa: S608 # our own files' names
-        f"values ('{each.version}', '{each.name}', '{each.checksum}')\n"
-        "on conflict (version) do update set checksum = excluded.checksum, applied_at = now();\n"
-        for each in bundled()
-    )
-    files = "\n".join(each.sql.decode() for each in bundled())
-    return f"{files}\n{_BOOKS.decode()}{records}\n{_FINDINGS};\n"
+    """All migrations as one text, for an SQL editor or ``supabase db push``. It may run again without harm.
+
+    Its last statement shows what ``check`` returns.
+    """
+    head = f"-- Botlive Events {release()}, made by `botlive migrate --sql`."
+    files = (each.sql.decode() + _RECORD % tuple(f"'{field}'" for field in each.record) for each in bundled())
+    return "\n".join([head, _RECORDS, _WAIT_FOR_WORKERS, *files, f"{_RELOAD};\n{_FINDINGS};\n"])
 
 
-def _make_books(connection: psycopg.Connection) -> None:
+def _make_records(connection: psycopg.Connection) -> None:
     with told("making botlive.migrations"), connection.transaction():
         _take_turn(connection)
-        connection.execute(_BOOKS)
+        connection.execute(_RECORDS)
 
 
 def _bring_up(connection: psycopg.Connection) -> None:
@@ -166,14 +197,14 @@ def _bring_up(connection: psycopg.Connection) -> None:
 
 
 def _take_turn(connection: psycopg.Connection) -> None:
-    """Wait until no other run is at work; the lock lasts as long as the transaction."""
+    """Wait until no other run is active. The lock lasts as long as the transaction."""
     connection.execute(_SETTINGS)
     with told("waiting for another `botlive migrate` to finish"):
         connection.execute(_TURN)
 
 
 def _amid_traffic(step: Callable[[], _Done]) -> _Done:
-    """Take the step. In the midst of workers' traffic a deadlock may choose us: then again."""
+    """Take the step, again if PostgreSQL ended it because of a deadlock with a worker's transaction."""
     for pause in _PAUSES:
         try:
             return step()
@@ -184,26 +215,26 @@ def _amid_traffic(step: Callable[[], _Done]) -> _Done:
     return step()
 
 
-def _bring(connection: psycopg.Connection, migration: Migration) -> State:
+def _apply(connection: psycopg.Connection, migration: Migration) -> State:
     with told(migration.name), connection.transaction():
         _take_turn(connection)
         state = _state(connection, migration)
-        if state is not State.CURRENT:
-            # Without parameters a text of many statements is allowed, and a % in it is a %.
+        if state in {State.NEW, State.CHANGED}:
+            connection.execute(_WAIT_FOR_WORKERS)
+            # Without parameters psycopg allows a text of many statements, and does not interpret % in it.
             connection.execute(migration.sql)
-            connection.execute(_RECORD, [migration.version, migration.name, migration.checksum])
+            connection.execute(_RECORD, migration.record)
     return state
 
 
 def _state(connection: psycopg.Connection, migration: Migration) -> State:
-    """What is due, by the record as it is now: another run may have written it meanwhile."""
+    """What is due, by the record as it is now: another run may have written it in the meantime."""
     recorded = connection.execute(_RECORDED, [migration.version]).fetchone()
     if recorded is None:
         return State.NEW
-    checksum, is_outdated = recorded
-    if checksum != migration.checksum:
-        return State.CHANGED
-    return State.FOLLOWS if is_outdated else State.CURRENT
+    if recorded == (migration.checksum,):
+        return State.CURRENT
+    return State.CHANGED if migration.is_repeatable else State.OTHER
 
 
 def _ours(notice: Diagnostic) -> list[str]:

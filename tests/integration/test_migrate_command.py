@@ -35,12 +35,13 @@ _B = "insert into a values (2);"
 
 
 def test_the_bundle_is_in_order() -> None:
-    """The files of ``sql/`` by name, each with a time stamp of its own."""
-    names = [migration.name for migration in migrations.bundled()]
-    assert names == sorted(names)
-    assert names
-    assert all(re.fullmatch(r"\d{14}_[a-z0-9_]+", name) for name in names)
-    assert len({migration.version for migration in migrations.bundled()}) == len(names)
+    """The table files by their time stamps, each with one of its own, then the functions."""
+    *tables, functions = [migration.name for migration in migrations.bundled()]
+    assert tables == sorted(tables)
+    assert tables
+    assert all(re.fullmatch(r"\d{14}_[a-z0-9_]+", name) for name in tables)
+    assert len({migration.version for migration in migrations.bundled()}) == len(tables) + 1
+    assert functions == "functions"
 
 
 def test_each_is_applied_once(database_url: str, bundle: Bundle) -> None:
@@ -64,34 +65,35 @@ def test_a_new_one_is_applied_alone(database_url: str, bundle: Bundle) -> None:
     assert _all(database_url, b"select n from a") == [(1,), (2,)]
 
 
-def test_a_changed_one_is_applied_again_with_all_after_it(database_url: str, bundle: Bundle) -> None:
-    """A later file may replace what the changed one makes: it must have the last word again."""
+def test_changed_functions_are_applied_again(database_url: str, bundle: Bundle) -> None:
+    """Whole, and once for each change."""
     makes = "create or replace function f() returns int language sql as 'select {}';"
-    bundle(v0_first="select 0", v1_f=makes.format(1), v2_f=makes.format(2))
+    bundle(v1_a=_A, functions=makes.format(1))
     migrate(database_url)
-    bundle(v0_first="select 0", v1_f=makes.format(10), v2_f=makes.format(2))
-    assert migrate(database_url) == [
-        "0_first already applied",
-        "1_f applied again: it has changed",
-        "2_f applied again: one before it was applied",
-    ]
+    bundle(v1_a=_A, functions=makes.format(2))
+    assert migrate(database_url) == ["1_a already applied", "functions applied again: they have changed"]
     assert _all(database_url, b"select f()") == [(2,)]
-    assert all(line.endswith("already applied") for line in migrate(database_url))
+    assert migrate(database_url) == ["1_a already applied", "functions already applied"]
+
+
+def test_a_changed_table_file_is_not_applied_and_is_reported(database_url: str, bundle: Bundle) -> None:
+    """It runs once. The line says that the change has no effect."""
+    bundle(v1_a=_A)
+    migrate(database_url)
+    bundle(v1_a=_B)
+    assert migrate(database_url) == [
+        "1_a already applied with another text: this file has no effect, put the change into a new file"
+    ]
+    assert _all(database_url, b"select n from a") == [(1,)]
 
 
 def test_what_a_run_left_undone_is_done_by_the_next(database_url: str, bundle: Bundle) -> None:
-    """It ended between a changed file and those behind it: these still follow."""
-    bundle(v1_a="select 1", v2_b="select 2", v3_c="select 3")
-    migrate(database_url)
-    bundle(v1_a="select 10", v2_b="select 2; select 1/0", v3_c="select 3")
-    with pytest.raises(MigrationFailed, match="division by zero"):
+    """It failed at the functions: the table files before them stay, and the functions are applied later."""
+    bundle(v1_a=_A, functions="select 1/0")
+    with pytest.raises(MigrationFailed, match="functions: division by zero"):
         migrate(database_url)
-    bundle(v1_a="select 10", v2_b="select 2", v3_c="select 3")
-    assert migrate(database_url) == [
-        "1_a already applied",
-        "2_b applied again: one before it was applied",
-        "3_c applied again: one before it was applied",
-    ]
+    bundle(v1_a=_A, functions="select 1")
+    assert migrate(database_url) == ["1_a already applied", "functions applied"]
 
 
 def test_a_failing_one_leaves_nothing_and_those_before_it_stay(database_url: str, bundle: Bundle) -> None:
@@ -142,6 +144,19 @@ def test_two_at_once(database_url: str, bundle: Bundle) -> None:
     assert [line for lines in results for line in lines].count("1_a applied") == 1
     assert sum(line.endswith("already applied") for lines in results for line in lines) == 6
     assert _all(database_url, b"select n from a") == [(1,), (2,)]
+
+
+def test_a_file_waits_for_the_workers(database_url: str, bundle: Bundle) -> None:
+    """The mapping, which each transaction of a worker reads first, is locked before the file begins."""
+    bundle(
+        v1_a="create table public.company_mapping ()",
+        v2_b="""do $$ begin
+            raise notice 'botlive: %', (
+              select l.mode from pg_locks l
+              where l.relation = 'public.company_mapping'::regclass and l.pid = pg_backend_pid());
+          end $$""",
+    )
+    assert "botlive: AccessExclusiveLock" in migrate(database_url)
 
 
 def test_waiting_has_an_end(database_url: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

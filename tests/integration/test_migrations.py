@@ -13,11 +13,11 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
-from operations.migrations import migrate
+from operations.migrations import bundled, migrate
 from worker.elements import element
 
 FIELD = Path(__file__).with_name("lovable.sql").read_text(encoding="utf-8")
-FILES = sorted(path.stem for path in Path("sql").glob("*.sql"))
+NAMES = [migration.name for migration in bundled()]
 TABLES = ("companies", "orders", "activities", "bot_sessions", "company_rag_configs")
 PHONE = "+2250700000000"
 
@@ -63,28 +63,28 @@ def order(company_id: str, **fields: Any) -> OrderCompleted:
     return OrderCompleted(**{**plain, **fields})
 
 
-def test_every_file_is_applied_once(database_url: str) -> None:
-    """The first run applies them in their order, the second finds them applied."""
+def test_everything_is_applied_once(database_url: str) -> None:
+    """The first run applies the table files and the functions in order, the second finds them applied."""
     first, second = migrate(database_url), migrate(database_url)
-    assert [line for line in first if line.endswith(" applied")] == [f"{name} applied" for name in FILES]
-    assert second == [f"{name} already applied" for name in FILES]
+    assert [line for line in first if line.endswith(" applied")] == [f"{name} applied" for name in NAMES]
+    assert second == [f"{name} already applied" for name in NAMES]
 
 
-def test_two_at_once_apply_every_file_once(database_url: str) -> None:
+def test_two_at_once_apply_everything_once(database_url: str) -> None:
     """The second waits for the first and finds its work done."""
     with ThreadPoolExecutor(2) as pool:
         lines = [line for result in pool.map(migrate, [database_url] * 2) for line in result]
     assert sorted(line for line in lines if line.endswith(" applied")) == sorted(
-        [f"{name} applied" for name in FILES] + [f"{name} already applied" for name in FILES]
+        [f"{name} applied" for name in NAMES] + [f"{name} already applied" for name in NAMES]
     )
 
 
 def test_each_file_runs_again_unrecorded(database_url: str) -> None:
-    """As the SQL editor or `supabase db push` would run them after `botlive migrate`, and twice."""
+    """As the script of an earlier release would run them after `botlive migrate`, and twice."""
     migrate(database_url)
     with connect(database_url) as database:
-        for name in FILES * 2:
-            database.execute(Path("sql", f"{name}.sql").read_bytes())
+        for path in sorted(Path("sql").glob("*/*.sql")) * 2:
+            database.execute(path.read_bytes())
         database.execute("select botlive.map_company('shop')")
         assert [said["outcome"] for said in persist(database, order("shop"))] == ["persisted"]
 

@@ -1,4 +1,4 @@
-"""Migrations over time: what has landed stays, what an older release left is brought over."""
+"""Migrations over time: a released table file stays, and an older schema is brought over."""
 
 import os
 import subprocess
@@ -8,8 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from devstack.stack import Stack
 from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
 from operations.migrations import bundled, check, migrate, script
+from tests.integration.catalog import catalog
+from tests.integration.conftest import empty_database
 from tests.integration.line import BIN
 from tests.integration.test_migrations import connect, persist
 from tests.make import order
@@ -29,12 +32,44 @@ PRIVILEGES = b"""
 """
 
 
-def test_a_file_that_has_landed_is_never_changed() -> None:
-    """`supabase db push` never brings a changed file: a change is a new file, and a new line in the list."""
-    landed = dict(
+def test_a_table_file_is_never_changed() -> None:
+    """It runs once, so a change of it would reach no database. A change is a new file, listed too."""
+    listed = dict(
         line.split()[::-1] for line in (DATA / "migrations.sha256").read_text(encoding="utf-8").splitlines()
     )
-    assert {f"{each.name}.sql": sha256(each.sql).hexdigest() for each in bundled()} == landed
+    *tables, _functions = bundled()
+    assert {f"{each.name}.sql": sha256(each.sql).hexdigest() for each in tables} == listed
+
+
+@pytest.mark.parametrize("earlier", ["release-0.1.sql", "landed-20261126.sql"])
+def test_an_earlier_schema_becomes_the_present_one(stack: Stack, earlier: str) -> None:
+    """After a plain `botlive migrate` it has the same objects as a new database, alike in everything."""
+    with empty_database(stack) as old, empty_database(stack) as new:
+        with psycopg.connect(old) as database:
+            database.execute((DATA / earlier).read_bytes())
+        assert [line.split()[0] for line in migrate(old)] == [each.name for each in bundled()]
+        migrate(new)
+        with psycopg.connect(old) as before, psycopg.connect(new) as after:
+            assert catalog(before) == catalog(after)
+        assert [line for line in migrate(old) if not line.endswith(" already applied")] == []
+
+
+def test_the_records_and_events_of_the_former_files_stay(database_url: str) -> None:
+    """An event that was persisted under the 16 former files is a duplicate. Their records stay."""
+    with connect(database_url) as database:
+        database.execute((DATA / "landed-20261126.sql").read_bytes())
+        database.execute("select botlive.map_company('shop')")
+        event = order("shop")
+        assert [one["outcome"] for one in persist(database, event)] == ["persisted"]
+        records = "select version, checksum, applied_at from botlive.migrations where version < '20261127'"
+        before = database.execute(records).fetchall()
+        migrate(database_url)
+        assert len(before) == 16
+        assert database.execute(records).fetchall() == before
+        assert [one["outcome"] for one in persist(database, event, order("shop"))] == [
+            "duplicate",
+            "persisted",
+        ]
 
 
 def test_release_0_1_is_brought_over(database_url: str) -> None:

@@ -1,15 +1,14 @@
--- What lets people at rows of shops that are not theirs, and is not ours to take: policies that are open for some,
--- views, functions with their owner's rights, partitions. Each is named with the SQL that closes it.
+-- Reports policies that let some people at rows of shops that are not theirs. They belong to the project and stay.
 
 set standard_conforming_strings = on; -- some projects switch it off
 
 create or replace function botlive.make_shop_to_try(company uuid, text_id text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Called within a block that is rolled back. Where the role may, the project's triggers are not fired.
+  -- The caller rolls its block back. If this role may do so, it disables the project's triggers.
   begin
     perform set_config('session_replication_role', 'replica', true);
   exception when insufficient_privilege then null;
@@ -20,26 +19,28 @@ begin
     return '';
   exception when others then null;
   end;
-  begin -- some projects want every shop owned
+  begin -- some projects require an owner for every shop
     perform botlive.map_company(text_id, company, u.id, 'q') from (select a.id from auth.users a order by a.id limit 1) u;
     return coalesce((select m.user_id::text from public.company_mapping m where m.company_id = text_id), '');
   exception when others then
-    return ''; -- then the rows are of a company that is not there
+    return ''; -- the rows then belong to a company that does not exist
   end;
 end
 $$;
-comment on function botlive.make_shop_to_try is 'A shop that nobody is a member of; or else the id of its owner.';
+comment on function botlive.make_shop_to_try is
+  'Makes a trial shop without members. If the project requires an owner, it has one: returns that id, else an empty'
+  ' text.';
 
 create or replace function botlive.let_in(
   relation regclass, condition text, asking_role text, company uuid, text_id text, users jsonb)
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  unknown jsonb; -- rows of no company
-  made jsonb; -- rows of the shop to try
-  strange jsonb; -- rows of shops that are named by the condition
+  unknown jsonb; -- rows of a company that does not exist
+  made jsonb; -- rows of the trial shop
+  strange jsonb; -- rows of shops whose id stands in the condition
   there jsonb := botlive.rows_there(relation, 200);
   of_others jsonb := botlive.of_another_shop(there, relation, company, text_id);
   somebody record;
@@ -92,13 +93,14 @@ begin
     'refusal', case when refused = asked then refusal end);
 end
 $$;
-comment on function botlive.let_in is 'Whom a condition lets in at rows of shops that are not theirs, and at how many.';
+comment on function botlive.let_in is
+  'Who gets at rows of shops that are not theirs through this condition, and at how many.';
 
 create or replace function botlive.who(asking_role text, found jsonb, users integer)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when asking_role = 'anon' then 'anyone, without a token (anon),'
@@ -112,18 +114,18 @@ create or replace function botlive.trust_words(condition text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when condition ~ 'user_meta_?data' then 'user_metadata, which each user writes for himself'
     when condition ~ 'request[.]header' then 'request headers, which each caller writes' end
 $$;
-comment on function botlive.trust_words is 'What a condition believes though the caller chooses it.';
+comment on function botlive.trust_words is 'What the condition trusts although the caller can choose it.';
 
 create or replace function botlive.judged_policies(company uuid, text_id text, owner text, until_time timestamptz)
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   policy pg_catalog.pg_policy;
@@ -162,7 +164,8 @@ $$;
 create or replace function botlive.policies_to_name(at_most interval default interval '5 seconds')
 returns table (relation text, policy_name text, words text, cure text)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   company uuid := gen_random_uuid();
@@ -215,7 +218,8 @@ begin
 end
 $$;
 comment on function botlive.policies_to_name is
-  'The project''s policies that let people at rows of shops that are not theirs, or cannot be judged. Writes nothing.';
+  'Policies of the project that let people at rows of shops that are not theirs, or that cannot be judged. '
+  'Everything is rolled back.';
 
 revoke all on function botlive.make_shop_to_try, botlive.let_in, botlive.who, botlive.trust_words,
   botlive.judged_policies, botlive.policies_to_name from public;

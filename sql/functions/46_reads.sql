@@ -1,18 +1,16 @@
--- What the dashboard reads, by Botlive's text id, each in one call; and what `botlive reconcile` asks.
-
-select botlive.wait_for_workers();
+-- The functions that the dashboard and `botlive reconcile` call, by Botlive's text id.
 
 create or replace function public.botlive_read_activities(text_id text, at_most integer default 10)
 returns jsonb
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   company uuid;
 begin
-  -- Null where no company has the text id: an empty list would pretend to know.
+  -- Null for an unknown text id: an empty list would look like a shop without activities.
   select m.uuid into company from public.company_mapping m where m.company_id = text_id;
   if company is null then
     return null;
@@ -31,7 +29,7 @@ begin
 end
 $$;
 comment on function public.botlive_read_activities is
-  'A company''s newest activities; null where the text id is unknown.';
+  'The newest activities of a company; null if the text id is unknown.';
 
 create or replace function public.botlive_read_orders(
   text_id text, wanted_status text default 'pending', at_most integer default 50)
@@ -39,7 +37,7 @@ returns jsonb
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   company uuid;
@@ -48,7 +46,7 @@ begin
   if company is null then
     return null;
   end if;
-  if wanted_status = 'pending' then -- said literally, so that the partial index serves it
+  if wanted_status = 'pending' then -- a literal, so that PostgreSQL can use the partial index
     return (
       select coalesce(jsonb_agg(to_jsonb(o) order by o.created_at desc nulls last, o.id desc), '[]')
       from (
@@ -73,14 +71,14 @@ begin
 end
 $$;
 comment on function public.botlive_read_orders is
-  'A company''s newest orders of a status (null: of any); null where the text id is unknown.';
+  'The newest orders of a company with a status, or with any status if it is null; null if the text id is unknown.';
 
 create or replace function public.botlive_read_session(text_id text)
 returns jsonb
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   company uuid;
@@ -100,24 +98,22 @@ begin
 end
 $$;
 comment on function public.botlive_read_session is
-  '{"session": the newest open one or null}; null where the text id is unknown.';
+  '{"session": the newest open session or null}; null if the text id is unknown.';
 
 create or replace function public.botlive_persisted(event_ids uuid[])
 returns jsonb
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(jsonb_object_agg(i.event_id, i.digest), '{}')
   from botlive.inbox i where i.event_id = any (event_ids)
 $$;
 comment on function public.botlive_persisted is
-  'Which of the events are in the inbox, each with the digest of its content.';
+  'The events that are in the inbox, each with the digest of its content.';
 
 revoke all on function public.botlive_read_activities, public.botlive_read_orders,
   public.botlive_read_session, public.botlive_persisted from public, anon, authenticated;
 grant execute on function public.botlive_read_activities, public.botlive_read_orders,
   public.botlive_read_session, public.botlive_persisted to service_role;
-
-notify pgrst, 'reload schema';

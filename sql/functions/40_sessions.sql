@@ -1,18 +1,16 @@
--- A company's sessions follow from the set of its toggles, in whatever order these come.
+-- Computes the sessions of a company from the set of its toggles, which may arrive in any order.
 --
--- Rows are cast to the column's own types by jsonb_populate_record: a project may have chosen text for
--- uuid, or json for jsonb.
-
-select botlive.wait_for_workers();
+-- Rows are cast to the types of the columns by jsonb_populate_record: the project may have text for uuid, or json
+-- for jsonb.
 
 create or replace function botlive.fold_toggles(
   toggles botlive.toggles[], open_session uuid, open_since timestamptz)
 returns setof botlive.toggles
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
-  -- Gaps and islands: an island is an enable when none was open, and all up to the next disable.
+  -- Gaps and islands. An island begins with an enable when no session is open, and ends with the next disable.
   with marked as (
     select t.*, coalesce(lag(t.enabled) over in_order, open_session is not null) as was_open
     from unnest(toggles) t
@@ -35,13 +33,13 @@ as $$
   from begun b
 $$;
 comment on function botlive.fold_toggles is
-  'A stretch of a company''s toggles, each with the session it belongs to. Pure.';
+  'A range of a company''s toggles, each with the session that it belongs to. A pure function.';
 
 create or replace function botlive.session_text(toggle botlive.toggles)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when toggle.enabled or toggle.session_id is null then ''
     else format('Durée: %s %s', minutes, case when minutes < 2 then 'minute' else 'minutes' end)
@@ -51,15 +49,15 @@ as $$
   ) m
 $$;
 comment on function botlive.session_text is
-  'The description of a toggle''s activity (French): how long a session was, on the disable that ended it.';
+  'The description of a toggle''s activity, in French: the duration, on the disable that ends a session.';
 
 create or replace function botlive.utc_text(instant timestamptz)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
-  -- In UTC whatever the database's time zone: a column may be a timestamp without one.
+  -- Always in UTC: the column may be a timestamp without time zone.
   select to_char(instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
 $$;
 
@@ -67,7 +65,7 @@ create or replace function botlive.rewrite_sessions(
   shop uuid, before botlive.toggles[], after botlive.toggles[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   change record;
@@ -125,27 +123,27 @@ begin
 end
 $$;
 comment on function botlive.rewrite_sessions is
-  'Brings the rows of bot_sessions from what the toggles said to what they say now. '
-  'Rows that no event made are not touched.';
+  'Changes the rows of bot_sessions from the former result of fold_toggles to the present one. It does not touch '
+  'rows that no event made.';
 
 create or replace function botlive.object_of(written text)
 returns jsonb
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return case jsonb_typeof(written::jsonb) when 'object' then written::jsonb else '{}' end;
 exception when invalid_text_representation then
-  return '{}'; -- a person edited a column that is text
+  return '{}'; -- the column is text, and a person edited it
 end
 $$;
-comment on function botlive.object_of is 'The JSON object that the text is, or an empty one.';
+comment on function botlive.object_of is 'The JSON object in the text, or an empty object.';
 
 create or replace function botlive.bring_sessions(shop uuid, fresh uuid[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   first_new botlive.toggles;
@@ -156,14 +154,14 @@ declare
   after botlive.toggles[];
 begin
   perform set_config('search_path', 'public, extensions, pg_temp', true);
-  -- The caller holds the company's lock, so nobody else changes its toggles or sessions meanwhile.
+  -- The caller holds the company's lock. No other transaction changes its toggles or sessions now.
   select t.* into first_new from botlive.toggles t
   where t.event_id = any (fresh) order by t.occurred_at, t.event_id limit 1;
   select t.* into last_new from botlive.toggles t
   where t.event_id = any (fresh) order by t.occurred_at desc, t.event_id desc limit 1;
 
-  -- What stands before the first new toggle stays as it is; behind the disable that follows the
-  -- last new one nothing changes either, for after a disable no session is open.
+  -- Toggles before the first new one keep their session. Toggles after the disable that follows the last new
+  -- one keep theirs too, because no session is open after a disable.
   select t.* into previous from botlive.toggles t
   where t.company = shop and (t.occurred_at, t.event_id) < (first_new.occurred_at, first_new.event_id)
   order by t.occurred_at desc, t.event_id desc limit 1;
@@ -203,10 +201,9 @@ begin
 end
 $$;
 comment on function botlive.bring_sessions is
-  'Brings a company''s sessions, and what its toggles'' activities say of them, to what the whole '
-  'set of toggles says.';
+  'Updates the sessions of a company, and the activities of its toggles, after new toggles.';
 
-revoke all on function botlive.fold_toggles, botlive.session_text, botlive.utc_text, botlive.object_of,
-  botlive.rewrite_sessions, botlive.bring_sessions from public;
-grant execute on function botlive.fold_toggles, botlive.session_text, botlive.utc_text, botlive.object_of,
-  botlive.rewrite_sessions, botlive.bring_sessions to service_role;
+revoke all on function botlive.fold_toggles, botlive.session_text, botlive.utc_text, botlive.rewrite_sessions,
+  botlive.object_of, botlive.bring_sessions from public;
+grant execute on function botlive.fold_toggles, botlive.session_text, botlive.utc_text,
+  botlive.rewrite_sessions, botlive.object_of, botlive.bring_sessions to service_role;
