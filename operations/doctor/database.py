@@ -15,6 +15,8 @@ _PART = "database"
 _SKEW = 5.0  # seconds
 _MOST = 20  # shops that one line names
 
+_CURE = "change that table, trigger or policy of the project, then run `botlive doctor` again"
+
 _DRIFT = "select words from botlive.drift()"
 _UNMAPPED = """
 select c.company_id from public.company_rag_configs c
@@ -109,6 +111,6 @@ def _findings(database_url: str) -> Iterator[Result]:
     for finding in findings:
         what, _, cure = finding.words.partition("; cure: ")
         level = failure if finding.blocks else warning
-        yield level(_PART, what, cure)
+        yield level(_PART, what, cure or _CURE)
     if not findings:
         yield ok(_PART, "the tables take every type of event, and nothing is open to others")
