@@ -34,7 +34,7 @@ def redis_costs(stage: Stage) -> Table:
         [what, *(f"{(after[key] - before[key]) / _EVENTS:,.4g}" for key in before)]
         for what, before, after in zip(("publish, in chunks", "persist"), marks, marks[1:], strict=False)
     ]
-    columns = ["per event", "scripts", "commands, theirs too", "bytes in", "bytes out", "CPU µs"]
+    columns = ["per event", "scripts", "commands, those in scripts too", "bytes in", "bytes out", "CPU µs"]
     return Table("Redis", "", columns, rows)
 
 

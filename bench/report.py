@@ -104,7 +104,7 @@ def _publish(lines: Figures, title: str) -> Table:
         for name, line in lines.items()
     ]
     columns = ["", "× our p50", "× our time", "p50 µs", "p99 µs", "µs an event", "dominated by"]
-    return Table(title, "`time` is that of all events by their number.", columns, rows)
+    return Table(title, "`time` is the time of all events divided by their number.", columns, rows)
 
 
 def _publish_domination(name: str) -> str:
