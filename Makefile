@@ -1,13 +1,13 @@
-# Every target does its own set-up: Python 3.11 with pip, make and git are all that must be there.
+# Every target does its own set-up. It needs only Python 3.11 with pip, make and git.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-# The certificates of this machine, not those that uv brings: a company's proxy may have its own.
+# Use the certificates of this machine, not those inside uv: a company's proxy may have its own.
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
 .PHONY: help setup demo test test-all test-lowest bench chaos fuzz probes lint lock clean
 
-help: ## Say what there is
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/installed
@@ -19,23 +19,23 @@ setup: .venv/installed
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## Run an example day through the whole pipe, on servers that it brings itself
+demo: setup ## Send the events of an example day to the tables, on local servers
 	@$(BIN)/botlive stack run -- $(BIN)/python -m examples.demo
 
-# Each process brings servers of its own.
+# Each process starts its own servers.
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
-test: setup ## The tests, on real servers (under five minutes)
+test: setup ## Run the tests on real servers (under 5 minutes)
 	$(PYTEST) -m "not slow"
 
-test-all: setup ## The long ones too (under twenty-five minutes)
+test-all: setup ## Run the slow tests too (under 25 minutes)
 	$(PYTEST)
 
-# The chat's part, with pydantic and redis as old as we say that they may be, and today's test tools.
+# Tests the chat's part with the lowest allowed versions of pydantic and redis, and with current test tools.
 LOWEST := .venv-lowest
 LOWEST_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py,clock contracts dropin handlers key parsing privacy publisher texts))
 
-test-lowest: $(LOWEST)/installed ## What the chat installs, at the lowest versions
+test-lowest: $(LOWEST)/installed ## Test what the chat installs, with the lowest allowed versions
 	$(LOWEST)/bin/python -m pytest --noconftest --hypothesis-profile=ci -p no:cacheprovider $(LOWEST_TESTS)
 
 $(LOWEST)/installed: .venv/installed
@@ -45,10 +45,10 @@ $(LOWEST)/installed: .venv/installed
 	@VIRTUAL_ENV=$(LOWEST) $(BIN)/uv pip install --quiet -r $(LOWEST)/lowest.txt -r $(LOWEST)/tools.txt
 	@touch $@
 
-# The queues that we are measured against: they have a venv of their own, for their pins are theirs.
+# The other queues of `make bench`. They have their own venv, because they pin other versions.
 PEERS := .venv-peers
 
-bench: setup $(PEERS)/installed ## Ratios of speed, side by side in one run (QUICK=1: smaller runs)
+bench: setup $(PEERS)/installed ## Compare the speed with other queues in one run (QUICK=1: smaller runs)
 	@$(BIN)/python -m bench.run
 
 $(PEERS)/installed: requirements/peers.txt .venv/installed
@@ -56,22 +56,22 @@ $(PEERS)/installed: requirements/peers.txt .venv/installed
 	@VIRTUAL_ENV=$(PEERS) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements/peers.txt
 	@touch $@
 
-chaos: setup ## Kills, restarts and a faulty path under load (SEED=1 EVENTS=10000; under three minutes; Error 1: wrong, Error 3: a fault did not come about)
+chaos: setup ## Inject kills, restarts and network faults under load (SEED=1 EVENTS=10000; under 3 minutes; Error 1: wrong result, Error 3: a fault could not be injected)
 	@$(BIN)/python -m tests.chaos
 
-probes: setup ## Attack every table and function by HTTP, with real tokens (SEED=1 PROBES=10000; aimed as the contract suite is)
+probes: setup ## Attack every table and function by HTTP, with real tokens (SEED=1 PROBES=10000; target: see docs/probes.md)
 	@$(BIN)/python -m tests.probes
 
-fuzz: setup ## Spoilt input of every kind (SEED=1 CASES=1000000; CASE=number makes one again; a quarter of an hour)
+fuzz: setup ## Send malformed input of every kind (SEED=1 CASES=1000000; CASE=number repeats one; 15 minutes)
 	@$(BIN)/python -m tests.fuzz
 
-lint: setup ## Style and types
+lint: setup ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-lock: setup ## Write requirements/ anew, with the newest releases
+lock: setup ## Update requirements/ to the newest releases
 	$(BIN)/python requirements/lock.py
 
-clean: ## Throw away what the targets made
+clean: ## Delete what the targets created
 	rm -rf .venv $(LOWEST) $(PEERS) bench/results .state .pytest_cache .mypy_cache .ruff_cache .hypothesis

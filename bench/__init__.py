@@ -1,5 +1,5 @@
-"""Benchmarks: ratios measured side by side in one run, on the embedded stack. ``make bench``.
+"""Benchmarks (``make bench``): compares the worker with other queues in one run, on local servers.
 
-``queues``: each queue under test, one module a queue. ``stage``: the servers, cleared before every run.
-The other modules are one section of the report each, and the report.
+``queues`` has one module per queue. ``stage`` has the servers, which are cleared before every run.
+``backlog``, ``publishing``, ``latency`` and ``growth`` measure; ``run`` and ``report`` show the results.
 """

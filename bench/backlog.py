@@ -1,10 +1,10 @@
-"""One contender persists a backlog: how quickly, and by whose work.
+"""Measures how fast one contender persists a backlog, and which processes use the time.
 
-The backlog is complete before the worker starts. The rate comes from the rows themselves: each carries
-the time at which its transaction began. Those that begin at once, before any has ended, are left out, as
-many as the contender has under way; the events of the rest are divided by the time from the last of
-those to the last of all. Starting up counts for nobody, nothing polls at a rate that would disturb, and
-neither prefetching nor a wide first wave wins anything.
+The backlog is complete before the worker starts. The rate is computed from the rows: each row has the
+start time of its transaction. The first transactions, as many as the contender runs at the same time,
+are excluded. The rate is the number of the other events, divided by the time from the last excluded
+transaction to the last of all. So start-up time is excluded for every contender, and neither
+prefetching nor many first calls at once give an advantage. Polling is too slow to disturb the run.
 """
 
 from collections.abc import Mapping
@@ -17,33 +17,33 @@ from bench.processes import PATIENCE, BenchError, until
 from bench.stage import Stage
 
 _LEAST = 16  # events
-_WAVES = 3  # of all that is under way at once
-_QUICK = 1_000  # events a second that only batches reach
+_WAVES = 3  # times the number of concurrent calls
+_QUICK = 1_000  # events a second; only batches are faster
 _BATCHED = 10_000  # events at least, so that there are twenty batches
 
 
 class Run(NamedTuple):
-    """What one run showed."""
+    """The result of one run."""
 
     events: int
     rate: float
     """Events a second."""
     cores: Mapping[str, float]
-    """How many cores each part kept busy: worker, redis, gateway, postgres."""
+    """Cores that each part kept busy: worker, redis, gateway, postgres."""
 
 
 def size(contender: Contender, delay: int, seconds: float) -> int:
-    """Events for a run of about so long."""
+    """Return the number of events for a run of about ``seconds``."""
     pace = contender.pace[bool(delay)]
     least = _BATCHED if pace > _QUICK else max(_LEAST, _WAVES * contender.at_once)
     return max(least, int(pace * seconds))
 
 
 def run(stage: Stage, contender: Contender, delay: int, events: int) -> Run:
-    """Let it persist so many events.
+    """Run the contender on a backlog of ``events`` events.
 
     Raises:
-        BenchError: it did not, or not correctly.
+        BenchError: the contender failed, or the rows are wrong.
     """
     stage.clear()
     backlog = stage.orders(events)
@@ -52,9 +52,9 @@ def run(stage: Stage, contender: Contender, delay: int, events: int) -> Run:
     else:
         stage.write(backlog)
     with stage.running(contender.command, {**stage.at(delay), **contender.environment}) as process:
-        until(lambda: _has(stage, process, 1), "it persisted nothing")
+        until(lambda: _has(stage, process, 1), "the worker persisted nothing")
         began, before = stage.count(), busy(stage, process)
-        until(lambda: _has(stage, process, events), f"it did not end within {PATIENCE:.0f} s", pause=0.1)
+        until(lambda: _has(stage, process, events), f"it did not finish within {PATIENCE:.0f} s", pause=0.1)
         after = busy(stage, process)
         stage.check(backlog)
     rate = stage.pace(at_once=contender.at_once)
@@ -66,12 +66,12 @@ def _has(stage: Stage, process: psutil.Process, events: int) -> bool:
     if stage.count() >= events:
         return True
     if ended:
-        raise BenchError("the worker ended before its work")
+        raise BenchError("the worker exited before it had persisted all events")
     return False
 
 
 def busy(stage: Stage, worker: psutil.Process) -> dict[str, float]:
-    """Seconds of processor time that each part has used, with its children, living or not."""
+    """Return the seconds of processor time that each part has used, including ended child processes."""
     parts = {name: [psutil.Process(pid) for pid in pids] for name, pids in stage.servers().items()}
     return {name: sum(map(_busy, processes)) for name, processes in {"worker": [worker], **parts}.items()}
 
@@ -82,8 +82,8 @@ def _busy(process: psutil.Process) -> float:
 
 def _own(process: psutil.Process) -> float:
     try:
-        return float(sum(process.cpu_times()[:4]))  # user, system, and those of its dead children
-    except psutil.NoSuchProcess:  # its parent has it now
+        return float(sum(process.cpu_times()[:4]))  # user, system, and both of its ended children
+    except psutil.NoSuchProcess:  # its time now counts as its parent's
         return 0.0
 
 

@@ -1,4 +1,4 @@
-"""The chart that the README shows: how many times as fast, on a logarithmic scale."""
+"""Draws the chart in the README: events persisted a second, on a logarithmic scale."""
 
 import math
 from collections.abc import Iterator
@@ -28,10 +28,10 @@ _STYLE = """
 
 
 def draw(figures: dict[str, Any]) -> str:
-    """Two groups of bars: next to the gateway, and far from it."""
+    """Draw two groups of bars: next to the gateway, and far from it."""
     groups = [
         ("events persisted a second, next to the gateway", figures["persist"]),
-        (f"the same with a round trip of {ROUND_TRIP} ms", figures["persist_far"]),
+        (f"the same, with a round trip of {ROUND_TRIP} ms", figures["persist_far"]),
     ]
     height = (_TOP + _ROW * len(_LINES)) * len(groups) + _ROW
     parts = [
@@ -43,7 +43,7 @@ def draw(figures: dict[str, Any]) -> str:
     for title, group in groups:
         parts += _group(title, group["lines"], top)
         top += _TOP + _ROW * len(_LINES)
-    parts += [_text(_LEFT, top + 16, "logarithmic scale; medians of one run, side by side"), "</svg>"]
+    parts += [_text(_LEFT, top + 16, "logarithmic scale; medians of one run"), "</svg>"]
     return "\n".join(parts)
 
 

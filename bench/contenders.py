@@ -1,4 +1,4 @@
-"""The ways to persist a backlog that are measured against each other."""
+"""The contenders: the ways to persist a backlog that ``make bench`` compares."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,16 +17,16 @@ PEER_NAMES = ("celery", "dramatiq", "huey", "saq", "taskiq")
 
 @dataclass(frozen=True)
 class Contender:
-    """One way, and about how quick it is: a slow one gets fewer events, so that runs last alike."""
+    """One contender and its approximate speed; slow ones get fewer events, so that runs take equally long."""
 
     name: str
     queue: str
-    """The module of ``bench.queues`` that loads the backlog; empty for none."""
+    """The module of ``bench.queues`` that loads the backlog; empty if there is no queue."""
     command: Sequence[str]
     at_once: int
-    """Calls that it has under way at most."""
+    """The maximum number of concurrent calls."""
     pace: tuple[int, int]
-    """Events a second next to the gateway and far from it, roughly; 0 where it is not measured."""
+    """Approximate events a second, next to the gateway and far from it; 0 if it is not measured there."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -50,7 +50,7 @@ _TASKIQ = ("taskiq", "worker", "bench.queues.taskiq:broker", "--log-level", "ERR
 
 
 def best(threads: int) -> list[Contender]:
-    """The peers in one process with so many threads: nothing that they have serves an RPC better."""
+    """Return the peers, each in one process with ``threads`` threads: their fastest set-up for an RPC."""
     number, at_once, pace = str(threads), threads, (450, 350)
     return [
         Contender("celery, best", "celery", _peer(*_CELERY, "-P", "threads", "-c", number), at_once, pace),
@@ -77,15 +77,15 @@ DEFAULTS = [
 ]
 
 BEST_THREADS = {0: 16, ROUND_TRIP: 64}
-"""By the milliseconds to the gateway; found by ``python -m bench.sweep peers`` (docs/performance.md)."""
+"""The best number of threads by the milliseconds to the gateway, from ``python -m bench.sweep peers``."""
 
 OURS_AS_IT_COMES = Contender(OUR_NAME, "botlive", _ours("botlive", "worker"), 2, (9_000, 7_000))
 
 
 def contenders(delay: int) -> list[Contender]:
-    """All that are measured so many milliseconds away from the gateway; the limits are last.
+    """Return all contenders for a gateway ``delay`` milliseconds away; the limits are last.
 
-    That by SQL knows no gateway, and no delay.
+    The limit by SQL has no gateway, so it is measured without a delay only.
     """
     one_by_one = {"BOTLIVE_BATCH": "1"}
     everyone = [

@@ -1,4 +1,4 @@
-"""From ``publish`` to the row that is seen, at low load; and from a worker's start to its first row."""
+"""Measures the time from ``publish`` to the visible row, and from a worker's start to its first row."""
 
 import time
 from uuid import UUID
@@ -9,12 +9,12 @@ from events import AnyEvent, Publisher
 from worker.elements import element
 
 WORKER = [str(OURS / "botlive"), "worker"]
-_PAUSE = 0.0003  # seconds between two looks for a row
-_REST = 0.05  # seconds between two events: the worker is waiting again
+_PAUSE = 0.0003  # seconds between two queries for a row
+_REST = 0.05  # seconds between two events, so that the worker is idle again
 
 
 def published(stage: Stage, number: int) -> list[float]:
-    """Seconds from ``publish`` to the visible row, each event on its own."""
+    """Return the seconds from ``publish`` to the visible row, for one event at a time."""
     stage.clear()
     publisher = stage.publisher
     with stage.running(WORKER):
@@ -23,7 +23,7 @@ def published(stage: Stage, number: int) -> list[float]:
 
 
 def called(stage: Stage, number: int, delay: int = 0) -> list[float]:
-    """Seconds of one bare RPC with one event, after which its row is visible."""
+    """Return the seconds of one bare RPC with one event; its row is visible when the RPC returns."""
     stage.clear()
     gateway = stage.gateway(delay)
     gateway.persist([element(order(SHOPS[0]))])
@@ -39,7 +39,7 @@ def called(stage: Stage, number: int, delay: int = 0) -> list[float]:
 
 
 def ready(stage: Stage) -> float:
-    """Seconds from the start of a worker process to the row of an event that waited for it."""
+    """Return the seconds from the start of a worker process to the row of a waiting event."""
     stage.clear()
     waiting = stage.publisher.publish(order(SHOPS[0]))
     began = time.perf_counter()
@@ -57,4 +57,4 @@ def _seconds(stage: Stage, publisher: Publisher) -> float:
 
 
 def _until_visible(stage: Stage, event_id: UUID) -> None:
-    until(lambda: stage.has(event_id), "the row does not appear", pause=_PAUSE)
+    until(lambda: stage.has(event_id), "the row did not appear in time", pause=_PAUSE)

@@ -1,7 +1,7 @@
-"""What no queue can beat: ``python -m bench.limits rpc|sql`` persists the file BENCH_EVENTS.
+"""The limits: ``python -m bench.limits rpc|sql`` persists the file BENCH_EVENTS without a queue.
 
-``rpc``: the worker's call in the worker's batches, in a bare loop. ``sql``: the same SQL function by
-psycopg.
+``rpc``: the worker's call with the worker's batches, in a bare loop. ``sql``: the same SQL function,
+called by psycopg.
 """
 
 import json
@@ -19,7 +19,7 @@ from worker.elements import element
 
 
 def by_rpc(batches: Sequence[Sequence[AnyEvent]]) -> None:
-    """One call after the other, on one connection."""
+    """Call the RPC for one batch after the other, on one connection."""
     gateway = Gateway.connect(Settings.from_env())
     for batch in batches:
         gateway.persist([element(each) for each in batch])
@@ -27,7 +27,7 @@ def by_rpc(batches: Sequence[Sequence[AnyEvent]]) -> None:
 
 
 def by_sql(batches: Sequence[Sequence[AnyEvent]]) -> None:
-    """One statement after the other, on one connection, as the worker's role."""
+    """Execute one statement per batch, on one connection, as the worker's role."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database:
         database.execute("set role service_role")
         for batch in batches:
@@ -36,7 +36,7 @@ def by_sql(batches: Sequence[Sequence[AnyEvent]]) -> None:
 
 
 def main() -> None:
-    """Read everything, then persist it."""
+    """Read all events, then persist them."""
     size = Settings.from_env().batch
     events = [parse_event(text) for text in Path(os.environ["BENCH_EVENTS"]).read_bytes().splitlines()]
     batches = [events[start : start + size] for start in range(0, len(events), size)]

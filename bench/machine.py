@@ -1,4 +1,4 @@
-"""What the figures were measured on, and with."""
+"""The machine and the versions with which the figures were measured."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _ASK = (
 
 
 def profile(stage: Stage) -> dict[str, Any]:
-    """The machine and the versions of everything that was measured."""
+    """Return the machine and the versions of everything that was measured."""
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {

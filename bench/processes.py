@@ -1,4 +1,4 @@
-"""The processes that a run starts, and waiting for what they do."""
+"""Starts the processes of a run, and waits for conditions."""
 
 import json
 import os
@@ -20,7 +20,7 @@ PEERS = PROJECT / ".venv-peers" / "bin"
 PATIENCE = 120.0
 """Seconds after which a run counts as failed."""
 
-_AT_HOME = {"botlive", "rq", "raw", "inline"}  # the modules of bench.queues that need no peer
+_AT_HOME = {"botlive", "rq", "raw", "inline"}  # the modules of bench.queues that need no other venv
 
 
 class BenchError(Exception):
@@ -28,14 +28,14 @@ class BenchError(Exception):
 
 
 class Incorrect(BenchError):
-    """Rows are missing, or there are too many."""
+    """Rows are missing, or there are too many rows."""
 
 
 @contextmanager
 def running(
     command: Sequence[str], environment: Mapping[str, str], *, stopped: bool = False
 ) -> Iterator[psutil.Process]:
-    """A process and all that it starts, until the end of the block; then killed, or stopped in order."""
+    """Run a process in its own group; at the end of the block, stop it (``stopped``) and kill the group."""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -48,16 +48,16 @@ def running(
         yield psutil.Process(process.pid)
         if stopped:
             process.terminate()
-            until(lambda: process.poll() is not None, "it does not stop", patience=15)
+            until(lambda: process.poll() is not None, "the process did not stop", patience=15)
     finally:
-        # At once: nothing is kept of what a run leaves, and some take ten seconds to stop in order.
+        # Killed: nothing of the run is needed any more, and some contenders need ten seconds to stop.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=10)
 
 
 class Producer:
-    """A ``bench.producer`` at work."""
+    """A running ``bench.producer`` process."""
 
     def __init__(self, queue: str, environment: Mapping[str, str]) -> None:
         self._queue = queue
@@ -73,10 +73,10 @@ class Producer:
         )
 
     def publish(self, file: Path, how: str) -> dict[str, Any]:
-        """Let it publish the file's events; what it says of the time.
+        """Publish the file's events and return the measured times.
 
         Raises:
-            BenchError: it failed.
+            BenchError: the producer failed.
         """
         assert self._process.stdin
         assert self._process.stdout
@@ -88,19 +88,19 @@ class Producer:
             raise BenchError(f"the producer of {self._queue} failed") from None
 
     def close(self) -> None:
-        """End it."""
+        """Kill the process."""
         self._process.kill()
-        with suppress(OSError):  # what was not read
+        with suppress(OSError):  # unread output
             self._process.communicate()
 
 
 def until(
     condition: Callable[[], bool], complaint: str, *, pause: float = 0.02, patience: float = PATIENCE
 ) -> None:
-    """Wait for it.
+    """Wait until the condition holds.
 
     Raises:
-        BenchError: it did not come about in time.
+        BenchError: the condition did not hold within ``patience`` seconds.
     """
     deadline = time.monotonic() + patience
     while not condition():
@@ -110,12 +110,12 @@ def until(
 
 
 def free_port() -> int:
-    """Of the loopback."""
+    """Return a free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 def listens(port: int) -> bool:
-    """Whether somebody answers there."""
+    """Whether a server listens on this port of the loopback interface."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

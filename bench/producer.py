@@ -1,7 +1,7 @@
-"""One queue's producer as a process of its own: ``python -m bench.producer QUEUE``.
+"""Runs one queue's producer as a separate process: ``python -m bench.producer QUEUE``.
 
-Reads one JSON object a line, ``{"file", "how"}``, publishes the file's events (NDJSON) and answers with
-``{"took", "each"}`` in seconds. It stays, so that imports and connections are made once.
+Reads one JSON object per line, ``{"file", "how"}``, publishes the file's events (NDJSON) and answers with
+``{"took", "each"}`` in seconds. The process keeps running, so that it imports and connects only once.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ CLIENTS = 50
 
 
 class Producer:
-    """A module of ``bench.queues`` at work."""
+    """Publishes by a module of ``bench.queues``."""
 
     def __init__(self, queue: str) -> None:
         self._module = import_module(f"bench.queues.{queue}")
@@ -28,26 +28,26 @@ class Producer:
         self._threads = ThreadPoolExecutor(CLIENTS)
 
     def load(self, events: Sequence[AnyEvent]) -> list[float]:
-        """As a backlog, the quickest way there is."""
+        """Publish a backlog in the fastest way that the queue has."""
         if load := getattr(self._module, "load", None):
             load(events)
             return []
         return self.alone(events)
 
     def alone(self, events: Sequence[Any]) -> list[float]:
-        """One after the other."""
+        """Publish one event after the other; return the seconds of each."""
         if send := getattr(self._module, "send", None):
             return [_timed(send, event) for event in events]
         return self._runner.run(self._one_by_one(events))
 
     def together(self, events: Sequence[Any]) -> list[float]:
-        """By fifty clients at once: tasks where the producer is asyncio, else threads."""
+        """Publish by fifty clients at once: tasks if the producer is asyncio, else threads."""
         if getattr(self._module, "asend", None):
             return self._runner.run(self._all(events))
         return list(self._threads.map(lambda event: _timed(self._module.send, event), events))
 
     def prepare(self, events: Sequence[AnyEvent]) -> Sequence[Any]:
-        """What is not to be timed."""
+        """Do the part of the work that is not timed."""
         made = getattr(self._module, "prepare", None)
         return [made(event) for event in events] if made else events
 
@@ -79,7 +79,7 @@ async def _atimed(send: Callable[[Any], Awaitable[None]], event: Any) -> float:
 
 
 def main() -> None:
-    """Answer line by line."""
+    """Answer each line of standard input."""
     producer = Producer(sys.argv[1])
     for line in sys.stdin:
         task = json.loads(line)

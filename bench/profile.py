@@ -1,4 +1,4 @@
-"""Where the time of one event goes: ``python -m bench.profile``, the tables of docs/performance.md."""
+"""Measures the cost of one event for docs/performance.md: ``python -m bench.profile``."""
 
 import json
 import time
@@ -21,7 +21,7 @@ _BATCH = 500
 
 
 def redis_costs(stage: Stage) -> Table:
-    """Commands and bytes of publishing and of persisting, per event."""
+    """Return the commands and bytes of Redis per event, for publishing and for persisting."""
     stage.clear()
     marks = [_traffic(stage)]
     stage.publish("botlive", stage.orders(_EVENTS), "load")
@@ -34,12 +34,12 @@ def redis_costs(stage: Stage) -> Table:
         [what, *(f"{(after[key] - before[key]) / _EVENTS:,.4g}" for key in before)]
         for what, before, after in zip(("publish, in chunks", "persist"), marks, marks[1:], strict=False)
     ]
-    columns = ["per event", "scripts", "commands, theirs too", "bytes in", "bytes out", "CPU µs"]
+    columns = ["per event", "scripts", "commands, those in scripts too", "bytes in", "bytes out", "CPU µs"]
     return Table("Redis", "", columns, rows)
 
 
 def processor(stage: Stage) -> Table:
-    """Processor time by process."""
+    """Return the processor time by process."""
     rows = []
     for delay in (0, ROUND_TRIP):
         run = backlog.run(stage, OURS_AS_IT_COMES, delay, _EVENTS)
@@ -50,7 +50,7 @@ def processor(stage: Stage) -> Table:
 
 
 def steps(events: list[AnyEvent]) -> Table:
-    """What the worker's own code costs, and how large what it sends is."""
+    """Return the cost of the worker's own code and the size of its requests."""
     jobs = [Call.of(event).data.encode() for event in events]
     elements = [element(event) for event in events]
     body = json.dumps({"events": elements}).encode()
@@ -93,7 +93,7 @@ def _best(act: Callable[[], Any]) -> float:
 
 
 def main() -> None:
-    """All tables, as Markdown."""
+    """Print all tables as Markdown."""
     console = Console(width=150, highlight=False)
     with Stage.up() as stage:
         for table in (redis_costs(stage), processor(stage), steps(stage.orders(_BATCH))):

@@ -1,8 +1,8 @@
-"""A TCP proxy that is far away: ``python -m bench.proxy PORT TARGET_PORT MILLISECONDS``.
+"""A TCP proxy with a delay: ``python -m bench.proxy PORT TARGET_PORT MILLISECONDS``.
 
-Half of the round trip is added each way to each piece of data, however much is under way: like a long
-line, and unlike a slow one. A connection itself is made at once, where a real one costs a round trip and
-TLS another: that favours those who reconnect.
+It adds half of the round trip in each direction to each piece of data, however much is in transit: it
+adds latency and does not limit the bandwidth. Opening a connection has no delay. A real connection costs
+one round trip, and TLS another, so the proxy favours contenders that reconnect.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import uvloop
 
 
 class Pipe(asyncio.Protocol):
-    """One end; what it receives leaves by the other end after the delay, in order."""
+    """One end of a connection; it forwards what it receives to the other end after the delay, in order."""
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
@@ -25,19 +25,19 @@ class Pipe(asyncio.Protocol):
         self.transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Both asyncio and uvloop have set TCP_NODELAY by now."""
-        self.transport = cast("asyncio.WriteTransport", transport)  # uvloop's is none by class
+        """Keep the transport. asyncio and uvloop have already set TCP_NODELAY."""
+        self.transport = cast("asyncio.WriteTransport", transport)  # uvloop's class does not inherit from it
 
     def data_received(self, data: bytes) -> None:
-        """Pass it on, later."""
+        """Forward the data after the delay."""
         self._later(lambda other: other.write(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass that on, too."""
+        """Close the other end after the delay."""
         self._later(lambda other: other.close())
 
     def join(self, other: asyncio.WriteTransport) -> None:
-        """Let out what came before the other end was there."""
+        """Set the other end, and forward what was received before."""
         self._other = other
         for act in self._early:
             act(other)
@@ -53,14 +53,14 @@ class Pipe(asyncio.Protocol):
 
 
 class Listener(Pipe):
-    """The near end of a connection; it opens the far one."""
+    """The client's end of a connection; it opens the connection to the target."""
 
     def __init__(self, target: int, delay: float) -> None:
         super().__init__(delay)
         self._target = target
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Open the far end."""
+        """Open the connection to the target."""
         super().connection_made(transport)
         self._opening = self._loop.create_task(self._open())
 
@@ -77,7 +77,7 @@ class Listener(Pipe):
 
 
 async def serve(port: int, target: int, round_trip: float) -> None:
-    """Until cancelled; ``round_trip`` in seconds."""
+    """Serve until cancelled; ``round_trip`` is in seconds."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Listener(target, round_trip / 2), "127.0.0.1", port)
     await server.serve_forever()

@@ -1,4 +1,4 @@
-"""What publishing costs the chat, per event."""
+"""Measures what publishing one event costs the chat."""
 
 import statistics
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ FAR_INLINE = f"{INLINE}, {ROUND_TRIP} ms"
 
 @dataclass(frozen=True)
 class Way:
-    """One way to publish; the slow ones get fewer events."""
+    """One way to publish; slow ways get a smaller share of the events."""
 
     name: str
     queue: str
@@ -34,31 +34,31 @@ WAYS = [
     Way(FAR_INLINE, "inline", 0.02, ROUND_TRIP),
 ]
 _ALONE_AT_LEAST, _TOGETHER_AT_LEAST = 5, 50
-_WARM = 50  # events that are not counted: connections, imports, caches
+_WARM = 50  # untimed events first: they open connections, import modules and fill caches
 
 
 CLIENTS = 50
 
 
 class Cost(NamedTuple):
-    """Of one round; in microseconds."""
+    """The result of one round, in microseconds."""
 
     each: float
-    """The time of all by their number."""
+    """The time of all events divided by their number."""
     p50: float
     p99: float
 
 
 def measure(stage: Stage, way: Way, how: str, events: int) -> Cost:
-    """Let the way's producer publish ``alone`` or ``together``.
+    """Publish by this way, one event at a time (``alone``) or fifty at once (``together``).
 
     Raises:
-        BenchError: it failed, or not all is where it should be.
+        BenchError: the producer failed, or events are missing.
     """
     stage.clear()
     least = _ALONE_AT_LEAST if how == "alone" else _TOGETHER_AT_LEAST
     number = max(least, int(events * way.share))
-    if way.queue != "inline":  # which keeps nothing that could be warm
+    if way.queue != "inline":  # inline keeps no connection, so there is nothing to warm up
         stage.publish(way.queue, stage.orders(_WARM), how, delay=way.delay)
         stage.clear()
     batch = stage.orders(number)

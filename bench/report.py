@@ -1,4 +1,4 @@
-"""Tables of the figures, for a terminal and for Markdown: ratios first."""
+"""Shows the figures as tables, for a terminal and as Markdown; ratios come first."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,12 +14,12 @@ from bench.stage import ROUND_TRIP
 Figures = dict[str, Any]
 
 _BOX = box.SIMPLE_HEAD
-_MOST = 0.5  # of the processor time: who has it dominates
-_IDLE = 0.8  # cores; where all together keep fewer busy, it is waiting that dominates
+_MOST = 0.5  # share of the processor time; the part with more than this dominates
+_IDLE = 0.8  # cores; below this, the run mostly waits
 
 
 class Table(NamedTuple):
-    """A title, what to know to read it, and cells."""
+    """A title, a note for the reader, and cells."""
 
     title: str
     note: str
@@ -27,7 +27,7 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
 
     def rich(self) -> rich_table.Table:
-        """For a terminal."""
+        """Return the table for a terminal."""
         made = rich_table.Table(title=self.title, title_justify="left", caption=self.note, box=_BOX)
         made.caption_justify = "left"
         for index, column in enumerate(self.columns):
@@ -37,14 +37,14 @@ class Table(NamedTuple):
         return made
 
     def markdown(self) -> str:
-        """For a document."""
+        """Return the table as Markdown."""
         rule = "|".join(["---", *["--:"] * (len(self.columns) - 1)])
         lines = [f"| {' | '.join(row)} |" for row in (self.columns, *self.rows)]
         return "\n".join([f"**{self.title}**. {self.note}", "", lines[0], f"|{rule}|", *lines[1:], ""])
 
 
 def tables(figures: Figures) -> Iterator[Table]:
-    """All sections, in their order; of one that failed, why."""
+    """Return the tables of all sections in order; a failed section shows its reason."""
     for name, make in _SECTIONS.items():
         if failure := figures[name].get("failure"):
             yield Table(name, failure, [""], [])
@@ -80,7 +80,7 @@ def _persist(figures: Figures, title: str, *, far: bool = False) -> Table:
 
 
 def dominated(cores: Figures, *, far: bool) -> str:
-    """What most of a run's time goes into, by the processor time of each part."""
+    """Say what uses most of a run's time, from the processor time of each part."""
     total = sum(cores.values())
     if far and total < _IDLE:
         return "round trips: carries over"
@@ -104,7 +104,7 @@ def _publish(lines: Figures, title: str) -> Table:
         for name, line in lines.items()
     ]
     columns = ["", "× our p50", "× our time", "p50 µs", "p99 µs", "µs an event", "dominated by"]
-    return Table(title, "`time` is that of all events by their number.", columns, rows)
+    return Table(title, "`time` is the time of all events divided by their number.", columns, rows)
 
 
 def _publish_domination(name: str) -> str:
@@ -185,11 +185,11 @@ def _growth(figures: Figures) -> Table:
 def _times(ratio: float) -> str:
     if math.isnan(ratio):
         return "–"
-    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2f}"  # noqa: PLR2004 # three digits say enough
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2f}"  # noqa: PLR2004 # three digits are enough
 
 
 def number(value: float) -> str:
-    """With as many digits as say something."""
+    """Format a number with three significant digits or more."""
     if math.isnan(value):
         return "–"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004 # the same

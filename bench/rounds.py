@@ -1,4 +1,4 @@
-"""Rounds, interleaved: every contender in turn, again and again, so the machine's moods are everybody's."""
+"""Runs interleaved rounds: every contender in turn, so that a change of load affects all of them."""
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -16,21 +16,21 @@ console = Console(stderr=True, highlight=False)
 
 @dataclass
 class Line(Generic[T]):
-    """What the rounds of one line of a table showed."""
+    """The results of all rounds for one line of a table."""
 
     runs: list[T] = field(default_factory=list)
     failure: str = ""
     """Why there is no figure: a contender that failed once has none."""
 
     def median(self, value: Callable[[T], float]) -> float:
-        """The median of the rounds; nan where it failed."""
+        """Return the median of the rounds; nan if one failed."""
         return statistics.median(map(value, self.runs)) if self.runs and not self.failure else float("nan")
 
 
 def interleaved(
     title: str, contenders: Sequence[C], name: Callable[[C], str], rounds: int, run: Callable[[C], T]
 ) -> dict[str, Line[T]]:
-    """Run each so often; one that fails is reported, and not run again."""
+    """Run each contender ``rounds`` times; one that fails is reported and not run again."""
     lines: dict[str, Line[T]] = {name(contender): Line() for contender in contenders}
     for number in range(rounds):
         for contender in contenders:
@@ -50,6 +50,6 @@ def _run(line: Line[T], run: Callable[[C], T], contender: C) -> None:
 
 
 def spread(values: Iterable[float]) -> float:
-    """Half of the range, relative to the median."""
+    """Return half of the range, relative to the median."""
     found = sorted(values)
     return (found[-1] - found[0]) / 2 / statistics.median(found)

@@ -1,7 +1,7 @@
-"""``make bench``: measures everything, side by side, and prints ratios first, then the targets.
+"""``make bench``: measures everything in one run, and prints the ratios and then the targets.
 
-Writes ``bench/results/*.json``, ``bench/results/table.md`` and ``docs/bench.svg``. Exits with 1 where
-a contender failed or a check of correctness did; a target that is missed is only said.
+Writes ``bench/results/*.json``, ``bench/results/table.md`` and ``docs/bench.svg``. Exits with 1 if a
+contender or a check of the rows failed; a missed target is only reported.
 """
 
 import json
@@ -37,7 +37,7 @@ SECTIONS: dict[str, Section] = {
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write the figures."""
     scale = chosen()
     with Stage.up() as stage:
         figures = {"about": machine.profile(stage) | {"quick": scale.is_quick}, **measure(stage, scale)}
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def measure(stage: Stage, scale: Scale) -> dict[str, Any]:
-    """The figures of all sections."""
+    """Return the figures of all sections."""
     return {name: _measured(section, stage, scale) for name, section in SECTIONS.items()}
 
 
@@ -73,7 +73,7 @@ def _write(figures: dict[str, Any], scale: Scale) -> None:
     parts = [table.markdown() for table in tables(figures)]
     verdicts = [f"- {target}" for target in targets(figures)]
     _write_text(RESULTS / "table.md", "\n".join([*parts, *verdicts]))
-    if not scale.is_quick:  # what the README shows is of a full run
+    if not scale.is_quick:  # the README shows a full run
         _write_text(CHART, chart.draw(figures))
     else:
         _write_text(RESULTS / "bench.svg", chart.draw(figures))
@@ -84,7 +84,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _failures(found: Any) -> Iterator[str]:
-    """Every reason why a line has no figure."""
+    """Return every reason why a line has no figure."""
     if isinstance(found, dict):
         if failure := found.get("failure"):
             yield failure

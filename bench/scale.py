@@ -1,4 +1,4 @@
-"""How much is measured: ``QUICK=1`` gives the same tables of smaller runs."""
+"""The size of the runs: ``QUICK=1`` gives the same tables from smaller runs."""
 
 import os
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """Numbers of events, unless it says otherwise."""
+    """Numbers of events, unless stated otherwise."""
 
     rounds: int = 3
-    """Of what starts a process each time, and so takes long."""
+    """Rounds of measurements that start a process each time, and so are slow."""
     publish_rounds: int = 3
     seconds: float = 3.0
-    """That a run of persisting lasts, about."""
+    """Approximate duration of a run that persists."""
     alone: int = 2_000
     together: int = 5_000
     latency: int = 100
     starts: int = 5
-    """Of a worker, timed until it is ready."""
+    """Starts of a worker, timed until it is ready."""
     scaling: int = 30_000
     flood: int = 100_000
-    """Of one shop, in front of another's."""
+    """Events of one shop that wait before another shop's event."""
     memory: int = 20_000
-    """Waiting, to weigh them in Redis."""
+    """Waiting events for the measurement of Redis' memory."""
     deep: int = 1_000_000
-    """Waiting, to see whether a backlog costs; then drained, to weigh the worker."""
+    """Waiting events for the cost of a backlog; persisted afterwards, to measure the worker's memory."""
 
     @property
     def is_quick(self) -> bool:
-        """Whether it is the smaller one."""
+        """Whether this is the smaller scale."""
         return self == QUICK
 
 
@@ -47,5 +47,5 @@ QUICK = Scale(
 
 
 def chosen() -> Scale:
-    """As the environment says."""
+    """Return the scale that the environment variable ``QUICK`` selects."""
     return QUICK if os.environ.get("QUICK", "0") not in {"", "0"} else Scale()

@@ -1,4 +1,4 @@
-"""The sections of the report, each measured into figures that are plain JSON."""
+"""Measures the sections of the report; each returns its figures as plain JSON."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from bench.stage import ROUND_TRIP, Stage
 Figures = dict[str, Any]
 
 _WORKERS = (1, 2, 4)
-_PROBES = 20  # bare RPCs with which the delay is shown
+_PROBES = 20  # bare RPCs that measure the delay
 
 
 def persist(stage: Stage, scale: Scale, delay: int) -> Figures:
-    """Events a second of every contender, so many milliseconds away from the gateway."""
+    """Measure the events a second of every contender, ``delay`` milliseconds away from the gateway."""
     lines = interleaved(
         f"persist at {delay} ms",
         contenders(delay),
@@ -33,12 +33,12 @@ def persist(stage: Stage, scale: Scale, delay: int) -> Figures:
 
 
 def bare_rpc(stage: Stage, delay: int) -> float:
-    """Milliseconds of one RPC with one event on an open connection: shows what the proxy adds."""
+    """Return the milliseconds of one RPC with one event on an open connection: shows what the proxy adds."""
     return statistics.median(latency.called(stage, _PROBES, delay)) * 1e3
 
 
 def publish(stage: Stage, scale: Scale) -> Figures:
-    """Microseconds an event, one at a time and by fifty clients at once."""
+    """Measure the microseconds per event, one at a time and by fifty clients at once."""
     alone = _publish(stage, "alone", publishing.WAYS, scale.publish_rounds, scale.alone)
     queues = [way for way in publishing.WAYS if way.queue != "inline"]
     together = _publish(stage, "together", queues, scale.publish_rounds, scale.together)
@@ -48,7 +48,7 @@ def publish(stage: Stage, scale: Scale) -> Figures:
 
 
 def latencies(stage: Stage, scale: Scale) -> Figures:
-    """Milliseconds: publish to row, a bare RPC, and a worker's start."""
+    """Measure the milliseconds from publish to row, of a bare RPC, and of a worker's start."""
     rows, calls = [], []
     for _ in range(scale.rounds):
         rows.append(latency.published(stage, scale.latency))
@@ -63,7 +63,7 @@ def latencies(stage: Stage, scale: Scale) -> Figures:
 
 
 def scaling(stage: Stage, scale: Scale) -> Figures:
-    """Events a second of several workers."""
+    """Measure the events a second of several workers."""
     lines = interleaved(
         "scaling", _WORKERS, str, scale.rounds, lambda workers: growth.scaled(stage, workers, scale.scaling)
     )
@@ -71,7 +71,7 @@ def scaling(stage: Stage, scale: Scale) -> Figures:
 
 
 def fairness(stage: Stage, scale: Scale) -> Figures:
-    """Seconds that another shop's event waits behind a flood."""
+    """Measure the seconds that another shop's event waits behind a flood."""
     lines = interleaved(
         "fairness",
         [0, ROUND_TRIP],
@@ -83,7 +83,7 @@ def fairness(stage: Stage, scale: Scale) -> Figures:
 
 
 def growing(stage: Stage, scale: Scale) -> Figures:
-    """What must not grow: a backlog's cost, a worker's memory; and Redis' bytes per waiting event."""
+    """Measure a backlog's cost, a worker's memory, and Redis' bytes per waiting event."""
     weight = growth.redis_bytes(stage, scale.memory)
     growth.wait(stage, scale.deep)
     rounds = [(growth.draining(stage), growth.draining_shallow(stage)) for _ in range(scale.rounds)]
@@ -144,7 +144,7 @@ def _numbers(line: Line[float]) -> Figures:
 
 
 def _milliseconds(rounds: Sequence[Sequence[float]]) -> Figures:
-    """The medians of the rounds' percentiles."""
+    """Return the medians of the rounds' percentiles."""
     return {
         "p50": statistics.median(statistics.median(each) for each in rounds) * 1e3,
         "p99": statistics.median(sorted(each)[int(len(each) * 0.99)] for each in rounds) * 1e3,

@@ -1,7 +1,7 @@
-"""The servers of a run, cleared before each, and what is asked of them afterwards.
+"""The servers of the runs: cleared before each run, queried after it.
 
-The stack is always one of its own, never what the environment names: a run truncates tables and
-flushes Redis.
+The servers are always started here, and never taken from the environment, because a run truncates tables
+and flushes Redis.
 """
 
 import os
@@ -27,12 +27,12 @@ from gateway.settings import Settings
 QUEUE = "bench"
 SHOPS = tuple(f"4OS4yFcf2LZwxhKojbAVbKuVuSd{letter}" for letter in "abc")
 ROUND_TRIP = 80
-"""Milliseconds that the far gateway is away."""
+"""Milliseconds of a round trip to the far gateway."""
 _ONE_EACH = {"botlive.inbox": "event_id", "public.orders": "id", "public.activities": "id"}
 
 
 class Stage:
-    """A stack, a far gateway before it, three shops, and the processes that a run starts."""
+    """A local stack, a proxy as the far gateway, three shops, and the processes that a run starts."""
 
     def __init__(self, stack: Stack, far_port: int, directory: Path) -> None:
         self._stack = stack
@@ -53,7 +53,7 @@ class Stage:
     @classmethod
     @contextmanager
     def up(cls) -> Iterator[Self]:
-        """Start everything; stop it in the end."""
+        """Start everything, and stop it at the end of the block."""
         with ExitStack() as exits:
             directory = Path(exits.enter_context(tempfile.TemporaryDirectory()))
             stack, port = exits.enter_context(Stack()), processes.free_port()
@@ -63,45 +63,45 @@ class Stage:
                 stage.gateway().call("botlive_company_add", {"text_id": shop})
             proxy = [str(OURS / "python"), "-m", "bench.proxy"]
             exits.enter_context(stage.running([*proxy, str(port), str(stack.gateway.port), str(ROUND_TRIP)]))
-            until(lambda: processes.listens(port), "the proxy does not listen")
+            until(lambda: processes.listens(port), "the proxy did not start to listen")
             yield stage
 
     def at(self, delay: int) -> dict[str, str]:
-        """The environment of a process that is so many milliseconds away from the gateway: 0, or 80."""
+        """Return the environment of a process that is 0 or 80 ms away from the gateway."""
         return {**self._near, "SUPABASE_URL": self._far_url} if delay else self._near
 
     def gateway(self, delay: int = 0) -> Gateway:
-        """A client of the near gateway, or the far one."""
+        """Return a client of the near or the far gateway."""
         environment = self.at(delay)
         url, key = environment["SUPABASE_URL"], environment["SUPABASE_KEY"]
         return Gateway.connect(Settings(supabase_url=url, supabase_key=SecretStr(key)))
 
     def clear(self) -> None:
-        """No event anywhere: every run has tables of the same size."""
-        self.redis.execute_command("FLUSHALL", "SYNC")  # frees memory at once
+        """Delete all events, so that every run starts with empty tables."""
+        self.redis.execute_command("FLUSHALL", "SYNC")  # frees the memory at once
         self.clear_tables()
 
     def clear_tables(self) -> None:
-        """Fresh tables; what waits goes on waiting."""
+        """Empty the tables and keep the waiting events."""
         self.database.execute(
             "truncate botlive.inbox, botlive.toggles, public.orders, public.activities, public.bot_sessions"
         )
 
     def orders(self, number: int) -> list[AnyEvent]:
-        """So many events, of the shops in turn."""
+        """Return ``number`` events, of the shops in turn."""
         return [order(SHOPS[index % len(SHOPS)]) for index in range(number)]
 
     def flood(self, number: int, shops: Sequence[str] = SHOPS, *, queue: str = QUEUE) -> None:
-        """A backlog of ours, too large to be remembered."""
+        """Publish a backlog that is too large to keep in a list."""
         with Publisher(redis.Redis.from_url(self._near["REDIS_URL"]), queue=queue, within=10) as publisher:
             publisher.publish_many(order(shops[index % len(shops)]) for index in range(number))
 
     def write(self, events: Sequence[AnyEvent]) -> None:
-        """Write the file BENCH_EVENTS."""
+        """Write the events to the file BENCH_EVENTS."""
         self._file.write_text("".join(f"{event.model_dump_json(exclude_none=True)}\n" for event in events))
 
     def publish(self, queue: str, events: Sequence[AnyEvent], how: str, *, delay: int = 0) -> dict[str, Any]:
-        """Let a queue's producer publish; what it says of the time (``bench.producer``).
+        """Publish by a queue's producer and return the measured times (``bench.producer``).
 
         Raises:
             BenchError: the producer failed.
@@ -119,11 +119,11 @@ class Stage:
     def running(
         self, command: Sequence[str], environment: Mapping[str, str] | None = None, *, stopped: bool = False
     ) -> AbstractContextManager[psutil.Process]:
-        """A process near the gateway, unless its environment says otherwise (``processes.running``)."""
+        """Run a process near the gateway, unless its environment says otherwise (``processes.running``)."""
         return processes.running(command, environment or self._near, stopped=stopped)
 
     def count(self) -> int:
-        """Persisted events."""
+        """Return the number of persisted events."""
         return self._number("select count(*) from botlive.inbox")
 
     def has(self, event_id: UUID) -> bool:
@@ -131,10 +131,10 @@ class Stage:
         return bool(self._number("select count(*) from public.orders where id = %s", event_id))
 
     def pace(self, *, at_once: int, first: int | None = None) -> float:
-        """Events a second, of all that were persisted or of the first so many.
+        """Return the events a second, for all persisted events or for the ``first`` ones.
 
-        From the begin of one transaction to that of the last: of the one behind which all that the
-        worker does ``at_once`` was under way.
+        The first ``at_once`` transactions are excluded. The time runs from the start of the last of them
+        to the start of the last transaction.
 
         Raises:
             BenchError: there were too few transactions.
@@ -153,15 +153,15 @@ class Stage:
         return float(row[0] / row[1])
 
     def waiting(self) -> int:
-        """Events that wait for our workers, those that were put off for fairness' sake too."""
+        """Return the number of events that wait for our workers, including those that were put off."""
         queues = [f"rq:queue:{QUEUE}", *(f"rq:queue:{QUEUE}:shop:{shop}" for shop in SHOPS)]
         return sum(int(self.redis.llen(queue)) for queue in queues)
 
     def check(self, events: Sequence[AnyEvent]) -> None:
-        """That these and no others are in the tables, each once.
+        """Check that the tables contain exactly these events, each once.
 
         Raises:
-            Incorrect: they are not.
+            Incorrect: rows are missing, or there are others.
         """
         ids = [event.event_id for event in events]
         for table, column in _ONE_EACH.items():
@@ -171,12 +171,12 @@ class Stage:
                 raise Incorrect(f"{table}: {ours} of {len(ids)} events' rows, {found - ours} others")
 
     def servers(self) -> dict[str, list[int]]:
-        """Their main processes."""
+        """Return the ids of the servers' main processes."""
         stack = self._stack
         return {"redis": stack.valkey.pids, "gateway": stack.gateway.pids, "postgres": stack.postgres.pids}
 
     def close(self) -> None:
-        """Give everything back but the stack."""
+        """Close everything but the stack."""
         for producer in self._producers.values():
             producer.close()
         self.publisher.close()
@@ -189,7 +189,7 @@ class Stage:
 
 
 def order(shop: str) -> OrderCompleted:
-    """The README's example."""
+    """Return the README's example order."""
     return OrderCompleted(
         company_id=shop,
         user_id="+2250700000000",

@@ -1,6 +1,6 @@
-"""Short sweeps, whose figures stand in docs/performance.md: ``python -m bench.sweep batch|peers``.
+"""Short sweeps for docs/performance.md: ``python -m bench.sweep batch|peers``.
 
-``batch``: BOTLIVE_BATCH of our worker. ``peers``: how many threads a peer is best with.
+``batch``: values of BOTLIVE_BATCH for our worker. ``peers``: numbers of threads for each peer.
 """
 
 import sys
@@ -19,11 +19,11 @@ _BATCHES = (100, 250, 500, 1_000, 2_000)
 _THREADS = (16, 64)
 _ROUNDS = 3
 _TEN = 10  # batches of the largest size in a run
-_EVENTS = 400  # of a peer: waves of the most threads
+_EVENTS = 400  # for a peer: several calls for each of 64 threads
 
 
 def batches() -> list[Contender]:
-    """Our worker with each size."""
+    """Return our worker with each batch size."""
     return [
         replace(OURS_AS_IT_COMES, name=f"BOTLIVE_BATCH={size}", environment={"BOTLIVE_BATCH": str(size)})
         for size in _BATCHES
@@ -31,7 +31,7 @@ def batches() -> list[Contender]:
 
 
 def peers() -> list[Contender]:
-    """Each peer with each number of threads."""
+    """Return each peer with each number of threads."""
     return [
         replace(peer, name=f"{peer.queue}, {threads} threads")
         for threads in _THREADS
@@ -40,7 +40,7 @@ def peers() -> list[Contender]:
 
 
 def sweep(contenders: Sequence[Contender], events: int, rounds: int) -> Table:
-    """Each of them, near and far, with so many events a run."""
+    """Measure each contender, near and far, with ``events`` events in a run."""
     with Stage.up() as stage:
         near, far = (_speeds(stage, contenders, delay, events, rounds) for delay in (0, ROUND_TRIP))
     rows = [[name, number(near[name]), number(far[name])] for name in near]
@@ -61,7 +61,7 @@ def _speeds(
 
 
 def main() -> None:
-    """One sweep, printed as Markdown."""
+    """Print one sweep as Markdown."""
     made = {
         "batch": lambda: sweep(batches(), _BATCHES[-1] * _TEN, _ROUNDS),
         "peers": lambda: sweep(peers(), _EVENTS, 1),

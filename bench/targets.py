@@ -1,4 +1,4 @@
-"""What was to be reached, as ratios of one run, and whether it was."""
+"""The targets, as ratios of one run, and whether they were met."""
 
 import math
 import operator
@@ -26,7 +26,7 @@ class Target(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """Whether it was reached; what has no figure was not."""
+        """Whether the target was met; a target without a figure was not."""
         return bool(_SIGNS[self.sign](self.found, self.bound))
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Target(NamedTuple):
 
 
 def targets(figures: Figures) -> Iterator[Target]:
-    """All of them."""
+    """Return all targets with their figures."""
     sections = {
         "persist": _persist,
         "persist_far": _far,
@@ -102,7 +102,7 @@ def _growth(figures: Figures) -> Iterator[Target]:
 
 
 def _best(lines: Figures) -> float:
-    """Of all peers at their best, or at their default where that is better; nan where one failed."""
+    """Return the highest rate of all peers, at their default or their best; nan if one failed."""
     return _all(lines, [f"{peer}, {how}" for peer in PEER_NAMES for how in ("default", "best")], max)
 
 

@@ -1,6 +1,6 @@
-"""What a user of another queue writes: one event, one RPC, by a client that is kept alive.
+"""The task of the other queues: one event, one RPC, on an open connection.
 
-The parsing, the rows and the RPC are ours, so that only the queue differs.
+It uses our parsing, our rows and our RPC, so that only the queue differs.
 """
 
 import ssl
@@ -16,15 +16,15 @@ from gateway.client import PERSIST, Gateway
 from gateway.settings import Settings
 from worker.elements import element
 
-# httpx makes one for each client, 20 ms; one for all is what its documentation advises.
+# httpx creates one for each client, in 20 ms; its documentation advises to share one.
 _tls = ssl.create_default_context()
 
 
 class _Kept(threading.local):
-    """A client for each thread: none waits for another's connection.
+    """A client for each thread, so that no thread waits for another's connection.
 
-    Made with the first look at it, and so before a fork where that is a parent's. It is not connected
-    then, and what is not connected can be forked.
+    It is created at the first access. If this happens in a parent process before a fork, the client has no
+    connection yet, so the fork is safe.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ _kept = _Kept()
 
 
 def persist(text: str) -> None:
-    """Persist one event, of its JSON."""
+    """Persist one event, given as JSON."""
     event = parse_event(text)
     (outcome,) = _kept.gateway.persist([element(event)])
     if error := outcome.error(event):
@@ -56,7 +56,7 @@ def _client() -> AsyncClient:
 
 
 async def apersist(text: str) -> None:
-    """As ``persist``, on an event loop; one client for all its tasks."""
+    """Do the same on an event loop; all tasks share one client."""
     event = parse_event(text)
     call = _client().rpc(PERSIST, {"events": [element(event)]})
     answer: Any = await call.execute()

@@ -1,6 +1,6 @@
-"""The queues under test, each set up as its documentation recommends; one module a queue.
+"""The queues under test, one module per queue, each set up as its documentation recommends.
 
-Each has ``send(event)`` or ``asend(event)`` or both, as its producer is sync or asyncio, and may have
-``load(events)``, for a backlog, and ``prepare(event)``, which is not timed. All but ours run
-``bench.task``. They are imported by their own processes only: most need a venv of their own.
+Each module has ``send(event)`` (sync) or ``asend(event)`` (asyncio) or both. It may have ``load(events)``
+for a backlog, and ``prepare(event)``, which is not timed. All but ours run ``bench.task``. Each module is
+imported only by its own processes, because most need another venv.
 """

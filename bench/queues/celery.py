@@ -1,4 +1,4 @@
-"""Celery (https://docs.celeryq.dev): JSON, no result, as its "Optimizing" page advises."""
+"""Celery (https://docs.celeryq.dev): JSON and no results, as its page "Optimizing" advises."""
 
 import os
 
@@ -18,5 +18,5 @@ def write(text: str) -> None:
 
 
 def send(event: Event) -> None:
-    """One event."""
+    """Publish one event."""
     write.delay(event.model_dump_json(exclude_none=True))

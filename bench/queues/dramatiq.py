@@ -18,5 +18,5 @@ def write(text: str) -> None:
 
 
 def send(event: Event) -> None:
-    """One event."""
+    """Publish one event."""
     write.send(event.model_dump_json(exclude_none=True))

@@ -1,4 +1,4 @@
-"""Huey (https://huey.readthedocs.io): its Redis storage, as its "Getting started" has it."""
+"""Huey (https://huey.readthedocs.io): its Redis storage, as in its page "Getting started"."""
 
 import os
 
@@ -17,5 +17,5 @@ def write(text: str) -> None:
 
 
 def send(event: Event) -> None:
-    """One event."""
+    """Publish one event."""
     write(event.model_dump_json(exclude_none=True))

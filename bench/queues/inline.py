@@ -1,6 +1,6 @@
-"""No queue: the first integration's way, four HTTP calls from the chat, each with a fresh client.
+"""No queue: the first integration, four HTTP calls from the chat, each with a new client.
 
-An order there was ``create_order`` and ``log_order_created``; each asked for the company's UUID first.
+There, an order called ``create_order`` and ``log_order_created``; each one first read the company's UUID.
 """
 
 import os
@@ -20,7 +20,7 @@ _HEADERS = {
 
 
 async def asend(event: AnyEvent) -> None:
-    """One order and its activity."""
+    """Write one order and its activity."""
     order = rows(event).order
     assert order
     await _insert("orders", event, {**order, "status": "pending"})

@@ -1,4 +1,4 @@
-"""A floor for any RQ producer: the bytes that our publisher writes, in one MULTI, made beforehand."""
+"""The limit for any RQ producer: sends the bytes of our publisher in one MULTI, prepared in advance."""
 
 import os
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(event: Event) -> Prepared:
-    """Publish it, read what that wrote, and take it away."""
+    """Publish the event, read the job from Redis, and delete it there."""
     job_id = str(_publisher.publish(event))
     fields: Any = _redis.hgetall(f"rq:job:{job_id}")
     _redis.delete(f"rq:job:{job_id}", f"rq:queue:{_QUEUE}")
@@ -31,14 +31,14 @@ def prepare(event: Event) -> Prepared:
 
 
 def send(job: Prepared) -> None:
-    """One event."""
+    """Publish one event."""
     pipeline = _redis.pipeline(transaction=True)
     _put(pipeline, job)
     pipeline.execute()
 
 
 async def asend(job: Prepared) -> None:
-    """One event, on an event loop."""
+    """Publish one event on an event loop."""
     pipeline = _aredis.pipeline(transaction=True)
     _put(pipeline, job)
     await pipeline.execute()

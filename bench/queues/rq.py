@@ -1,8 +1,8 @@
 """Stock RQ (https://python-rq.org/docs/): its own producer and its own workers.
 
-``Worker`` and ``SimpleWorker`` are RQ's, untouched: importing them from here imports the task before the
-first fork, as RQ's page "Performance Notes" advises, and with it makes the client that each work horse
-then connects.
+``Worker`` and ``SimpleWorker`` are RQ's, unchanged. Importing them from here imports the task before the
+first fork, as RQ's page "Performance Notes" advises. This also creates the client, and each work horse
+then connects it.
 """
 
 import os
@@ -13,7 +13,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker, Worker
 
-import bench.task as _  # noqa: F401 # the import is what it is for
+import bench.task as _  # noqa: F401 # imported before the first fork
 from events import Event
 
 __all__ = ["SimpleWorker", "Worker"]
@@ -23,12 +23,12 @@ _queue = Queue("bench", connection=redis.Redis.from_url(os.environ["REDIS_URL"])
 
 
 def send(event: Event) -> None:
-    """One event."""
+    """Publish one event."""
     _queue.enqueue(_TASK, event.model_dump_json(exclude_none=True), description=event.type)
 
 
 def load(events: Iterable[Event]) -> None:
-    """A backlog."""
+    """Publish a backlog."""
     _queue.enqueue_many(
         Queue.prepare_data(_TASK, [event.model_dump_json(exclude_none=True)], description=event.type)
         for event in events

@@ -1,4 +1,4 @@
-"""SAQ (https://saq-py.readthedocs.io): an asyncio worker on its Redis queue."""
+"""SAQ (https://saq-py.readthedocs.io): an asyncio worker on SAQ's Redis queue."""
 
 import os
 from asyncio import get_running_loop
@@ -14,7 +14,7 @@ queue = Queue.from_url(os.environ["REDIS_URL"], name="bench")
 
 
 async def write(_: dict[str, Any], *, text: str) -> None:
-    """The task, as its documentation has it."""
+    """The task, as in SAQ's documentation."""
     await apersist(text)
 
 
@@ -22,7 +22,7 @@ _threads = ThreadPoolExecutor(int(os.environ.get("SAQ_THREADS", "1")))
 
 
 async def write_in_thread(_: dict[str, Any], *, text: str) -> None:
-    """The task in a thread: httpx's asyncio client costs more than its sync one."""
+    """The task in a thread, because httpx's asyncio client is slower than its sync client."""
     await get_running_loop().run_in_executor(_threads, persist, text)
 
 
@@ -34,5 +34,5 @@ settings = {
 
 
 async def asend(event: Event) -> None:
-    """One event."""
+    """Publish one event."""
     await queue.enqueue("write", text=event.model_dump_json(exclude_none=True))
