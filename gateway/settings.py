@@ -107,6 +107,20 @@ class Settings(QueueSettings):
     """The functions, by dotted names and commas, that a job of RQ's may name as its callbacks."""
 
 
+class AlertSettings(QueueSettings):
+    """Settings of the alerts."""
+
+    url: Annotated[SecretStr, AfterValidator(_unwrapped)] | None = Field(
+        default=None, validation_alias="BOTLIVE_ALERT_URL"
+    )
+    """The webhook: Slack-compatible, Telegram's (``…/sendMessage?chat_id=…``), or one that takes JSON."""
+    oldest: float = Field(default=300, gt=0, allow_inf_nan=False, validation_alias="BOTLIVE_ALERT_AGE")
+    """Seconds that an event may wait."""
+    workers: int = Field(default=1, ge=0, validation_alias="BOTLIVE_ALERT_WORKERS")
+    """The number of workers that must be alive."""
+    outbox: str | None = Field(default=None, validation_alias="BOTLIVE_OUTBOX")
+
+
 class OutboxSettings(Environment):
     """Settings of the commands that read a chat's outbox."""
 

@@ -30,6 +30,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "alerts": Command("operations.commands.alerts:alerts", "worker", "Send a queue's problems to a webhook."),
     "company": Command("operations.commands.company:app", "worker", "Say which shop is which company."),
     "dashboard": Command(
         "operations.commands.dashboard:dashboard",

@@ -73,6 +73,11 @@ class Keys:
         """A stream: what was discarded, and why."""
         return f"botlive:discarded:{self.name}"
 
+    @property
+    def alerts(self) -> str:
+        """A hash: the problems of which an alert was sent."""
+        return f"botlive:alerts:{self.name}"
+
     def registry(self, kind: str) -> str:
         """A sorted set: a registry of RQ's."""
         return f"rq:{kind}:{self.name}"

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.settings import Settings
+from gateway.settings import AlertSettings, Settings
+from operations.alerts.watch import Watch
 from operations.logs import configure
 from worker.bootstrap import consumer
 
@@ -15,4 +16,8 @@ def worker(
     """Persist the events that wait on the queue BOTLIVE_QUEUE, until stopped."""
     settings = Settings.from_env()
     configure(settings.log_dir)
-    consumer(settings).run(burst=burst)
+    watch = None if burst else Watch.of(AlertSettings.from_env())
+    made = consumer(settings)
+    if watch:
+        watch.start()
+    made.run(burst=burst)
