@@ -44,36 +44,36 @@ def tls(reason: str) -> ssl.SSLError:
 LASTING: list[tuple[BaseException, str]] = [
     (
         wrapped(socket.gaierror(socket.EAI_NONAME, "Name or service not known")),
-        "host of Redis has no address",
+        "host name of Redis is unknown",
     ),
-    (wrapped(socket.gaierror(socket.EAI_AGAIN, "Temporary failure")), "host of Redis has no address"),
-    (Lost("Error -2 connecting to x:6379. Name or service not known."), "host of Redis has no address"),
+    (wrapped(socket.gaierror(socket.EAI_AGAIN, "Temporary failure")), "host name of Redis is unknown"),
+    (Lost("Error -2 connecting to x:6379. Name or service not known."), "host name of Redis is unknown"),
     (UnicodeError("encoding with 'idna' codec failed"), "REDIS_URL cannot be used"),
     (TypeError("unexpected keyword argument 'foo'"), "REDIS_URL cannot be used"),
     (wrapped(certificate(18)), "is self-signed"),
     (wrapped(certificate(19)), "is self-signed"),
-    (wrapped(certificate(20)), "signed by nobody known here"),
+    (wrapped(certificate(20)), "signed by an unknown authority"),
     (wrapped(certificate(10)), "has expired"),
     (wrapped(certificate(9)), "not valid yet"),
     (wrapped(certificate(62)), "is for another host"),
     (wrapped(certificate(64)), "is for another host"),
     (wrapped(certificate(23)), "is not accepted"),
-    (wrapped(tls("WRONG_VERSION_NUMBER")), "speaks no TLS"),
-    (wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")), "asks for a certificate of ours"),
-    (wrapped(tls("UNSUPPORTED_PROTOCOL")), "TLS with Redis fails (UNSUPPORTED_PROTOCOL)"),
+    (wrapped(tls("WRONG_VERSION_NUMBER")), "does not use TLS"),
+    (wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")), "requires a client certificate"),
+    (wrapped(tls("UNSUPPORTED_PROTOCOL")), "TLS with Redis failed (UNSUPPORTED_PROTOCOL)"),
     (redis.AuthenticationError("invalid username-password pair or user is disabled."), "refuses the user"),
-    (redis.AuthenticationError("Authentication required."), "asks for a password"),
+    (redis.AuthenticationError("Authentication required."), "requires a password"),
     (
         ResponseError("NOAUTH HELLO must be called with the client already authenticated"),
-        "asks for a password",
+        "requires a password",
     ),
     (
         redis.AuthenticationError("AUTH <password> called without any password configured for the default"),
         "has no password",
     ),
     (exceptions.AuthenticationWrongNumberOfArgsError("wrong number"), "refuses the user"),
-    (exceptions.NoPermissionError("this user has no permissions to run the 'x' command"), "may not do"),
-    (ResponseError("The user executing the script can't run this command or subcommand"), "may not do"),
+    (exceptions.NoPermissionError("this user has no permissions to run the 'x' command"), "lacks permissions"),
+    (ResponseError("The user executing the script can't run this command or subcommand"), "lacks permissions"),
     (exceptions.MovedError("3999 10.0.0.1:6381"), "runs in Cluster mode"),
     (exceptions.ClusterCrossSlotError("Keys in request don't hash"), "runs in Cluster mode"),
     (
@@ -82,9 +82,9 @@ LASTING: list[tuple[BaseException, str]] = [
     ),
     (ResponseError("unknown command 'BLMOVE', with args beginning with: "), "older than 7"),
     (ResponseError("DENIED Redis is running in protected mode because"), "protected mode"),
-    (ResponseError("DB index is out of range"), "no database of that number"),
-    (exceptions.InvalidResponse("Protocol Error: b'HTTP/1.1 400'"), "is no Redis"),
-    (MasterNotFoundError("No master found for 'x' : S - auth:AuthenticationError"), "no Sentinel lets us in"),
+    (ResponseError("DB index is out of range"), "no database with that number"),
+    (exceptions.InvalidResponse("Protocol Error: b'HTTP/1.1 400'"), "is not Redis"),
+    (MasterNotFoundError("No master found for 'x' : S - auth:AuthenticationError"), "the Sentinels refuse the login"),
 ]
 PASSING: list[tuple[BaseException, str]] = [
     (wrapped(ConnectionRefusedError(errno.ECONNREFUSED, "refused")), "refuses the connection"),
@@ -92,19 +92,19 @@ PASSING: list[tuple[BaseException, str]] = [
     (wrapped(BrokenPipeError(errno.EPIPE, "pipe")), "was closed"),
     (Lost("Connection closed by server."), "was closed"),
     (wrapped(ssl.SSLEOFError(8, "EOF occurred in violation of protocol")), "was closed"),
-    (redis.TimeoutError("Timeout connecting to server"), "no answer in time"),
-    (wrapped(OSError(errno.EHOSTUNREACH, "no route")), "no way to the host"),
-    (wrapped(OSError(errno.ENETUNREACH, "unreachable")), "no way to the host"),
+    (redis.TimeoutError("Timeout connecting to server"), "did not answer in time"),
+    (wrapped(OSError(errno.EHOSTUNREACH, "no route")), "is unreachable"),
+    (wrapped(OSError(errno.ENETUNREACH, "unreachable")), "is unreachable"),
     (wrapped(OSError(errno.EMFILE, "too many")), "too many files open"),
-    (wrapped(FileNotFoundError(errno.ENOENT, "no such file")), "a file that REDIS_URL names"),
-    (Lost(f"something new {SECRET}"), "the connection to Redis fails"),
-    (Lost("max number of clients reached"), "takes no more clients"),
-    (ResponseError("max number of clients + cluster connections reached"), "takes no more clients"),
+    (wrapped(FileNotFoundError(errno.ENOENT, "no such file")), "a file in REDIS_URL"),
+    (Lost(f"something new {SECRET}"), "the connection to Redis failed"),
+    (Lost("max number of clients reached"), "accepts no more clients"),
+    (ResponseError("max number of clients + cluster connections reached"), "accepts no more clients"),
     (redis.BusyLoadingError("Redis is loading the dataset in memory"), "loading its data"),
-    (redis.ReadOnlyError("You can't write against a read only replica."), "takes no writes"),
+    (redis.ReadOnlyError("You can't write against a read only replica."), "read-only replica"),
     (
         ResponseError("Error running script (call to f_1): @user_script:1: -READONLY You can't"),
-        "takes no writes",
+        "read-only replica",
     ),
     (exceptions.MasterDownError("Link with MASTER is down"), "lost its primary"),
     (ResponseError("UNBLOCKED force unblock from blocking operation, instance state changed"), "its role"),
@@ -113,7 +113,7 @@ PASSING: list[tuple[BaseException, str]] = [
     (ResponseError("MISCONF Redis is configured to save RDB snapshots"), "cannot write to its disk"),
     (exceptions.ClusterDownError("Hash slot not served"), "Cluster is down"),
     (exceptions.TryAgainError("Multiple keys request during rehashing"), "Cluster is down"),
-    (MasterNotFoundError("No master found for 'x'"), "no Sentinel names a server"),
+    (MasterNotFoundError("No master found for 'x'"), "no Sentinel knows a primary"),
 ]
 ANSWERS: list[tuple[BaseException, str]] = [
     (redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "Redis is full"),
@@ -146,7 +146,7 @@ def test_what_the_publisher_raises_has_the_kind_of_what_led_to_it() -> None:
     error = PublishError()
     error.__cause__ = wrapped(redis.AuthenticationError("invalid password"))
     assert "refuses the user" in str(cause_of(error))
-    assert "no answer in time" in str(cause_of(OutboxFull()))
+    assert "did not answer in time" in str(cause_of(OutboxFull()))
 
 
 def test_a_ring_of_errors_ends() -> None:

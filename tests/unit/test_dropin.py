@@ -358,7 +358,7 @@ def test_without_redis_one_line_says_which_event(
     assert record.name == "botlive.dropin"
     assert record.exc_info is None
     assert "(payment_validated) is not published: Redis did not confirm the event" in record.getMessage()
-    assert "the connection to Redis fails" in record.getMessage()
+    assert "the connection to Redis failed" in record.getMessage()
     UUID(record.getMessage().split()[1])
     assert _PHONE not in caplog.text
     assert "WAVE" not in caplog.text
