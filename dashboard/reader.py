@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dashboard.shapes import ActiveOrder, Activity, active_order, activity
 from events.fields import Identifier
-from gateway.answers import misshapen
+from gateway.answers import unexpected
 from gateway.errors import EventRefused, InvalidSetting, TransientFault, UnclassifiedFault, WorkerError
 from gateway.faults import FailedCall, classify
 from gateway.masking import mask_text
@@ -86,7 +86,7 @@ class Reader:
                 return None
             case {"session": dict() as session}:
                 return session
-        raise misshapen(answer)
+        raise unexpected(answer)
 
     async def aclose(self) -> None:
         """Give the connections back."""
@@ -102,7 +102,7 @@ class Reader:
         answer = await self._ask(function, company_id, **arguments)
         rows = [] if answer is None else answer
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise misshapen(answer)
+            raise unexpected(answer)
         return rows
 
     async def _ask(self, function: str, company_id: str, **arguments: Any) -> Any:

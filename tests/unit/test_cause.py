@@ -72,8 +72,14 @@ LASTING: list[tuple[BaseException, str]] = [
         "has no password",
     ),
     (exceptions.AuthenticationWrongNumberOfArgsError("wrong number"), "refuses the user"),
-    (exceptions.NoPermissionError("this user has no permissions to run the 'x' command"), "lacks permissions"),
-    (ResponseError("The user executing the script can't run this command or subcommand"), "lacks permissions"),
+    (
+        exceptions.NoPermissionError("this user has no permissions to run the 'x' command"),
+        "lacks permissions",
+    ),
+    (
+        ResponseError("The user executing the script can't run this command or subcommand"),
+        "lacks permissions",
+    ),
     (exceptions.MovedError("3999 10.0.0.1:6381"), "runs in Cluster mode"),
     (exceptions.ClusterCrossSlotError("Keys in request don't hash"), "runs in Cluster mode"),
     (
@@ -84,7 +90,10 @@ LASTING: list[tuple[BaseException, str]] = [
     (ResponseError("DENIED Redis is running in protected mode because"), "protected mode"),
     (ResponseError("DB index is out of range"), "no database with that number"),
     (exceptions.InvalidResponse("Protocol Error: b'HTTP/1.1 400'"), "is not Redis"),
-    (MasterNotFoundError("No master found for 'x' : S - auth:AuthenticationError"), "the Sentinels refuse the login"),
+    (
+        MasterNotFoundError("No master found for 'x' : S - auth:AuthenticationError"),
+        "the Sentinels refuse the login",
+    ),
 ]
 PASSING: list[tuple[BaseException, str]] = [
     (wrapped(ConnectionRefusedError(errno.ECONNREFUSED, "refused")), "refuses the connection"),

@@ -55,9 +55,9 @@ def test_what_comes_along_with_a_copy_is_stripped(wrapping: str, key: str) -> No
         (_jwt(role="anon"), "is the anon key"),
         (f'"{_jwt(role="anon")}"\n', "is the anon key"),
         (_jwt(role="authenticated", sub="s3cr3t"), "is the authenticated key"),
-        (_jwt(role="service_role").rpartition(".")[0], "a piece of a JWT"),
-        ("eyJs3cr3t", "a piece of a JWT"),
-        ("eyJ.s3cr3t.é"[:-1] + "x", "a piece of a JWT"),
+        (_jwt(role="service_role").rpartition(".")[0], "incomplete or damaged JWT"),
+        ("eyJs3cr3t", "incomplete or damaged JWT"),
+        ("eyJ.s3cr3t.é"[:-1] + "x", "incomplete or damaged JWT"),
         ("https://s3cr3t.supabase.co", "is a URL"),
         ("postgresql://postgres:s3cr3t@db/postgres", "is a URL"),
     ],
@@ -97,10 +97,10 @@ def test_other_hosts_than_supabases_are_taken(address: str) -> None:
         ("postgresql://postgres:s3cr3t@db.abc.supabase.co:5432/postgres", "is the URL of a database"),
         ("postgres://postgres:s3cr3t@aws-0-eu-west-3.pooler.supabase.com:6543/postgres", "of a database"),
         ("rediss://:s3cr3t@redis", "is the URL of a database"),
-        ("https://supabase.com/dashboard/project/s3cr3t", "a page of Supabase's own"),
-        ("https://supabase.com/dashboard/project/s3cr3t/settings/api", "a page of Supabase's own"),
-        ("https://app.supabase.com/project/s3cr3t", "a page of Supabase's own"),
-        ("https://s3cr3t.supabase.com", "a page of Supabase's own"),
+        ("https://supabase.com/dashboard/project/s3cr3t", "a page of the Supabase website"),
+        ("https://supabase.com/dashboard/project/s3cr3t/settings/api", "a page of the Supabase website"),
+        ("https://app.supabase.com/project/s3cr3t", "a page of the Supabase website"),
+        ("https://s3cr3t.supabase.com", "a page of the Supabase website"),
         ("https://db.s3cr3t.supabase.co", "is the project's database"),
         ("s3cr3t.supabase.co", "must be http:// or https://"),
         ("s3cr3t", "must be http:// or https://"),
@@ -147,5 +147,5 @@ def test_the_log_folder_may_be_in_the_home(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("LOG_DIR", "~/logs")
     assert str(Settings.from_env().log_dir) == "/home/awa/logs"
     monkeypatch.setenv("LOG_DIR", "~nobody-has-this-name/logs")
-    with pytest.raises(InvalidSetting, match=r"^LOG_DIR: names the home"):
+    with pytest.raises(InvalidSetting, match=r"^LOG_DIR: starts with ~ of a user"):
         Settings.from_env()

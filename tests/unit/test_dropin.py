@@ -401,7 +401,7 @@ def test_a_redis_url_that_is_none_is_no_concern_of_the_chat(
     """It is logged at each event, without the password in it, and works as soon as it is right."""
     monkeypatch.setenv("REDIS_URL", "http://:hunter2@nowhere")
     assert _pay() is False
-    assert "REDIS_URL is not the URL of a Redis" in caplog.text
+    assert "REDIS_URL is not a valid Redis URL" in caplog.text
     assert "hunter2" not in caplog.text
 
 

@@ -56,7 +56,7 @@ def test_another_version_or_type_asks_for_an_upgrade(fields: dict[str, Any]) -> 
     """Not for a correction, whatever else is unknown in it; `failures` lists it by that name."""
     refusal = _refusal(**fields)
     assert isinstance(refusal, NewerEvent)
-    assert f"made by a newer release than this worker ({release()})" in str(refusal)
+    assert f"a newer release than this worker ({release()})" in str(refusal)
     assert "upgrade the worker, then run `botlive failures replay --reason NewerEvent`" in str(refusal)
     assert "\n" not in str(refusal)
     assert Reason.of(refusal.report).error == "NewerEvent"

@@ -106,6 +106,7 @@ def test_no_repr_and_no_dump_shows_a_secret(monkeypatch: pytest.MonkeyPatch, kin
     monkeypatch.setenv("REDIS_URL", "redis://:s3cr3t@redis/0?password=s3cr3t")
     monkeypatch.setenv("SUPABASE_URL", "https://u:s3cr3t@shop.example")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cr3t@db/x?password=s3cr3t")
+    monkeypatch.setenv("BOTLIVE_OUTBOX", "outbox.db")
     for name in ("RQ_DASHBOARD_PASSWORD", "RQ_DASHBOARD_REDIS_URL"):
         monkeypatch.setenv(name, "redis://:s3cr3t@redis/0")
     settings = kind.from_env()
