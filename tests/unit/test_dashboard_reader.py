@@ -292,7 +292,7 @@ def test_a_forked_process_has_a_reader_of_its_own(
             assert await reads._reader() is not inherited
 
     asyncio.run(run())
-    del reads._leases[-1]
+    del reads._readers[-1]
 
 
 def test_the_environment_says_where_supabase_is(monkeypatch: pytest.MonkeyPatch) -> None:

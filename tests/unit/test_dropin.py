@@ -201,7 +201,7 @@ def test_a_handle_is_there_also_where_no_session_was_begun_here(redis: fakeredis
     active = asyncio.run(dropin.get_active_session("shop-c"))
     assert active
     assert active["company_id"] == "shop-c"
-    assert UUID(active["id"]) != UUID(sessions._begun["shop-b"])
+    assert UUID(active["id"]) != UUID(sessions._started["shop-b"])
     assert asyncio.run(dropin.end_session(active["id"], "shop-c")) is True
     assert len(_payloads(redis)) == 2
 
@@ -340,7 +340,7 @@ def test_a_wrong_call_is_kept_too(
     """A missing, unknown or surplus argument raises nothing; what was given will be refused by name."""
     assert not asyncio.run(call())
     assert _refusal(redis) == field
-    assert "is called wrongly: " in caplog.text
+    assert "is called with wrong arguments: " in caplog.text
     assert _PHONE not in caplog.text
 
 
@@ -745,4 +745,4 @@ def test_what_is_refused_at_once_is_told(redis: fakeredis.FakeStrictRedis, compa
     ]
     assert [asyncio.run(each) for each in calls] == [None, None, False, False, False]
     assert len(_payloads(redis)) == 5
-    assert company_id not in sessions._begun
+    assert company_id not in sessions._started

@@ -254,7 +254,9 @@ REFUSED: list[Any] = [
 @pytest.mark.parametrize("authorize", REFUSED)
 def test_a_function_that_fastapi_would_fill_in_is_refused_at_once(authorize: Any) -> None:
     """When the router is made, in words that say what is wanted: the caller could choose what it checks."""
-    with pytest.raises(TypeError, match=r"^authorize is a function of \(request, company_id\) that returns"):
+    with pytest.raises(
+        TypeError, match=r"^authorize must be a function of \(request, company_id\) that returns"
+    ):
         router(authorize=authorize)
 
 
