@@ -1,4 +1,4 @@
-"""Causes: each error of Redis, of the network or of TLS has its kind in words, and tells no secret."""
+"""Causes: each error of Redis, the network or TLS has a message, which contains no secret."""
 
 import errno
 import socket
@@ -21,21 +21,21 @@ SECRET = "hush-do-not-tell"  # noqa: S105 # of no server
 
 
 def wrapped(inner: BaseException, outer: BaseException | None = None) -> BaseException:
-    """As redis-py wraps it: raised while it was handled."""
+    """Wraps the error like redis-py does."""
     error = outer or Lost(f"Error connecting to {SECRET}:6379. {inner}.")
     error.__context__ = inner
     return error
 
 
 def certificate(code: int) -> ssl.SSLCertVerificationError:
-    """One that is not accepted, by OpenSSL's number."""
+    """Returns a certificate error with this number of OpenSSL."""
     error = ssl.SSLCertVerificationError(1, f"certificate verify failed: {SECRET}")
     error.verify_code = code
     return error
 
 
 def tls(reason: str) -> ssl.SSLError:
-    """A handshake that failed."""
+    """Returns an error of a failed handshake."""
     error = ssl.SSLError(1, f"[SSL: {reason}] {SECRET}")
     error.reason = reason
     return error
@@ -143,7 +143,7 @@ ANSWERS: list[tuple[BaseException, str]] = [
     ids=repr,
 )
 def test_each_error_has_its_kind(error: BaseException, words: str, kind: tuple[bool, bool]) -> None:
-    """In words, whether waiting helps, and whether it is as good as a lost connection."""
+    """Each error has a message, and says whether waiting helps and whether it is like a lost connection."""
     cause = cause_of(error)
     assert words in str(cause)
     assert (cause.lasts, cause.away) == kind
@@ -151,7 +151,7 @@ def test_each_error_has_its_kind(error: BaseException, words: str, kind: tuple[b
 
 
 def test_what_the_publisher_raises_has_the_kind_of_what_led_to_it() -> None:
-    """Through as many as there are; where nothing is known, the answer was late."""
+    """The cause is found in a chain of any length; without one, the answer was late."""
     error = PublishError()
     error.__cause__ = wrapped(redis.AuthenticationError("invalid password"))
     assert "refuses the user" in str(cause_of(error))
@@ -159,20 +159,20 @@ def test_what_the_publisher_raises_has_the_kind_of_what_led_to_it() -> None:
 
 
 def test_a_ring_of_errors_ends() -> None:
-    """An error that led to itself is looked at once."""
+    """A chain of errors with a cycle ends."""
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
     assert "cannot be used (ValueError)" in str(cause_of(one))
 
 
 class Told:
-    """A server that says this of itself."""
+    """A server that reports this about itself."""
 
     def __init__(self, **told: Any) -> None:
         self.told = told
 
     def info(self, section: str) -> dict[str, Any]:
-        """All of it, whatever the section."""
+        """Returns all values, for any section."""
         return self.told
 
 
@@ -192,6 +192,6 @@ class Told:
     ],
 )
 def test_which_server_a_worker_can_use(told: dict[str, Any], words: str | None) -> None:
-    """Redis from 7 on, or what stands for it, and no cluster; one that says nothing is tried."""
+    """Redis 7 or newer or a compatible server works, without Cluster mode; an unknown server is tried."""
     reason = unfit(Told(**told))  # type: ignore[arg-type] # stands for a client
     assert (reason is None) if words is None else (words in (reason or ""))

@@ -538,7 +538,7 @@ def test_instants_that_are_none(build: Build, value: Any) -> None:
     assert _refused(build, "live_toggled", _with("live_toggled", "occurred_at", value)) == "occurred_at"
 
 
-# A time without a zone is the very thing under test.
+# The test needs a time without a zone.
 @pytest.mark.parametrize("value", [datetime(2026, 11, 20, 8), date(2026, 11, 20)])
 def test_naive_times_of_python_are_refused(value: date) -> None:
     """A naive datetime and a date are refused."""
@@ -564,7 +564,7 @@ def test_time_zones_are_normalised(instant: datetime, offset: timezone) -> None:
     assert len({instant.isoformat() for instant in kept}) == 1
 
 
-_MARKED_TEXTS = [  # fields that refuse a text that stands in them
+_MARKED_TEXTS = [  # fields that refuse any text
     *_AMOUNTS,
     ("order_completed", "items.0.quantity"),
     ("order_completed", "items"),

@@ -592,7 +592,7 @@ def test_no_value_is_too_hostile(redis: fakeredis.FakeStrictRedis, field: str, v
     assert len(json.dumps(_payloads(redis)[0])) < 1_000_000
 
 
-_halves = st.text(st.characters(), max_size=8)  # lone halves of surrogate pairs too
+_halves = st.text(st.characters(), max_size=8)  # includes lone surrogates
 _scalars = st.one_of(
     st.none(),
     st.booleans(),

@@ -220,5 +220,5 @@ def test_any_value_in_any_field_is_accepted_or_refused_by_name(event: Event, dat
         blamed = None if type(parse_event(text)) is type(event) else "another type"
     except InvalidEvent as refusal:
         blamed = refusal.field.partition(".")[0]
-    # An integer of thousands of digits, or half a character, is no JSON to pydantic.
+    # pydantic refuses an integer of thousands of digits and a lone surrogate as JSON.
     assert blamed in {None, name, "json"}
