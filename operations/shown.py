@@ -17,7 +17,7 @@ from rq import Queue, Worker
 from rq.registry import BaseRegistry
 from rq.results import Result
 
-from worker.control import passing_over_misfits
+from worker.control import none_if_wrong_type
 from worker.event_job import EventJob
 from worker.event_queue import EventQueue
 from worker.unpacking import is_oversized
@@ -60,11 +60,11 @@ class ShownQueue(EventQueue):
     @property
     def count(self) -> int:
         """As RQ's, or 0 where that is no queue."""
-        return passing_over_misfits(lambda: super(ShownQueue, self).count) or 0
+        return none_if_wrong_type(lambda: super(ShownQueue, self).count) or 0
 
     def fetch_job(self, job_id: str) -> Any:
         """As RQ's, or None where that is no job."""
-        return passing_over_misfits(lambda: super(ShownQueue, self).fetch_job(job_id))
+        return none_if_wrong_type(lambda: super(ShownQueue, self).fetch_job(job_id))
 
 
 class ShownWorker(Worker):
@@ -76,7 +76,7 @@ class ShownWorker(Worker):
     @classmethod
     def all(cls, connection: Any = None, *_: Any, **__: Any) -> list[Any]:
         """Those that RQ's set of workers names; what is no name of a worker is passed over."""
-        keys = passing_over_misfits(lambda: rq.worker_registration.get_keys(connection=connection)) or set()
+        keys = none_if_wrong_type(lambda: rq.worker_registration.get_keys(connection=connection)) or set()
         prefix = cls.redis_worker_namespace_prefix
         found = (cls.find_by_key(key, connection) for key in sorted(keys) if key.startswith(prefix))
         return [worker for worker in found if worker]
@@ -111,7 +111,7 @@ def _requeue(job_id: str, connection: redis.Redis) -> Any:
 
 
 def _counted(registry: BaseRegistry, cleanup: bool = False) -> int:  # none is run
-    return int(passing_over_misfits(lambda: registry.connection.zcard(registry.key)) or 0)
+    return int(none_if_wrong_type(lambda: registry.connection.zcard(registry.key)) or 0)
 
 
 def _parted(entry: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from events.publishing.keys import WORKER, Keys, job_key, text
 from gateway.letters import plain
 from operations.failed.registry import FailedRegistry
 from worker.claims import LEASE_TTL
-from worker.control import Control, passing_over_misfits
+from worker.control import Control, none_if_wrong_type
 
 _DEAD = 90.0  # seconds without a heartbeat: RQ's work horses give one every 30 s
 _MOST_WORKERS = 1_000
@@ -84,7 +84,7 @@ class _Reader:
             oldest=self._oldest(heads),
             workers=sorted(self._workers()),
             is_suspended=bool(self._redis.exists("rq:suspended")),
-            wrong_keys=[str(misfit) for misfit in Control(self._redis, self._keys.name).misfits()],
+            wrong_keys=[str(key) for key in Control(self._redis, self._keys.name).wrong_keys()],
         )
 
     def _failed(self) -> dict[str, int]:
@@ -127,7 +127,7 @@ class _Reader:
 
     def _asked(self, command: str, *arguments: Any) -> Any:
         """None where the key holds something else: that is told by itself."""
-        return passing_over_misfits(lambda: getattr(self._redis, command)(*arguments))
+        return none_if_wrong_type(lambda: getattr(self._redis, command)(*arguments))
 
     @staticmethod
     def _age(instant: str | None) -> float | None:

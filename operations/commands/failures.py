@@ -18,7 +18,7 @@ from operations.failed.registry import FailedRegistry
 from operations.logs import configure
 from operations.output import report, say, say_lines
 from operations.terminal import redis_at
-from worker.control import telling_misfits
+from worker.control import reporting_wrong_keys
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -183,7 +183,7 @@ def _registry(*, logging: bool = False) -> Iterator[FailedRegistry]:
     settings = QueueSettings.from_env()
     if logging:
         configure(settings.log_dir)
-    with redis_at(settings.redis_url) as connection, telling_misfits(connection, settings.queue):
+    with redis_at(settings.redis_url) as connection, reporting_wrong_keys(connection, settings.queue):
         yield FailedRegistry(connection, settings.queue)
 
 

@@ -75,10 +75,10 @@ def reconcile(
     gateway = Gateway.connect(settings)
     try:
         with redis_at(settings.redis_url) as connection:
-            desk = Desk(connection, Keys(settings.queue))
+            lookup = RedisLookup(connection, Keys(settings.queue))
             lines = _events(ndjson.lines(file), tally)
             while chunk := list(islice(lines, _CHUNK)):
-                _conclude(chunk, desk, gateway, tally)
+                _conclude(chunk, lookup, gateway, tally)
     finally:
         gateway.close()
     say(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
@@ -105,9 +105,9 @@ def _identified(number: int, line: bytes) -> Line:
     return Line(number, replace(Call.of(event), data=""), event.digest())  # 500 lines may be 500 MB
 
 
-def _conclude(chunk: list[Line], desk: "Desk", gateway: Gateway, tally: Counter[str]) -> None:
+def _conclude(chunk: list[Line], lookup: "RedisLookup", gateway: Gateway, tally: Counter[str]) -> None:
     # Redis first: what leaves the queue meanwhile is in the inbox by the time that this is asked.
-    found = desk.find([line.call for line in chunk])
+    found = lookup.find([line.call for line in chunk])
     ids = [line.call.own_id for line in chunk]
     persisted = shaped(gateway.call(PERSISTED, {"event_ids": ids}), dict[str, str])
     for line, event_id, job in zip(chunk, ids, found, strict=True):
@@ -128,7 +128,7 @@ def _outcome(line: Line, persisted: str | None, found: Found) -> tuple[str, str]
     return ("failed", f": {TAKEN}") if persisted else ("unknown", "")
 
 
-class Desk:
+class RedisLookup:
     """Looks events up in Redis, hundreds to a round trip."""
 
     def __init__(self, connection: redis.Redis, keys: Keys) -> None:

@@ -16,7 +16,7 @@ from gateway.errors import EditRefused, OversizedJob
 from gateway.hints import word
 from gateway.letters import plain
 from operations.failed.correction import Change, correct
-from worker.control import passing_over_misfits
+from worker.control import none_if_wrong_type
 from worker.scripts import script
 from worker.unpacking import unpack
 
@@ -78,7 +78,7 @@ class Edits:
 
     def notes(self, job_id: str) -> list[Note]:
         """Those of this event, the oldest first."""
-        entries: Any = passing_over_misfits(lambda: self._redis.xrange(self._keys.edited)) or []
+        entries: Any = none_if_wrong_type(lambda: self._redis.xrange(self._keys.edited)) or []
         return [_note(fields) for _, fields in entries if fields.get(b"id") == raw(job_id)]
 
     def _data(self, job_id: str) -> bytes:

@@ -23,7 +23,7 @@ from worker.bootstrap import connect_redis
 from worker.breaker import Breaker
 from worker.claims import Claims
 from worker.consumer import Consumer
-from worker.control import Control, Misfit, kinds
+from worker.control import Control, WrongKey, kinds
 from worker.elements import Element
 from worker.scripts import script
 from worker.unpacking import LARGEST
@@ -45,7 +45,7 @@ SCRIPTS = {
     "edit": "zset list set stream",
     "finish": "zset zset",
     "give_back": "list zset set",
-    "hold_on": "zset",
+    "restore": "zset",
     "put_apart": "zset list set hash",
     "recover": "list zset set",
     "release": "list list set hash",
@@ -93,13 +93,13 @@ def told(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The keys that a worker told of. What it waits for is mended then, as it says: the key is put right."""
     keys: list[str] = []
 
-    def say(_: Control, misfit: Misfit) -> None:
-        keys.append(misfit.key)
-        assert f"RENAME {misfit.key} " in str(misfit).replace("'", "")
-        if misfit.key in HOLD:
-            server.delete(misfit.key)
+    def say(_: Control, wrong: WrongKey) -> None:
+        keys.append(wrong.key)
+        assert f"RENAME {wrong.key} " in str(wrong).replace("'", "")
+        if wrong.key in HOLD:
+            server.delete(wrong.key)
             with suppress(redis.ResponseError):
-                server.rename(f"{misfit.key}.right", misfit.key)
+                server.rename(f"{wrong.key}.right", wrong.key)
 
     monkeypatch.setattr(Control, "_say", say)
     monkeypatch.setattr(worker.consumer, "PAUSE", 0.01)
@@ -184,7 +184,9 @@ def test_the_registry_is_taken_away_amid_a_call(server: redis.Redis, told: list[
     assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
 
 
-@pytest.mark.parametrize(("step", "at_once"), [("finish", False), ("make_way", False), ("make_way", True)])
+@pytest.mark.parametrize(
+    ("step", "at_once"), [("finish", False), ("prepare_failure", False), ("prepare_failure", True)]
+)
 def test_the_registry_is_taken_away_before_the_books_are_kept(
     server: redis.Redis, told: list[str], monkeypatch: pytest.MonkeyPatch, step: str, at_once: bool
 ) -> None:
@@ -217,7 +219,7 @@ def test_only_what_is_in_hand_is_written_down_again(server: redis.Redis) -> None
     jobs = {"mine": ("started", "me"), "theirs": ("started", "they"), "failed": ("failed", "me")}
     for job_id, (status, owner) in jobs.items():
         server.hset(f"rq:job:{job_id}", mapping={"status": status, "worker_name": owner})
-    Claims(connect_redis(url(server)), QUEUE, "me").hold_on([*jobs, "done"])
+    Claims(connect_redis(url(server)), QUEUE, "me").restore([*jobs, "done"])
     assert server.zrange(f"rq:wip:{QUEUE}", 0, -1) == [b"mine:me"]
 
 
@@ -227,7 +229,7 @@ def test_nothing_is_written_of_a_failure_that_cannot_be_kept(server: redis.Redis
     server.flushall()
     server.set(key, ODD)
     with pytest.raises(redis.ResponseError, match=f"^WRONGTYPE zset string {key}$"):
-        Claims(connect_redis(url(server)), QUEUE, "me").make_way("job")
+        Claims(connect_redis(url(server)), QUEUE, "me").prepare_failure("job")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WAYS if kind != "stream"])
@@ -282,9 +284,9 @@ def test_a_wrong_key_is_told_once_and_that_it_is_right_again(server: redis.Redis
             server.delete("rq:queues")
             if is_wrong:
                 server.set("rq:queues", ODD)
-            control.tell()
+            control.report()
     told = [(entry["event"], "RENAME rq:queues rq:queues.found" in entry.get("reason", "")) for entry in log]
-    assert told == [("wrong key", True), ("keys are right again", False), ("wrong key", True)]
+    assert told == [("wrong key", True), ("keys are correct again", False), ("wrong key", True)]
 
 
 @pytest.mark.parametrize(

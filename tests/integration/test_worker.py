@@ -86,13 +86,13 @@ def test_a_live_workers_claims_are_left_alone(line: Line) -> None:
     company_id, uuid = line.shop()
     line.publisher.publish(order(company_id))
     living = Claims(line.redis, line.name, PREFIX + uuid4().hex)
-    living.live()
+    living.hold_lease()
     living.claim(100)
     line.work()
     assert line.held() == 1
     assert line.rows([uuid]).orders == {}
     living.give_back()
-    living.die()
+    living.drop_lease()
     line.work()
     assert len(line.rows([uuid]).orders) == 1
 

@@ -27,7 +27,7 @@ from events.publishing.queue import Queue
 from gateway.client import Gateway
 from gateway.errors import CommandRefused, EventRefused, InvalidSetting
 from gateway.settings import Settings
-from operations.commands.reconcile import Desk
+from operations.commands.reconcile import RedisLookup
 from operations.failed.edits import Edits
 from operations.failed.job import read as read_failure
 from operations.failed.reason import Reason
@@ -270,5 +270,5 @@ def test_reconcile_passes_over_keys_of_another_type() -> None:
     server.zadd("rq:failed:botlive", {call.own_id: 5})
     with pytest.raises(ResponseError):
         server.hget(f"rq:job:{call.own_id}", "digest")
-    [found] = Desk(server, Keys("botlive")).find([call])
+    [found] = RedisLookup(server, Keys("botlive")).find([call])
     assert found.reason == "its reason is not kept: replay it to have it told anew"
