@@ -1,4 +1,4 @@
-"""``botlive worker``"""
+"""``botlive worker``: runs a worker."""
 
 from typing import Annotated
 
@@ -10,9 +10,9 @@ from worker.bootstrap import consumer
 
 
 def worker(
-    burst: Annotated[bool, typer.Option("--burst", help="Work the queue off, then exit.")] = False,
+    burst: Annotated[bool, typer.Option("--burst", help="Exit when the queue is empty.")] = False,
 ) -> None:
-    """Persist the events that wait on the queue BOTLIVE_QUEUE, until stopped."""
+    """Persist the events on the queue BOTLIVE_QUEUE, until the worker is stopped."""
     settings = Settings.from_env()
     configure(settings.log_dir)
     consumer(settings).run(burst=burst)

@@ -48,7 +48,7 @@ def test_adding_what_is_there_says_so_and_takes_it_from_nobody(company: Company)
     """Also for an id that looks like an option. The hint that is said does it when it is pasted."""
     shop = f"--it's $(id) {uuid4()}"
     assert company("add", "--owner", company.awa, "--", shop).startswith("added ")
-    assert company("add", "--", shop).startswith("is there already: ")
+    assert company("add", "--", shop).startswith("already exists: ")
     refused = company("add", "--owner", company.fatou, "--", shop, code=1)
     assert f"belongs to the user {company.awa}" in refused
     assert company.owner(shop) == company.awa

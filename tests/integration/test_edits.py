@@ -98,7 +98,9 @@ def test_what_does_not_fit_changes_nothing(line: Line) -> None:
     line.work()
     before = line.redis.hgetall(f"rq:job:{job_id}")
     refused = failures(line, "edit", job_id, "--set", "amount=12 001", code=1)
-    assert refused.stderr.startswith("not edited, it would not fit its contract: amount: must be a number")
+    assert refused.stderr.startswith(
+        "not edited: the event would not fit its contract: amount: must be a number"
+    )
     assert "12 001" not in refused.stderr
     assert failures(line, "edit", job_id, "--set", "event_id=x", code=1).stderr.startswith("event_id: ")
     assert failures(line, "edit", job_id, code=2).stdout == ""
@@ -121,7 +123,7 @@ def test_what_is_not_there_cannot_be_edited(line: Line) -> None:
     line.redis.delete(f"rq:job:{waits}")
     assert "cannot be edited" in failures(line, "edit", waits, "--set", "a=1", code=1).stderr
     line.redis.set(f"rq:job:{waits}", "x")
-    assert "is no more in Redis" in failures(line, "edit", waits, "--set", "a=1", code=1).stderr
+    assert "no longer exists in Redis" in failures(line, "edit", waits, "--set", "a=1", code=1).stderr
 
 
 def test_two_edits_at_once_are_one(line: Line) -> None:
@@ -153,7 +155,7 @@ def test_an_edit_that_was_overtaken_is_refused(line: Line, monkeypatch: pytest.M
     seen = edits._data(job_id)
     line.redis.hset(f"rq:job:{job_id}", "data", seen.replace(b"x", b"y", 1) + b" ")
     monkeypatch.setattr(edits, "_data", lambda _: seen)
-    with pytest.raises(EditRefused, match="somebody else has edited it just now"):
+    with pytest.raises(EditRefused, match="somebody else has just edited it"):
         edits.edit(job_id, [Change("amount", 5)])
     assert listed(line).keys() == {job_id}
 

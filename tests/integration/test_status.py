@@ -86,7 +86,7 @@ def test_it_cleans_nothing_up(line: Line) -> None:
     line.redis.zadd(f"rq:wip:{line.name}", {f"{event.event_id}:w": 1})
     line.redis.set(f"botlive:edited:{line.name}", "")
     done = line.run(str(BIN / "botlive"), "status")
-    assert "in hand       1" in done.stdout
+    assert "claimed       1" in done.stdout
     assert "failed        0" in done.stdout
     assert f"the Redis key botlive:edited:{line.name} is a string and must be a stream" in done.stderr
     assert line.held() == 1

@@ -176,7 +176,7 @@ def test_an_argument_that_is_no_text_is_a_wrong_call(line: Line, environment: di
     """Bytes that are no UTF-8: exit code 2, and nothing is added."""
     done = run(line, ["company", "add", b"Caf\xe9"], **environment)
     assert done.returncode == 2
-    assert b"no text in UTF-8" in done.stderr
+    assert b"not valid UTF-8" in done.stderr
     assert b"Traceback" not in done.stderr
 
 

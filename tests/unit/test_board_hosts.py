@@ -51,7 +51,7 @@ def test_host_names_are_taken_alone() -> None:
     """Several, with commas between them, in any case; an address of a page or a pattern is told."""
     assert named(["A.example, b.example,", "[FE80::1]"]) == ["a.example", "b.example", "fe80::1"]
     for wrong in ("https://a.example", "a.example:80", "*.example", ".example", "a/b", "a b", "a@b"):
-        with pytest.raises(Exception, match="must hold host names alone"):
+        with pytest.raises(Exception, match="must contain only host names"):
             named([wrong])
 
 
@@ -93,7 +93,7 @@ def test_the_login_is_asked_for_everywhere(redis: fakeredis.FakeStrictRedis) -> 
         ([], {"BOTLIVE_DASHBOARD_HOSTS": "my.app"}, "set RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD"),
         ([], {"RQ_DASHBOARD_USERNAME": "support"}, "one of the two is not set"),
         ([], {"RQ_DASHBOARD_PASSWORD": "x", "RQ_DASHBOARD_USERNAME": ""}, "one of the two is not set"),
-        (["--host", "https://my.app"], {}, "must hold host names alone"),
+        (["--host", "https://my.app"], {}, "must contain only host names"),
         (["--port", "65536"], {}, "Invalid value for '--port'"),
         ([], {"PORT": "http"}, "Invalid value for '--port'"),
     ],

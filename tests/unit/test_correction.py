@@ -92,7 +92,7 @@ def test_the_old_value_is_that_of_before_all_changes() -> None:
 def test_what_would_not_fit_is_refused_by_its_name(value: str) -> None:
     """As the contract refuses it, and the value is not quoted."""
     assert _refusal(f"total_amount={value}").startswith(
-        "not edited, it would not fit its contract: total_amount: "
+        "not edited: the event would not fit its contract: total_amount: "
     )
 
 
@@ -104,7 +104,7 @@ def test_the_next_wrong_field_is_named() -> None:
 @pytest.mark.parametrize("path", ["event_id", "type", "version", "key", "event_id.0"])
 def test_which_event_it_is_stays(path: str) -> None:
     """Another id or type would be another event."""
-    assert _refusal(f"{path}=x") == f"{path}: says which event it is, and cannot be changed"
+    assert _refusal(f"{path}=x") == f"{path}: is part of the event's identity and cannot be changed"
 
 
 def test_a_shop_that_a_key_belongs_to_stays() -> None:
@@ -133,7 +133,7 @@ def test_a_shop_that_a_key_belongs_to_stays() -> None:
 )
 def test_a_place_that_is_not_there_is_named(path: str) -> None:
     """Nothing is made up on the way to it."""
-    assert _refusal(f"{path}=5") == f"{path}: there is no such place in the event"
+    assert _refusal(f"{path}=5") == f"{path}: the event has no such field"
 
 
 def test_a_value_in_a_fields_place_is_not_quoted() -> None:
@@ -143,7 +143,7 @@ def test_a_value_in_a_fields_place_is_not_quoted() -> None:
 
 def test_a_place_that_is_not_there_cannot_be_taken_out() -> None:
     """It is named too."""
-    with pytest.raises(EditRefused, match="zone: there is no such place"):
+    with pytest.raises(EditRefused, match="zone: the event has no such field"):
         correct(_call(), [Change("zone", is_removal=True)])
 
 

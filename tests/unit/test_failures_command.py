@@ -217,7 +217,7 @@ def test_what_cannot_be_replayed_is_named(redis: fakeredis.FakeStrictRedis, fail
     code, out, err = failures("replay", good, good, gone, "absent")
     assert (code, out) == (1, ["replayed 1"])
     assert err == [
-        f"{gone}: its job is no more in Redis: "
+        f"{gone}: its job no longer exists in Redis: "
         f"`botlive failures discard --why TEXT -- {gone}` takes it off the list",
         "absent is not in the failed registry",
     ]

@@ -271,4 +271,4 @@ def test_reconcile_passes_over_keys_of_another_type() -> None:
     with pytest.raises(ResponseError):
         server.hget(f"rq:job:{call.own_id}", "digest")
     [found] = RedisLookup(server, Keys("botlive")).find([call])
-    assert found.reason == "its reason is not kept: replay it to have it told anew"
+    assert found.reason == "its reason was not kept: replay it; if it fails again, its reason is recorded"

@@ -224,7 +224,7 @@ def test_a_file_that_cannot_be_written_is_told_once(
     told = lines()
     assert [line["event"] for line in told if line["event"] != "log file fails"] == ["line"] * 3
     (trouble,) = [line for line in told if line["event"] == "log file fails"]
-    assert "the lines go to stderr alone" in trouble["reason"]
+    assert "the lines go only to stderr" in trouble["reason"]
     assert trouble["file"].endswith("worker.json")
 
 

@@ -77,7 +77,7 @@ local function overflow(shop)
   return queue .. ':shop:' .. shop
 end
 
--- Per shop: how many of its jobs this call has seen, whether it has an overflow queue, the jobs to move there.
+-- Per shop: the number of its jobs seen so far, whether it has an overflow queue, and the jobs to put off.
 local shops, names = {}, {}
 local function seen(id)
   local data = not is_large(id) and redis.pcall('HGET', 'rq:job:' .. id, 'data')
