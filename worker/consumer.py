@@ -171,7 +171,7 @@ class Consumer(GuardedWorker):
         self._report_held()
         if time.monotonic() - self._last_upkeep > _UPKEEP:
             self._last_upkeep = time.monotonic()
-            self._control.tell()
+            self._control.report()
             if is_suspended(self.connection):
                 self._conclude_all()  # RQ promises that a suspended worker first completes its jobs
                 self.check_for_suspension(burst)

@@ -218,7 +218,7 @@ def test_what_cannot_be_replayed_is_named(redis: fakeredis.FakeStrictRedis, fail
     assert (code, out) == (1, ["replayed 1"])
     assert err == [
         f"{gone}: its job no longer exists in Redis: "
-        f"`botlive failures discard --why TEXT -- {gone}` takes it off the list",
+        f"remove it from the list with `botlive failures discard --why TEXT -- {gone}`",
         "absent is not in the failed registry",
     ]
     assert redis.lrange("rq:queue:botlive", 0, -1) == [good.encode()]
