@@ -158,9 +158,7 @@ class Consumer(GuardedWorker):
             self._ledger.job(job_id)
         except NoSuchJobError:
             return None
-        except (
-            ValueError
-        ):  # RQ does not allow its id: rebuilt as a plain job, it is set aside at the next claim
+        except ValueError:  # RQ does not allow this id: the next claim sets the rebuilt job aside
             self._claims.repair(job_id)
             return None
         return super().dequeue_job_and_maintain_ttl(None)

@@ -25,8 +25,8 @@ OFF = {
     **dict.fromkeys(_of("delete_job_view", "empty_queue"), _DISCARD + "Waiting events are never deleted."),
     **dict.fromkeys(
         _of("compact_queue"),
-        "The dashboard does not compact a queue: RQ would lose the queue if it were interrupted. Compacting is "
-        "not needed, because workers ignore ids without a job.",
+        "The dashboard does not compact a queue: RQ would lose the queue if it were interrupted. It is not "
+        "needed, because workers ignore ids without a job.",
     ),
 }
 """Closed routes, and what to do instead."""
