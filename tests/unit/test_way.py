@@ -1,4 +1,4 @@
-"""The worker's way to Redis: what it says, how often, how long it tries, and what it tries again."""
+"""The worker's retries of Redis commands: how long it retries, what it retries, and what it logs."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -17,39 +17,39 @@ from worker.redis_retry import START_PATIENCE, RedisRetry, retry_of, starting, t
 
 
 class Clock:
-    """Goes on when it is told to."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
     def __call__(self) -> float:
-        """The instant."""
+        """Return the present time in seconds."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """One that stands."""
+    """A clock that stands still until a test moves it."""
     return Clock()
 
 
 @pytest.fixture
 def retry(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> RedisRetry:
-    """One that does not sleep."""
+    """A retry policy that does not sleep."""
     monkeypatch.setattr("redis.retry.sleep", lambda _: None)
     return RedisRetry(clock)
 
 
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[list[Any]]:
-    """What is said."""
+    """The log lines of the test."""
     structlog.reset_defaults()
     with capture_logs() as captured:
         yield captured
 
 
 def call(clock: Clock, *errors: Exception, step: float = 1.0) -> Callable[[], str]:
-    """Fails with each of these, a second apart, then goes well."""
+    """Return a call that raises these errors in turn, ``step`` seconds apart, and then succeeds."""
     left = list(errors)
 
     def do() -> str:
@@ -62,24 +62,24 @@ def call(clock: Clock, *errors: Exception, step: float = 1.0) -> Callable[[], st
 
 
 def nothing(*_: object) -> None:
-    """What redis-py does at a failure."""
+    """Stands for redis-py's handler of a failure."""
 
 
 def test_a_failure_is_said_once_and_that_it_is_over(retry: RedisRetry, clock: Clock, logs: list[Any]) -> None:
-    """However many tries it takes."""
+    """One line is logged when Redis is away and one when it is back, independent of the tries."""
     assert retry.call_with_retry(call(clock, *[Lost("x")] * 20), nothing) == "done"
     assert [entry["event"] for entry in logs] == ["Redis away", "Redis back"]
     assert "the connection to Redis fails" in logs[0]["reason"]
 
 
 def test_it_is_said_again_every_minute(retry: RedisRetry, clock: Clock, logs: list[Any]) -> None:
-    """For as long as it lasts."""
+    """The line is repeated once a minute as long as Redis is away."""
     retry.call_with_retry(call(clock, *[Lost("x")] * 11, step=EVERY / 2 + 0.01), nothing)
     assert [entry["event"] for entry in logs].count("Redis away") == 6
 
 
 def test_another_kind_of_trouble_is_said_at_once(retry: RedisRetry, clock: Clock, logs: list[Any]) -> None:
-    """And each of them no more often than every minute, in whatever turn they come."""
+    """Each kind of cause is logged at once, and then at most once a minute, even if they alternate."""
     turn = [Lost("Connection closed by server."), redis.BusyLoadingError("x")] * 5
     retry.call_with_retry(call(clock, *turn), nothing)
     assert [entry["event"] for entry in logs] == ["Redis away", "Redis away", "Redis back"]
@@ -87,7 +87,7 @@ def test_another_kind_of_trouble_is_said_at_once(retry: RedisRetry, clock: Clock
 
 @pytest.mark.parametrize("error", [redis.AuthenticationError("invalid password"), Lost("name resolution")])
 def test_at_the_start_what_lasts_is_given_up(retry: RedisRetry, clock: Clock, error: Exception) -> None:
-    """After a bounded time, with the kind of cause."""
+    """A starting worker gives up after a bounded time on an error that an operator must fix."""
     began = clock.now
     with pytest.raises(RedisUnusable):
         retry.call_with_retry(call(clock, *[error] * 100), nothing)
@@ -95,14 +95,14 @@ def test_at_the_start_what_lasts_is_given_up(retry: RedisRetry, clock: Clock, er
 
 
 def test_at_the_start_what_passes_is_waited_for(retry: RedisRetry, clock: Clock) -> None:
-    """Redis may come up later."""
+    """A starting worker waits without limit for a Redis that may start later."""
     assert (
         retry.call_with_retry(call(clock, *[Lost("Connection closed by server.")] * 100), nothing) == "done"
     )
 
 
 def test_once_in_nothing_ends_it(retry: RedisRetry, clock: Clock, logs: list[Any]) -> None:
-    """A password that changed, a right that was taken away: a person mends it, and the worker goes on."""
+    """After the start, a changed password or a missing permission is retried until an operator fixes it."""
     retry.started()
     errors = [
         redis.AuthenticationError("x"),
@@ -124,7 +124,7 @@ def test_once_in_nothing_ends_it(retry: RedisRetry, clock: Clock, logs: list[Any
 def test_what_stands_for_a_lost_connection_is_tried_over_a_new_one(
     retry: RedisRetry, clock: Clock, error: Exception
 ) -> None:
-    """Redis-py hears of a lost connection: it drops this one, and looks the name up anew."""
+    """Redis-py gets a lost connection: it drops the connection, and resolves the host name again."""
     heard: list[Exception] = []
     assert retry.call_with_retry(call(clock, error), heard.append) == "done"
     assert [type(one) for one in heard] == [Lost]
@@ -135,7 +135,7 @@ def test_what_stands_for_a_lost_connection_is_tried_over_a_new_one(
 def test_other_answers_are_the_callers(
     retry: RedisRetry, clock: Clock, error: Exception, logs: list[Any]
 ) -> None:
-    """They come back at once, and nothing is said."""
+    """Other errors are raised at once, and nothing is logged."""
     retry.started()
     with pytest.raises(type(error)):
         retry.call_with_retry(call(clock, error), nothing)
@@ -143,7 +143,7 @@ def test_other_answers_are_the_callers(
 
 
 def test_what_is_optional_may_be_refused(retry: RedisRetry, clock: Clock) -> None:
-    """RQ's maintenance does without a right that it lacks; afterwards a right is waited for again."""
+    """In an optional block a missing permission is raised; after the block it is waited for again."""
     retry.started()
     with retry.optional(), pytest.raises(NoPermissionError):
         retry.call_with_retry(call(clock, NoPermissionError("x")), nothing)
@@ -151,7 +151,7 @@ def test_what_is_optional_may_be_refused(retry: RedisRetry, clock: Clock) -> Non
 
 
 def test_another_thread_is_not_held_by_a_right_that_it_lacks(retry: RedisRetry, clock: Clock) -> None:
-    """RQ's thread for commands is one that a worker can do without."""
+    """In RQ's command thread, which is optional, a missing permission is raised at once."""
     retry.started()
     seen: list[Exception] = []
 
@@ -170,7 +170,7 @@ def test_another_thread_is_not_held_by_a_right_that_it_lacks(retry: RedisRetry, 
 def test_it_is_over_when_nobody_is_in_trouble_any_more(
     retry: RedisRetry, clock: Clock, logs: list[Any]
 ) -> None:
-    """Meanwhile a connection may be made or another command go well: Redis is not back yet."""
+    """A new connection or another command that succeeds does not mean that Redis is back."""
     inner = call(clock)
 
     def fail(_: Exception) -> None:
@@ -181,7 +181,7 @@ def test_it_is_over_when_nobody_is_in_trouble_any_more(
 
 
 def test_all_connections_go_one_way() -> None:
-    """Redis-py copies what it is given for each of them."""
+    """All connections share one policy, although redis-py copies it for each connection."""
     retry = RedisRetry()
     pool = redis.Redis.from_url("redis://127.0.0.1:1", retry=retry).connection_pool
     one, other = (pool.connection_class(**pool.connection_kwargs) for _ in range(2))
@@ -189,7 +189,7 @@ def test_all_connections_go_one_way() -> None:
 
 
 class Server:
-    """A connection that says of its server what it is told to."""
+    """A client of a server with the given INFO."""
 
     def __init__(self, retry: RedisRetry, **info: Any) -> None:
         self.connection_pool = self
@@ -197,12 +197,12 @@ class Server:
         self._info = {"aof_enabled": 1, "maxmemory_policy": "noeviction", **info}
 
     def info(self, _: str) -> dict[str, Any]:
-        """All of it."""
+        """Return all of INFO."""
         return self._info
 
 
 def test_a_worker_is_in_after_its_first_steps(retry: RedisRetry, clock: Clock) -> None:
-    """From then on a right is waited for; before, its lack ends the start in one line."""
+    """A missing permission ends the start in one line; after the start it is waited for."""
     server: Any = Server(retry, redis_version="7.2.4")
     with pytest.raises(RedisUnusable, match="may not do"), starting(server):
         raise NoPermissionError("x")
@@ -213,21 +213,21 @@ def test_a_worker_is_in_after_its_first_steps(retry: RedisRetry, clock: Clock) -
 
 
 def test_a_server_that_cannot_do_is_told_at_the_start(retry: RedisRetry) -> None:
-    """Before anything is done there."""
+    """A server that is too old is reported before any other command."""
     server: Any = Server(retry, redis_version="6.2.14")
     with pytest.raises(RedisUnusable, match="older than 7"), starting(server):
         pytest.fail("it went in")
 
 
 def test_what_redis_refuses_is_told_without_its_words() -> None:
-    """They may quote what was sent."""
+    """The message of Redis is left out, because it may quote the command's arguments."""
     with pytest.raises(RedisUnusable) as refused, translating_errors():
         raise ResponseError("wrong: hush")
     assert "hush" not in str(refused.value)
 
 
 def test_notices_begin_anew_when_it_is_over(clock: Clock) -> None:
-    """The next failure is said at once, and how long it lasted is known."""
+    """After a failure is over its duration is known, and the next failure is reported at once."""
     notices = Notices(clock)
     assert notices.over() is None
     assert notices.is_due("one")
