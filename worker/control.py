@@ -29,7 +29,7 @@ class WrongKey(NamedTuple):
         key, other = (shlex.quote(plain(name)) for name in (self.key, f"{self.key}.found"))
         return (
             f"the Redis key {key} is a {self.found} and must be a {self.wanted}: another program has written "
-            f"it; move it with redis-cli, RENAME {key} {other}, or delete it, DEL {key}"
+            f"it; move or delete it with redis-cli: RENAME {key} {other}, or DEL {key}"
         )
 
 

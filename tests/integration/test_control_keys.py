@@ -43,7 +43,7 @@ SCRIPTS = {
     "claim": "list zset set list",
     "discard": "zset stream",
     "edit": "zset list set stream",
-    "finish": "zset zset",
+    "acknowledge": "zset zset",
     "give_back": "list zset set",
     "restore": "zset",
     "put_apart": "zset list set hash",
@@ -185,7 +185,7 @@ def test_the_registry_is_taken_away_amid_a_call(server: redis.Redis, told: list[
 
 
 @pytest.mark.parametrize(
-    ("step", "at_once"), [("finish", False), ("prepare_failure", False), ("prepare_failure", True)]
+    ("step", "at_once"), [("acknowledge", False), ("prepare_failure", False), ("prepare_failure", True)]
 )
 def test_the_registry_is_taken_away_before_the_books_are_kept(
     server: redis.Redis, told: list[str], monkeypatch: pytest.MonkeyPatch, step: str, at_once: bool
