@@ -1,4 +1,4 @@
-"""``botlive worker``"""
+"""``botlive worker``: runs a worker."""
 
 from typing import Annotated
 
@@ -12,12 +12,12 @@ from worker.bootstrap import consumer
 
 
 def worker(
-    burst: Annotated[bool, typer.Option("--burst", help="Work the queue off, then exit.")] = False,
+    burst: Annotated[bool, typer.Option("--burst", help="Exit when the queue is empty.")] = False,
     processes: Annotated[
         int, typer.Option(min=1, max=64, help="Worker processes, on a machine with several cores.")
     ] = 1,
 ) -> None:
-    """Persist the events that wait on the queue BOTLIVE_QUEUE, until stopped.
+    """Persist the events on the queue BOTLIVE_QUEUE, until the worker is stopped.
 
     Examples:
       botlive worker
