@@ -47,7 +47,7 @@ COMMANDS = {
     ),
     "status": Command("operations.commands.status:status", "worker", "How many events wait, and who works."),
     "worker": Command("operations.commands.worker:worker", "worker", "Persist the events that wait."),
-    "stack": Command("devstack.cli:app", "stack", "Run Redis, PostgreSQL and the gateway locally."),
+    "stack": Command("devstack.cli:app", "stack", "Run Redis, PostgreSQL and the REST API locally."),
 }
 
 

@@ -32,7 +32,7 @@ class Proxy:
         path, query = request.scope["raw_path"].removeprefix(PREFIX.encode()), request.scope["query_string"]
         headers = [(name, value) for name, value in request.headers.items() if name not in _NOT_FORWARDED]
         if token is not None:
-            headers.append(("authorization", f"Bearer {token}"))
+            headers.append(("authorization", f"Bearer {token}".strip()))
         url = self._url.copy_with(raw_path=path + b"?" + query if query else path)
         content = await request.body()
         try:
