@@ -31,7 +31,7 @@ class Echo(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Answer with what was received."""
         received = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = {name.lower(): self.headers.get_all(name) for name in self.headers}
         parts = {"method": self.command, "path": self.path, "headers": headers, "body": received}
         body = json.dumps(parts).encode()
         self.send_response(404 if self.path == "/gone" else 200)
