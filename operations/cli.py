@@ -55,7 +55,7 @@ COMMANDS = {
     ),
     "status": Command("operations.commands.status:status", "worker", "Show the queue and its workers."),
     "worker": Command("operations.commands.worker:worker", "worker", "Persist the events on the queue."),
-    "stack": Command("devstack.cli:app", "stack", "Run Redis, PostgreSQL and the gateway locally."),
+    "stack": Command("devstack.cli:app", "stack", "Run Redis, PostgreSQL and the REST API locally."),
 }
 
 
