@@ -77,6 +77,13 @@ class Consumer(GuardedWorker):
         self._stopping = False
         self._reported: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
+        self.last_turn = time.monotonic()
+        """When the loop turned last, by the monotonic clock."""
+
+    @property
+    def held_because(self) -> str | None:
+        """Why the worker holds all events, or None."""
+        return str(self._breaker.fault) if self._breaker.is_open else None
 
     def run(self, *, burst: bool) -> None:
         """Work until a stop is requested; with ``burst``, until the queue is empty.
@@ -164,6 +171,7 @@ class Consumer(GuardedWorker):
         return super().dequeue_job_and_maintain_ttl(None)
 
     def _housekeep(self, *, burst: bool) -> None:
+        self.last_turn = time.monotonic()
         self.heartbeat()
         self._probe.check_first()
         self._report_held()
@@ -172,6 +180,7 @@ class Consumer(GuardedWorker):
             self._control.report()
             if is_suspended(self.connection):
                 self._conclude_all()  # RQ promises that a suspended worker first completes its jobs
+                self.last_turn = math.inf  # it stands still, and that is in order
                 self.check_for_suspension(burst)
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()

@@ -9,6 +9,7 @@ from rq.exceptions import NoSuchJobError
 from rq.job import validate_job_id
 
 from gateway.errors import EventRefused, OversizedJob
+from worker import metrics
 from worker.claims import Claims
 from worker.event_job import EventJob
 
@@ -40,6 +41,7 @@ class Ledger:
             return
         except ValueError:  # RQ does not allow this id
             self._claims.set_aside(job_id, error.report)
+        metrics.count_failure(type(error).__name__)
         self._log.warning("set aside", job_id=job_id, reason=str(error))
 
     def give_back(self, job_ids: Sequence[str]) -> None:
