@@ -83,9 +83,11 @@ class Claims:
         """Wait until something is on the queue. It stays there: a kill while waiting loses nothing."""
         self.connection.blmove(self._list, self._list, seconds, "LEFT", "LEFT")  # type: ignore[arg-type] # a fraction too
 
-    def finish(self, job_ids: Sequence[str], worker_key: str) -> None:
-        """The jobs are done, and gone."""
-        self._finish(keys=[self._started, self._failed, worker_key], args=[self.owner, *map(_raw, job_ids)])
+    def finish(self, job_ids: Sequence[str], worker_key: str) -> int:
+        """The jobs are done, and gone; how many of them this worker still held."""
+        keys = [self._started, self._failed, worker_key]
+        done: int = self._finish(keys=keys, args=[self.owner, *map(_raw, job_ids)])
+        return done
 
     def give_back(self, job_ids: Sequence[str] = ()) -> None:
         """Put jobs back to the head of the queue, in order; by default all that this worker holds."""

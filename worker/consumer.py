@@ -37,6 +37,7 @@ from worker.guard import GuardedWorker, unbooked
 from worker.ledger import Ledger
 from worker.persister import Persister
 from worker.probe import Probe
+from worker.standing import Standing
 from worker.way import entering
 
 _IDLE = 2.0  # seconds that one wait for a job may last
@@ -46,6 +47,7 @@ _SLICE = 0.25  # seconds of one wait for an answer
 _UPKEEP = 2.0  # seconds between two looks at what RQ asks of its workers
 _HEARTBEAT = 10.0  # seconds between two heartbeats
 _GRACE = 6.0  # seconds that a stop waits for the answers of what is under way
+_STRAY = "the answer to their claim was lost, or Redis forgot that they were done"
 _PATIENCE = 9.0  # seconds after which a stop is no longer graceful; what is in hand is recovered
 
 
@@ -74,6 +76,7 @@ class Consumer(GuardedWorker):
         )
         self._probe = Probe(gateway, breaker, patience=patience)
         self._control = Control(connection, queue, self.key)
+        self._standing = Standing(self, self._books)
         self._stopping = False
         self._told: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
@@ -170,13 +173,14 @@ class Consumer(GuardedWorker):
         if time.monotonic() - self._last_upkeep > _UPKEEP:
             self._last_upkeep = time.monotonic()
             self._control.tell()
+            self._standing.tell()
             if is_suspended(self.connection):
                 self._conclude_all()  # RQ's promise: what is in hand is completed first
                 self.check_for_suspension(burst)
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
             if strays := self._claims.give_back_strays(self._batches.job_ids):
-                self._log.warning("given back", jobs=strays, reason="the answer to their claim was lost")
+                self._log.warning("given back", jobs=strays, reason=_STRAY)
 
     def _hold_on(self) -> None:
         """Wait a little; what is in hand is written down again, wherever its books have gone."""

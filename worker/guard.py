@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 import structlog
-from rq import SimpleWorker
+from rq import SimpleWorker, worker_registration
 from rq.exceptions import StopRequested
 from rq.job import Job
 
@@ -52,6 +52,15 @@ class GuardedWorker(SimpleWorker):
         with unbooked():
             super().register_birth()  # type: ignore[no-untyped-call] # RQ's
             self.connection.hset(self.key, "botlive_version", release())  # "version" is RQ's
+
+    def register_again(self) -> None:
+        """What RQ does at a worker's birth, where Redis has forgotten that; its counts stay."""
+        with self.connection.pipeline() as pipeline:
+            fields = {**self.serialize(), "botlive_version": release(), "state": self.get_state()}
+            pipeline.hset(self.key, mapping=fields)
+            worker_registration.register(self, pipeline)
+            pipeline.expire(self.key, self.worker_ttl + 60)
+            pipeline.execute()
 
     def register_death(self) -> None:
         """RQ's; the same."""
