@@ -150,6 +150,16 @@ def test_all_queues_of_a_publisher_count_together(
     assert len(redis.keys("botlive:published:*")) == 1
 
 
+def test_many_that_are_sent_together_count_once(
+    redis: fakeredis.FakeStrictRedis, publisher: Publisher
+) -> None:
+    """The last of them: to count each would cost Redis another command an event."""
+    publisher.publish_many(payment() for _ in range(30))
+    publisher.publish(payment())
+    (counter,) = redis.keys("botlive:published:*")
+    assert redis.get(counter) == b"2"
+
+
 def test_the_counter_goes_after_a_day(redis: fakeredis.FakeStrictRedis, publisher: Publisher) -> None:
     """A day without an event: a process that ended leaves nothing; a look is a use too."""
     publish(publisher, 2)
