@@ -32,7 +32,7 @@ class Watch:
         memory.on_work = self._begin
 
     def look(self) -> bool:
-        """Compare the counter with what was confirmed, and publish again what is missing, if anything is.
+        """Compare the counter with what was confirmed, publish again what is missing; True if anything was.
 
         Raises:
             PublishError: Redis is away; what is forgotten is published later.
