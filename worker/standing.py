@@ -17,9 +17,9 @@ _REASON = (
 class Standing:
     """Of one worker: its registration with RQ, and how many jobs it has acknowledged."""
 
-    def __init__(self, worker: GuardedWorker, books: Ledger) -> None:
+    def __init__(self, worker: GuardedWorker, ledger: Ledger) -> None:
         self._worker = worker
-        self._books = books
+        self._ledger = ledger
         self._log = structlog.stdlib.get_logger("botlive")
 
     def tell(self) -> None:
@@ -28,8 +28,8 @@ class Standing:
             is_known, acknowledged = self._found()
             if not is_known:
                 self._worker.register_again()
-            if not is_known or acknowledged < self._books.acknowledged:
-                self._books.acknowledged = acknowledged
+            if not is_known or acknowledged < self._ledger.acknowledged:
+                self._ledger.acknowledged = acknowledged
                 self._log.warning("Redis forgot", reason=_REASON)
 
     def _found(self) -> tuple[bool, int]:

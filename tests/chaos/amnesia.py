@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from localstack.server import Server
+from devstack.server import Server
 
 # How a counted publication begins in the file: the counter of events/publish.lua.
 _COUNTED = re.compile(rb"\$4\r\nincr\r\n\$\d+\r\n(botlive:published:[0-9a-f]+)\r\n", re.IGNORECASE)

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import redis as client
 
-from events import PaymentValidated, Publisher, PublishError, address
-from events.outbox import Outbox
-from localstack.valkey import Valkey
+from devstack.valkey import Valkey
+from events import PaymentValidated, Publisher, PublishError
+from events.publishing import address
+from events.publishing.outbox import Outbox
 from tests.chaos import amnesia
 from tests.integration.line import until
 from tests.integration.roads import Road, free_port

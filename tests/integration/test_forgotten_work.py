@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from events import Publisher, address
-from localstack.stack import Stack
+from devstack.stack import Stack
+from events import Publisher
+from events.publishing import address
 from tests.chaos import amnesia
 from tests.integration.line import Line, locked_orders, order, until
 from tests.integration.test_ways import Place, Worker

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from events import PaymentValidated
-from events import memory as module
-from events.job import Call
-from events.memory import YOUNG, Memory
+from events.publishing import memory as module
+from events.publishing.call import Call
+from events.publishing.memory import YOUNG, Memory
 
 
 class Hand:

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import PaymentValidated, Publisher, PublishError
-from events import watch as module
-from events.job import Call
-from events.memory import Memory
-from events.outbox import Outbox
-from events.queue import Queue
-from events.watch import Watch
+from events.publishing import watch as module
+from events.publishing.call import Call
+from events.publishing.memory import Memory
+from events.publishing.outbox import Outbox
+from events.publishing.queue import Queue
+from events.publishing.watch import Watch
 from tests.replies import text
 
 QUEUE = "rq:queue:botlive"
@@ -319,7 +319,7 @@ def test_it_looks_while_something_is_young(
     redis.flushall()
     _until(lambda: len(queued(redis)) == 2)
     with monkeypatch.context() as patched:
-        patched.setattr("events.memory.YOUNG", -1.0)
+        patched.setattr("events.publishing.memory.YOUNG", -1.0)
         _until(lambda: looking.memory.is_empty and not looking.watch._young.is_set())
     while looking.looks.acquire(blocking=False):
         pass
