@@ -195,6 +195,7 @@ def test_one_that_redis_refuses_does_not_hold_up_the_others(
     with pytest.raises(PublishError):
         publisher._watch.look()
     assert queued(redis) == [first, last]
+    assert [call.own_id for call in publisher._watch._memory.forgotten(10)] == [refused]
     redis.delete(f"rq:job:{refused}")
     publisher._watch.look()
     assert queued(redis) == [first, last, refused]
