@@ -38,6 +38,7 @@ from worker.ledger import Ledger
 from worker.persister import Persister
 from worker.probe import Probe
 from worker.redis_retry import starting
+from worker.standing import Standing
 
 _IDLE = 2.0  # seconds of one wait for a job, at most
 PAUSE = 1.0
@@ -46,6 +47,7 @@ _SLICE = 0.25  # seconds of one wait for an answer
 _UPKEEP = 2.0  # seconds between two housekeeping rounds: suspension, maintenance, wrong keys, lost claims
 _HEARTBEAT = 10.0  # seconds between two heartbeats
 _GRACE = 6.0  # seconds that a stop waits for the answers to the batches in flight
+_STRAY = "the answer to their claim was lost, or Redis forgot that they were done"
 _PATIENCE = 9.0  # seconds after which a stop kills the process; other workers recover its claims
 
 
@@ -74,6 +76,7 @@ class Consumer(GuardedWorker):
         )
         self._probe = Probe(gateway, breaker, patience=patience)
         self._control = Control(connection, queue, self.key)
+        self._standing = Standing(self, self._ledger)
         self._stopping = False
         self._reported: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
@@ -178,6 +181,7 @@ class Consumer(GuardedWorker):
         if time.monotonic() - self._last_upkeep > _UPKEEP:
             self._last_upkeep = time.monotonic()
             self._control.report()
+            self._standing.check()
             if is_suspended(self.connection):
                 self._conclude_all()  # RQ promises that a suspended worker first completes its jobs
                 self.last_turn = math.inf  # it stands still, and that is in order
@@ -185,7 +189,7 @@ class Consumer(GuardedWorker):
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
             if strays := self._claims.give_back_strays(self._batches.job_ids):
-                self._log.warning("given back", jobs=strays, reason="the answer to their claim was lost")
+                self._log.warning("given back", jobs=strays, reason=_STRAY)
 
     def _pause(self) -> None:
         """Wait, then record the claims of all held jobs again, in case the registry was deleted."""
