@@ -83,9 +83,9 @@ def test_a_counter_that_is_gone_has_forgotten_all(memory: Memory) -> None:
 
 def test_an_answer_that_is_behind_shows_it_too(memory: Memory) -> None:
     """Its own event was not counted, so that it is published again as well."""
-    calls = kept(memory, 1, 2, 3)
+    calls = kept(memory, 11, 13, 14)
     last = call()
-    memory.keep(memory.mark, 1, [last])
+    memory.keep(memory.mark, 12, [last])
     assert forgotten(memory) == [*calls[1:], last]
 
 
