@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-all test-lowest bench chaos fuzz probes lint lock clean
+.PHONY: help setup demo test test-all test-lowest bench chaos fuzz probes lint contracts lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ lint: setup ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+contracts: setup ## Write docs/schemas, docs/types and docs/events.md anew, from the events and their rows
+	@$(BIN)/python -m docs.generate
 
 lock: setup ## Write requirements/ anew, with the newest releases
 	$(BIN)/python requirements/lock.py

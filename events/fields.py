@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
 )
 from pydantic_core import PydanticCustomError
@@ -125,7 +126,8 @@ def _utc(instant: datetime) -> datetime:
     return utc
 
 
-Amount = Annotated[int | float | Decimal, BeforeValidator(_amount)]
+_amount_schema = WithJsonSchema({"type": "number", "minimum": 0, "x-unit": "FCFA"})
+Amount = Annotated[int | float | Decimal, BeforeValidator(_amount), _amount_schema]
 """FCFA (XOF), finite and not negative. Kept as an int where whole, else as a double."""
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_datetime_or_iso_text), AfterValidator(_utc)]
@@ -134,11 +136,17 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_datetime_or_iso_text), After
 Uuid = Annotated[UUID, WrapValidator(_uuid)]
 """An id, as a UUID or its text."""
 
-_short = Field(strict=True, max_length=LONGEST_NAME)
+_NO_ZERO_BYTE: dict[str, Any] = {"pattern": "^[^\\u0000]*$"}
+"""For the JSON Schema alone: ``_without_zeros`` checks it."""
+
+_short = Field(strict=True, max_length=LONGEST_NAME, json_schema_extra=_NO_ZERO_BYTE)
 _without_zeros = AfterValidator(_without_zero_byte)
 
 Text = Annotated[
-    str, Field(strict=True, max_length=LONGEST_TEXT), _without_zeros, Kind(private=True, cut_at=LONGEST_TEXT)
+    str,
+    Field(strict=True, max_length=LONGEST_TEXT, json_schema_extra=_NO_ZERO_BYTE),
+    _without_zeros,
+    Kind(private=True, cut_at=LONGEST_TEXT),
 ]
 """A text that a person wrote."""
 
@@ -148,11 +156,11 @@ Name = Annotated[str, _short, _without_zeros, Kind(private=True, cut_at=LONGEST_
 Word = Annotated[str, _short, _without_zeros, Kind(private=False, cut_at=LONGEST_NAME)]
 """A short text about no person, such as the kind of an issue."""
 
-_key = Field(strict=True, min_length=1, max_length=LONGEST_NAME)
+_key = Field(strict=True, min_length=1, max_length=LONGEST_NAME, json_schema_extra=_NO_ZERO_BYTE)
 Key = Annotated[str, _key, _without_zeros, Kind(private=True)]
 """The caller's own name of what happened, such as a message's id; it may hold a phone number."""
 
-_id = Field(strict=True, min_length=1, max_length=128)
+_id = Field(strict=True, min_length=1, max_length=128, json_schema_extra=_NO_ZERO_BYTE)
 Identifier = Annotated[str, _id, _without_zeros, Kind(private=False)]
 """An id given by Botlive: 1 to 128 characters."""
 

@@ -12,11 +12,12 @@ from events.fields import Kind
 
 def private_fields() -> frozenset[str]:
     """The events' fields that are personal data, or hold some."""
-    return frozenset(
-        name
-        for name, field in _fields()
-        if any(kind.private for part in (field, *_parts(field).values()) for kind in _kinds(part))
-    )
+    return frozenset(name for name, field in _fields() if is_private(field))
+
+
+def is_private(field: FieldInfo) -> bool:
+    """Whether a field of a contract is personal data, or holds some."""
+    return any(kind.private for part in (field, *_parts(field).values()) for kind in _kinds(part))
 
 
 def cuttable_fields() -> dict[str, int]:

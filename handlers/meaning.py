@@ -12,6 +12,7 @@ from handlers.rows import Rows
 
 def rows(event: AnyEvent) -> Rows:
     """The rows that the event means. mypy names a type of event that has no handler."""
+    event = event.upcast()
     match event:
         case PaymentValidated():
             return payment_validated(event)

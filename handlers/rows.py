@@ -11,6 +11,8 @@ from events import Event
 
 ActivityType = Literal["order", "intervention", "system"]
 ActivityStatus = Literal["success", "warning", "info"]
+OrderStatus = Literal["pending", "completed", "cancelled"]
+"""An event makes it pending; people set the others."""
 What = Literal["paiement_valide", "payment_issue", "commande_enregistree", "session_started", "session_ended"]
 """What happened, as ``metadata.event`` says it: the front end's words."""
 
