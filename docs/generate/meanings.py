@@ -1,12 +1,12 @@
-"""What the source of the contracts says under each field."""
+"""What the source of a contract says under each field."""
 
 import ast
 import inspect
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
+from textwrap import dedent
 
-from events import contracts
 from events.contracts import Contract
 
 
@@ -17,10 +17,9 @@ def meaning(contract: type[Contract], field: str) -> str:
         LookupError: there is none.
     """
     for owner in contract.__mro__:
-        text = _texts_of_classes().get(owner.__name__, {}).get(field)
-        if text:
-            return text
-    message = f"{contract.__name__}.{field} has no text: write one under it in events/contracts.py"
+        if issubclass(owner, Contract) and field in _texts_of(owner):
+            return _texts_of(owner)[field]
+    message = f"{contract.__name__}.{field} has no text: write what it means in a docstring under it"
     raise LookupError(message)
 
 
@@ -30,9 +29,9 @@ def summary(contract: type[Contract]) -> str:
 
 
 @cache
-def _texts_of_classes() -> dict[str, dict[str, str]]:
-    module = ast.parse(inspect.getsource(contracts))
-    return {node.name: _texts(node.body) for node in module.body if isinstance(node, ast.ClassDef)}
+def _texts_of(contract: type[Contract]) -> dict[str, str]:
+    (node,) = ast.parse(dedent(inspect.getsource(contract))).body
+    return _texts(node.body) if isinstance(node, ast.ClassDef) else {}
 
 
 def _texts(body: Sequence[ast.stmt]) -> dict[str, str]:

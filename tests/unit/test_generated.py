@@ -51,7 +51,7 @@ _VALIDATORS = _validators(json.loads(_FILES[f"schemas/{name(contract)}.json"]) f
 
 
 def _admits(payload: Any) -> bool:
-    validator = _VALIDATORS.get(payload.get("type")) if isinstance(payload, dict) else None
+    validator = _VALIDATORS.get(str(payload.get("type"))) if isinstance(payload, dict) else None
     return validator is not None and validator.is_valid(payload)
 
 
@@ -174,6 +174,6 @@ def test_a_field_without_a_text_is_named() -> None:
     class _Refund(LiveToggled):
         why: str
 
-    with pytest.raises(LookupError, match=r"_Refund.why has no text: write one under it in events/contracts"):
+    with pytest.raises(LookupError, match=r"_Refund.why has no text: write what it means in a docstring"):
         meanings.meaning(_Refund, "why")
     assert meanings.meaning(_Refund, "enabled") == "Whether the mode is on from now."
