@@ -4,7 +4,10 @@
 -- what the page then reads is under row level security. One message a statement and shop, in the same transaction.
 -- Where the schema `realtime` is absent nothing is made. A message that cannot be sent fails no write: it is counted,
 -- and `botlive.findings()` names it. A lock in the way of a message is waited for 100 ms; that is all that can be
--- bounded here: what `realtime.send` itself takes, the write takes longer.
+-- bounded here: what `realtime.send` itself takes, the write takes longer. With the database's setting
+-- `botlive.broadcast` at `off` nothing is sent.
+
+set standard_conforming_strings = on; -- some projects switch it off
 
 select botlive.wait_for_workers();
 
@@ -35,7 +38,7 @@ as $$
 declare
   message record;
 begin
-  if not botlive.has_realtime() then
+  if current_setting('botlive.broadcast', true) = 'off' or not botlive.has_realtime() then
     return null;
   end if;
   for message in

@@ -215,6 +215,16 @@ def test_without_realtime_nothing_is_made(database_url: str) -> None:
         assert len(_messages(database)) == 2
 
 
+def test_it_can_be_switched_off(database: Database) -> None:
+    """By a setting of the database: no message is sent, and that is no failure."""
+    database.execute("set botlive.broadcast = 'off'")
+    _persisted(database)
+    assert _messages(database) == []
+    database.execute("reset botlive.broadcast")
+    _persisted(database)
+    assert len(_messages(database)) == 2
+
+
 def test_a_realtime_that_goes_away_stops_no_write(database: Database) -> None:
     """There is nobody to tell any more, and that is no failure."""
     database.execute("drop schema realtime cascade")

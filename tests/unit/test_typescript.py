@@ -38,7 +38,7 @@ export const isOpen = (session: BotSession): boolean => session.ended_at === nul
 export const known = (change: Change): boolean => change.ids.length === change.count;
 """
 _WRONG = """
-import type { Activity, BotSession, Order } from "./botlive";
+import type { Activity, ActivityStatus, ActivityType, BotSession, Order } from "./botlive";
 declare const activity: Activity; declare const order: Order; declare const session: BotSession;
 
 // @ts-expect-error no event makes a message
@@ -53,6 +53,10 @@ export const d: string = order.metadata.zone;
 export const e: string = session.ended_at;
 // @ts-expect-error only what is left when the event is known
 export const f: number = activity.metadata.amount;
+// @ts-expect-error no event makes a message
+export const h: ActivityType = "message";
+// @ts-expect-error no event says error
+export const i: ActivityStatus = "error";
 // @ts-expect-error no such column
 export const g: string = order.user_id;
 """
