@@ -5,7 +5,8 @@ from typing import Any
 from docs.generate.examples import examples
 from docs.generate.schemas import CONTRACTS, name, newest, type_of
 from events import Event
-from events.job import FUNCTION, QUEUE
+from events.publishing.call import FUNCTION
+from events.publishing.keys import QUEUE
 
 _FORMAT = "application/schema+json;version=draft-07"
 _CHANNEL = {"$ref": "#/channels/events"}

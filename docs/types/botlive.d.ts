@@ -25,7 +25,7 @@ export interface OrderMetadata {
 
 /** What an activity holds besides its columns. */
 export interface PaymentValidatedMetadata {
-  event: string;
+  event: "paiement_valide";
   event_id: string;
   user_id: string;
   amount: number;

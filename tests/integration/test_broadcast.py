@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from events import LiveToggled
+from operations.migrations import check, migrate
 from tests.integration.test_migrations import Database, connect, order, persist
-from worker.migrations import check, migrate
 
 _REALTIME = Path(__file__).with_name("realtime.sql").read_bytes()
 _RAISES = """

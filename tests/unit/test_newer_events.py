@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from docs.generate.schemas import CONTRACTS, name, schema, type_of
 from events import Event
 from events.contracts import PaymentValidated
+from gateway.errors import EventRefused, NewerEvent
+from gateway.release import release
 from handlers import rows
+from operations.failed.reason import Reason
 from tests import strategies
 from worker import decode
-from worker.errors import EventRefused, NewerEvent
-from worker.reasons import Reason
-from worker.release import release
 
 _DATA = Path(__file__).parents[1] / "data"
 _JOBS: list[dict[str, Any]] = json.loads((_DATA / "jobs-v1.json").read_text(encoding="utf-8"))
