@@ -14,6 +14,8 @@ from events import LiveToggled
 from operations.migrations import check, migrate
 from tests.integration.test_migrations import Database, connect, order, persist
 
+pytestmark = pytest.mark.slow
+
 _REALTIME = Path(__file__).with_name("realtime.sql").read_bytes()
 _RAISES = """
 create or replace function realtime.send(payload jsonb, event text, topic text, private boolean default true)
