@@ -63,6 +63,7 @@ class Event(Contract):
     event_id: Uuid = Field(default_factory=clock.new_id)
     """The idempotency key: derived from ``key`` if that is set, else time-ordered (UUID version 7)."""
     type: EventType
+    """Which event it is."""
     version: int = 1
     """The version of the contract. The default is the newest version; the class also reads older ones."""
     company_id: Identifier
@@ -70,6 +71,7 @@ class Event(Contract):
     occurred_at: Instant = Field(default_factory=clock.now)
     """When the event happened (UTC)."""
     conversation_id: Uuid | None = None
+    """The chat's conversation, where there is one."""
     amended: Annotated[_Words | None, first(MOST_AMENDED)] = None
     """The fields whose text ``dropin`` had to change so that it fits. It is copied to ``metadata``."""
     key: Key | None = None
@@ -93,6 +95,13 @@ class Event(Contract):
             self.model_fields_set.add("event_id")
         elif self.event_id != identity:
             raise PydanticCustomError("event_id_of_key", "event_id is not the one that its key makes")
+        return self
+
+    def upcast(self) -> Self:
+        """The event as the newest version of its class would say it: what the handlers read.
+
+        A class of several versions overrides it. The digest stays that of the version that was published.
+        """
         return self
 
     def content(self) -> dict[str, Any]:
@@ -123,8 +132,9 @@ class PaymentValidated(Event):
 
     type: Literal["payment_validated"] = "payment_validated"
     user_id: Customer
+    """The customer: a phone number."""
     amount: Amount
-    """FCFA."""
+    """What was paid."""
     reference: Name
     """The reference of the payment operator; may be empty."""
 
@@ -134,22 +144,26 @@ class PaymentIssue(Event):
 
     type: Literal["payment_issue"] = "payment_issue"
     user_id: Customer
+    """The customer: a phone number."""
     issue_type: Word
     """For example ``payment_insufficient``."""
     message: Text
+    """What the owner reads about it."""
     detected_amount: Amount | None = None
-    """FCFA."""
+    """What the customer seems to have paid."""
     required_amount: Amount | None = None
-    """FCFA."""
+    """What the customer has to pay."""
 
 
 class Item(Contract):
     """One item of an order."""
 
     name: Name
+    """What was ordered."""
     quantity: int = Field(strict=True, ge=1, le=2**31 - 1)
+    """How many."""
     price: Amount
-    """FCFA per piece."""
+    """The price of one piece."""
 
 
 class OrderCompleted(Event):
@@ -157,15 +171,19 @@ class OrderCompleted(Event):
 
     type: Literal["order_completed"] = "order_completed"
     user_id: Customer
+    """The customer: a phone number."""
     customer_name: Annotated[Name, BeforeValidator(lambda name: "" if name is None else name)] = Field(
         default="", validate_default=True
     )
     """If missing or empty, the last four characters of ``user_id``."""
     total_amount: Amount
-    """FCFA."""
+    """What the whole order costs."""
     items: Annotated[tuple[Item, ...], first(MOST_ITEMS)] = Field(min_length=1, max_length=MOST_ITEMS)
+    """What was ordered, line by line."""
     zone: Name | None = None
+    """Where to deliver."""
     phone: Name | None = None
+    """The number to call for the delivery."""
 
     @field_validator("customer_name")
     @classmethod
@@ -178,7 +196,9 @@ class LiveToggled(Event):
 
     type: Literal["live_toggled"] = "live_toggled"
     enabled: StrictBool
+    """Whether the mode is on from now."""
     mode: Literal["live", "rag"] = "live"
+    """Which of the modes was switched."""
 
 
 AnyEvent = Annotated[

@@ -1,0 +1,26 @@
+"""The files that are generated, and what each of them must hold."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docs.generate import asyncapi, page, typescript
+from docs.generate.schemas import CONTRACTS, name, schema
+
+HERE = Path(__file__).parents[1]
+"""The folder ``docs``: their paths begin here."""
+
+
+def contents() -> dict[str, str]:
+    """The text of each file, by its path."""
+    schemas = {f"schemas/{name(contract)}.json": _json(schema(contract)) for contract in CONTRACTS}
+    return {
+        **schemas,
+        "schemas/asyncapi.json": _json(asyncapi.document()),
+        "types/botlive.d.ts": typescript.declarations(),
+        "events.md": page.text(),
+    }
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
