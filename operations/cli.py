@@ -178,3 +178,7 @@ def _exit_code(failure: Exception) -> int:
     from gateway.errors import DevelopmentOnly, MissingExtra, SettingError
 
     return 2 if isinstance(failure, DevelopmentOnly | MissingExtra | SettingError | InvalidRedisUrl) else 1
+
+
+if __name__ == "__main__":
+    main()
