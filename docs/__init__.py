@@ -1,1 +1,1 @@
-"""The documents; ``docs.generate`` writes those that follow from the code."""
+"""The documentation. ``docs.generate`` generates the files that depend on the code."""

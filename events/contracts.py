@@ -63,15 +63,15 @@ class Event(Contract):
     event_id: Uuid = Field(default_factory=clock.new_id)
     """The idempotency key: derived from ``key`` if that is set, else time-ordered (UUID version 7)."""
     type: EventType
-    """Which event it is."""
+    """The name of the event type."""
     version: int = 1
-    """The version of the contract. The default is the newest version; the class also reads older ones."""
+    """The version of the contract. The default is the newest version; a worker also reads older ones."""
     company_id: Identifier
     """The id of the shop in Botlive: a text, not the UUID in Lovable's tables."""
     occurred_at: Instant = Field(default_factory=clock.now)
     """When the event happened (UTC)."""
     conversation_id: Uuid | None = None
-    """The chat's conversation, where there is one."""
+    """The id of the chat's conversation, if there is one."""
     amended: Annotated[_Words | None, first(MOST_AMENDED)] = None
     """The fields whose text ``dropin`` had to change so that it fits. It is copied to ``metadata``."""
     key: Key | None = None
@@ -98,9 +98,9 @@ class Event(Contract):
         return self
 
     def upcast(self) -> Self:
-        """The event as the newest version of its class would say it: what the handlers read.
+        """Return the event in the newest version of its class, which is the only version that handlers read.
 
-        A class of several versions overrides it. The digest stays that of the version that was published.
+        A class with several versions overrides it. The digest stays that of the published version.
         """
         return self
 
@@ -134,7 +134,7 @@ class PaymentValidated(Event):
     user_id: Customer
     """The customer: a phone number."""
     amount: Amount
-    """What was paid."""
+    """The amount that was paid."""
     reference: Name
     """The reference of the payment operator; may be empty."""
 
@@ -148,20 +148,20 @@ class PaymentIssue(Event):
     issue_type: Word
     """For example ``payment_insufficient``."""
     message: Text
-    """What the owner reads about it."""
+    """The text that the owner reads."""
     detected_amount: Amount | None = None
-    """What the customer seems to have paid."""
+    """The amount that the customer seems to have paid."""
     required_amount: Amount | None = None
-    """What the customer has to pay."""
+    """The amount that the customer must pay."""
 
 
 class Item(Contract):
     """One item of an order."""
 
     name: Name
-    """What was ordered."""
+    """The name of the product."""
     quantity: int = Field(strict=True, ge=1, le=2**31 - 1)
-    """How many."""
+    """The number of pieces."""
     price: Amount
     """The price of one piece."""
 
@@ -177,13 +177,13 @@ class OrderCompleted(Event):
     )
     """If missing or empty, the last four characters of ``user_id``."""
     total_amount: Amount
-    """What the whole order costs."""
+    """The price of the whole order."""
     items: Annotated[tuple[Item, ...], first(MOST_ITEMS)] = Field(min_length=1, max_length=MOST_ITEMS)
-    """What was ordered, line by line."""
+    """The ordered products."""
     zone: Name | None = None
-    """Where to deliver."""
+    """The area of the delivery."""
     phone: Name | None = None
-    """The number to call for the delivery."""
+    """The phone number for the delivery."""
 
     @field_validator("customer_name")
     @classmethod
@@ -196,9 +196,9 @@ class LiveToggled(Event):
 
     type: Literal["live_toggled"] = "live_toggled"
     enabled: StrictBool
-    """Whether the mode is on from now."""
+    """True if the mode was switched on, false if it was switched off."""
     mode: Literal["live", "rag"] = "live"
-    """Which of the modes was switched."""
+    """The mode that was switched."""
 
 
 AnyEvent = Annotated[

@@ -141,7 +141,7 @@ Uuid = Annotated[UUID, WrapValidator(_uuid)]
 """A UUID, given as a UUID or as text."""
 
 _NO_ZERO_BYTE: dict[str, Any] = {"pattern": "^[^\\u0000]*$"}
-"""For the JSON Schema alone: ``_without_zeros`` checks it."""
+"""For the JSON Schema only. ``_without_zeros`` does the check."""
 
 _short = Field(strict=True, max_length=LONGEST_NAME, json_schema_extra=_NO_ZERO_BYTE)
 _without_zeros = AfterValidator(_without_zero_byte)

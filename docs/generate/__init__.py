@@ -1,1 +1,1 @@
-"""Writes what the contracts and the rows say for other programs and for people: ``make contracts``."""
+"""Generates the documentation of events and rows for programs and people: ``make contracts``."""

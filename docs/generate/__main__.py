@@ -1,4 +1,4 @@
-"""Writes each file anew and names it."""
+"""Writes each generated file and prints its name."""
 
 from docs.generate.files import HERE, contents
 

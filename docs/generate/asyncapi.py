@@ -1,4 +1,4 @@
-"""The AsyncAPI document: which messages go over the queue, and who sends and reads them."""
+"""The AsyncAPI document: the messages on the queue, their sender and their receiver."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from events.publishing.keys import QUEUE
 _FORMAT = "application/schema+json;version=draft-07"
 _CHANNEL = {"$ref": "#/channels/events"}
 _ABOUT = """\
-What Botlive's chat publishes and a worker brings to the shops' tables. docs/events.md says what each event
-means and which rows it makes, docs/changing-an-event.md how versions follow each other. No schema can say
-two things that a worker checks: `occurred_at` is at most 24 hours ahead; where there is a `key`, `event_id`
-is left out or is the one that the key makes."""
+The events that Botlive's chat publishes and that a worker persists in the shops' tables. docs/events.md
+describes each event and its rows, docs/changing-an-event.md the rules for new versions. A worker also checks
+two rules that a schema cannot express: `occurred_at` is at most 24 hours in the future; if `key` is set,
+`event_id` is absent or is derived from the key."""
 _QUEUE = f"""\
-A queue of RQ in Redis; `BOTLIVE_QUEUE` may give it another name. Each message is the one argument of a job:
-the field `data` of its hash is `["{FUNCTION}",null,[MESSAGE],{{}}]`. The id of the job is the `event_id`."""
+An RQ queue in Redis. `BOTLIVE_QUEUE` sets another name. Each message is the only argument of a job: the field
+`data` of the job's hash is `["{FUNCTION}",null,[MESSAGE],{{}}]`. The id of the job is the `event_id`."""
 
 
 def document() -> dict[str, Any]:
-    """The document, AsyncAPI 3.0."""
+    """Return the document (AsyncAPI 3.0)."""
     names = [name(contract, version) for contract in CONTRACTS for version in range(1, newest(contract) + 1)]
     messages = [{"$ref": f"#/channels/events/messages/{each}"} for each in names]
     return {
@@ -41,8 +41,8 @@ def document() -> dict[str, Any]:
             }
         },
         "operations": {
-            "publish": _operation("send", "The chat says what happened.", messages),
-            "persist": _operation("receive", "A worker writes the rows that it means.", messages),
+            "publish": _operation("send", "The chat publishes an event.", messages),
+            "persist": _operation("receive", "A worker writes the rows of the event.", messages),
         },
         "components": {
             "messages": {
@@ -54,8 +54,8 @@ def document() -> dict[str, Any]:
     }
 
 
-def _operation(action: str, said: str, messages: list[dict[str, str]]) -> dict[str, Any]:
-    return {"action": action, "summary": said, "channel": _CHANNEL, "messages": messages}
+def _operation(action: str, summary: str, messages: list[dict[str, str]]) -> dict[str, Any]:
+    return {"action": action, "summary": summary, "channel": _CHANNEL, "messages": messages}
 
 
 def _message(contract: type[Event], version: int) -> dict[str, Any]:

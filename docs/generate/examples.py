@@ -1,4 +1,4 @@
-"""An example of each thing that an event may say, taken from the example day."""
+"""An example event for each value of ``metadata.event``, taken from ``examples/day.ndjson``."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,26 +14,26 @@ _ORDER = [*get_args(EventType), *get_args(EventName)]
 
 
 def event_name(event: AnyEvent) -> EventName:
-    """What the event's activity says that happened."""
+    """Return the ``metadata.event`` of the event's activity."""
     name: EventName = rows(event).activity["metadata"]["event"]
     return name
 
 
 def _events() -> Iterator[AnyEvent]:
     for line in _DAY.read_bytes().splitlines():
-        with suppress(InvalidEvent):  # the day holds a few that a worker refuses
+        with suppress(InvalidEvent):  # the file contains a few invalid events on purpose
             yield parse_event(line)
 
 
 def examples() -> list[AnyEvent]:
-    """For each thing that may happen the day's event with the most fields, in the order of the types."""
+    """Return for each ``metadata.event`` the event with the most fields, in the order of the types."""
     fullest: dict[EventName, AnyEvent] = {}
     for event in _events():
         former = fullest.get(event_name(event))
         if former is None or len(event.content()) > len(former.content()):
             fullest[event_name(event)] = event
-    return sorted(fullest.values(), key=_place)
+    return sorted(fullest.values(), key=_order)
 
 
-def _place(event: AnyEvent) -> tuple[int, int]:
+def _order(event: AnyEvent) -> tuple[int, int]:
     return _ORDER.index(event.type), _ORDER.index(event_name(event))

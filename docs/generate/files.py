@@ -1,4 +1,4 @@
-"""The files that are generated, and what each of them must hold."""
+"""The generated files and their contents."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,11 @@ from docs.generate import asyncapi, page, typescript
 from docs.generate.schemas import CONTRACTS, name, schema
 
 HERE = Path(__file__).parents[1]
-"""The folder ``docs``: their paths begin here."""
+"""The folder ``docs``. All paths are relative to it."""
 
 
 def contents() -> dict[str, str]:
-    """The text of each file, by its path."""
+    """Return the text of each file, by its path."""
     schemas = {f"schemas/{name(contract)}.json": _json(schema(contract)) for contract in CONTRACTS}
     return {
         **schemas,

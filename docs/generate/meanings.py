@@ -1,4 +1,4 @@
-"""What the source of a contract says under each field."""
+"""Reads the docstrings of the contracts' fields from the source."""
 
 import ast
 import inspect
@@ -11,38 +11,38 @@ from events.contracts import Contract
 
 
 def meaning(contract: type[Contract], field: str) -> str:
-    """The text under the field, in its class or in the nearest that it inherits from.
+    """Return the field's docstring, from the contract or its nearest base class that has one.
 
     Raises:
-        LookupError: there is none.
+        LookupError: The field has no docstring.
     """
     for owner in contract.__mro__:
-        if issubclass(owner, Contract) and field in _texts_of(owner):
-            return _texts_of(owner)[field]
-    message = f"{contract.__name__}.{field} has no text: write what it means in a docstring under it"
+        if issubclass(owner, Contract) and field in _docstrings_of(owner):
+            return _docstrings_of(owner)[field]
+    message = f"{contract.__name__}.{field} has no docstring: add one under the field"
     raise LookupError(message)
 
 
 def summary(contract: type[Contract]) -> str:
-    """The text of the class."""
-    return _plain(inspect.getdoc(contract) or "")
+    """Return the docstring of the class."""
+    return _one_line(inspect.getdoc(contract) or "")
 
 
 @cache
-def _texts_of(contract: type[Contract]) -> dict[str, str]:
+def _docstrings_of(contract: type[Contract]) -> dict[str, str]:
     (node,) = ast.parse(dedent(inspect.getsource(contract))).body
-    return _texts(node.body) if isinstance(node, ast.ClassDef) else {}
+    return _docstrings(node.body) if isinstance(node, ast.ClassDef) else {}
 
 
-def _texts(body: Sequence[ast.stmt]) -> dict[str, str]:
-    texts = {}
-    for field, under in pairwise(body):
-        match field, under:
+def _docstrings(body: Sequence[ast.stmt]) -> dict[str, str]:
+    docstrings = {}
+    for field, below in pairwise(body):
+        match field, below:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                texts[name] = _plain(text)
-    return texts
+                docstrings[name] = _one_line(text)
+    return docstrings
 
 
-def _plain(text: str) -> str:
-    """On one line, code marked as Markdown does."""
+def _one_line(text: str) -> str:
+    """Return the text on one line, with Markdown's code marks."""
     return " ".join(text.split()).replace("``", "`")

@@ -1,4 +1,4 @@
-"""The page ``docs/events.md``: each event for people, with an example and the rows that it makes."""
+"""The page ``docs/events.md``: each event with its fields, an example and its rows."""
 
 import json
 from collections.abc import Iterator
@@ -14,40 +14,40 @@ from handlers import rows
 _INTRODUCTION = """\
 # The events
 
-Written by `make contracts` from `events/contracts.py` and the handlers: change those, not this page.
+`make contracts` generates this page from `events/contracts.py` and the handlers. Do not edit it by hand.
 
-An event is a JSON object. The chat publishes it, a worker writes the rows that it means, each event once.
-Fields that are not listed are refused. An optional field that is absent is not written. *Private* is what
-is personal data: it may stand in the queue and in the tables, never in a log, a metric or an alert. Amounts
-are in FCFA.
+An event is a JSON object. The chat publishes it, and a worker writes its rows exactly once. An event with a
+field that is not listed here is refused. An optional field without a value is left out. A *private* field is
+personal data, or contains some: it is stored in the queue and in the tables, but never appears in a log, a
+metric or an alert. Amounts are in FCFA.
 
-For programs: [schemas/](schemas) has a JSON Schema of each event and [an AsyncAPI
-document](schemas/asyncapi.json), and [types/botlive.d.ts](types/botlive.d.ts) has TypeScript types of the
-rows. How an event may change is told in [changing-an-event.md](changing-an-event.md).
+For programs, [schemas/](schemas) contains a JSON Schema of each event and [an AsyncAPI
+document](schemas/asyncapi.json). [types/botlive.d.ts](types/botlive.d.ts) contains TypeScript types of the
+rows. [changing-an-event.md](changing-an-event.md) explains how an event may change.
 
-Every event makes one row of `activities`, whose `id` is the `event_id` and whose `created_at` is
-`occurred_at`. The `company_id` of a row is the UUID that `company_mapping` has for the shop. `metadata`
-holds the event's own fields."""
+Every event makes one row in `activities`. Its `id` is the `event_id`, and its `created_at` is `occurred_at`.
+Its `company_id` is the UUID of the shop in `company_mapping`. Its `metadata` contains the event's own
+fields."""
 _SESSIONS = """\
-A worker then brings `bot_sessions` to what all switches of the shop say, in the order of `occurred_at`. A
-session begins with a switch on while none is open: its `id`, `mode`, `started_at` and `created_at` are
-those of that event. The next switch off gives it `ended_at`. In the activity, `metadata.session_id` gets
-the session's id, or null where there is none; an activity that ends a session gets a description such as
-`Durée: 12 minutes`."""
-_THING = {
+The database then computes `bot_sessions` from all toggles of the shop, in the order of `occurred_at`. A
+toggle with `enabled` true begins a session if none is open: the session takes its `id`, `mode`,
+`started_at` and `created_at` from that event. The next toggle with `enabled` false sets its `ended_at`. The
+activity's `metadata.session_id` is the id of the session, or null if there is none. An activity that ends a
+session has a description such as `Durée: 12 minutes`."""
+_ROWS_MADE = {
     "payment_validated": "Makes one activity.",
-    "payment_issue": "Makes one activity, which asks the owner to step in.",
-    "order_completed": "Makes an order and an activity, both or none.",
-    "live_toggled": f"Makes one activity, and may begin or end a session.\n\n{_SESSIONS}",
+    "payment_issue": "Makes one activity of type `intervention`: the owner must act.",
+    "order_completed": "Makes an order and an activity, in one transaction.",
+    "live_toggled": f"Makes one activity, and can begin or end a session.\n\n{_SESSIONS}",
 }
 _UNKNOWN_UUID = "UUID of the shop"
 _HEAD = "| field | type | notes | unit | meaning |\n|---|---|---|---|---|"
-_PLAIN = {"uuid": "UUID", "date-time": "date and time with a zone", "boolean": "`true` or `false`"}
-_SHARED = {"type": "the name of the event", "version": "whole number"}
+_PLAIN = {"uuid": "UUID", "date-time": "date and time with a time zone", "boolean": "`true` or `false`"}
+_SHARED = {"type": "text", "version": "whole number"}
 
 
 def text() -> str:
-    """The page."""
+    """Return the text of the page."""
     parts = [_INTRODUCTION, "## Fields of every event", _table(Event, schema(CONTRACTS[0])), *_events()]
     return "\n\n".join(parts) + "\n"
 
@@ -61,7 +61,7 @@ def _events() -> Iterator[str]:
         if "definitions" in facts:
             yield "Each of the `items`:"
             yield _table(Item, facts["definitions"]["Item"])
-        yield _THING[type_of(contract)]
+        yield _ROWS_MADE[type_of(contract)]
         for event in examples():
             if isinstance(event, contract):
                 yield from _example(event)
@@ -73,23 +73,23 @@ def _schema_link(contract: type[Event]) -> str:
 
 
 def _table(contract: type[Contract], facts: Schema, without: type[Contract] | None = None) -> str:
-    left_out = without.model_fields if without else {}
-    fields = [field for field in contract.model_fields if field not in left_out]
+    excluded = without.model_fields if without else {}
+    fields = [field for field in contract.model_fields if field not in excluded]
     return "\n".join([_HEAD, *(_line(contract, field, facts) for field in fields)])
 
 
 def _line(contract: type[Contract], field: str, facts: Schema) -> str:
-    said = facts["properties"][field]
-    kind = next((each for each in said.get("anyOf", []) if each["type"] != "null"), said)
+    fact = facts["properties"][field]
+    kind = next((each for each in fact.get("anyOf", []) if each["type"] != "null"), fact)
     marks = [] if field in facts["required"] else ["optional"]
-    marks += ["private"] if said.get("x-private") else []
+    marks += ["private"] if fact.get("x-private") else []
     type_ = _SHARED.get(field) or _in_words(kind)
     cells = [f"`{field}`", type_, ", ".join(marks), kind.get("x-unit", ""), meaning(contract, field)]
     return f"| {' | '.join(cells)} |"
 
 
 def _in_words(kind: Schema) -> str:
-    """The type of a value, for a person."""
+    """Return the type of a value in English."""
     match kind:
         case {"$ref": _}:
             return "an object (below)"
@@ -112,18 +112,18 @@ def _example(event: AnyEvent) -> Iterator[str]:
     yield f"### Example: `{event_name(event)}`"
     yield _json(event.content())
     for table, row in _rows(event).items():
-        yield f"Its row of `{table}`:"
+        yield f"Its row in `{table}`:"
         yield _json(row)
 
 
 def _rows(event: AnyEvent) -> dict[str, dict[str, Any]]:
-    """The rows as they stand in the tables, before any session is known."""
-    meant, made = rows(event), {"id": str(event.event_id), "company_id": _UNKNOWN_UUID}
+    """Return the rows as the tables have them, without the session of a toggle."""
+    parts, ids = rows(event), {"id": str(event.event_id), "company_id": _UNKNOWN_UUID}
     at = event.content()["occurred_at"]
-    activity = {**made, "customer_name": None, **meant.activity, "created_at": at}
-    if meant.order is None:
+    activity = {**ids, "customer_name": None, **parts.activity, "created_at": at}
+    if parts.order is None:
         return {"activities": activity}
-    order = {**made, "status": "pending", **meant.order, "created_at": at, "updated_at": at}
+    order = {**ids, "status": "pending", **parts.order, "created_at": at, "updated_at": at}
     return {"orders": order, "activities": activity}
 
 

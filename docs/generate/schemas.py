@@ -1,6 +1,7 @@
-"""The JSON Schema of an event, from its class: what a worker reads, in the form that a publisher writes.
+"""The JSON Schema of an event, made from its class.
 
-Of draft 7, the one that every AsyncAPI tool knows; nothing that pydantic writes for us is newer.
+It describes the events as a publisher writes them. It is of draft 7, which every AsyncAPI tool supports.
+pydantic's schemas of our classes use nothing newer.
 """
 
 from typing import Any, get_args
@@ -13,31 +14,31 @@ from events.privacy import is_private
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 CONTRACTS: tuple[type[Event], ...] = get_args(get_args(AnyEvent)[0])
-"""The class of each type."""
+"""The class of each event type."""
 
 Schema = dict[str, Any]
 
 
 def type_of(contract: type[Event]) -> str:
-    """The name of its type."""
+    """Return the name of the event type."""
     return str(contract.model_fields["type"].default)
 
 
 def newest(contract: type[Event]) -> int:
-    """Its newest version."""
+    """Return the newest version of the contract."""
     return int(contract.model_fields["version"].default)
 
 
 def name(contract: type[Event], version: int | None = None) -> str:
-    """The name of the schema of a version, the newest where none is given."""
+    """Return the name of the schema of a version, by default the newest."""
     return f"{type_of(contract)}.v{version or newest(contract)}"
 
 
 def schema(contract: type[Event]) -> Schema:
-    """The schema of its newest version. Those of older versions stay as they were written."""
+    """Return the schema of the newest version. The files of older versions stay unchanged."""
     made = contract.model_json_schema(ref_template="#/definitions/{model}")
     parts = made.pop("$defs", {})
-    properties = _told(made["properties"], contract)
+    properties = _described(made["properties"], contract)
     properties["version"]["const"] = newest(contract)
     return {
         "$schema": DIALECT,
@@ -52,14 +53,14 @@ def schema(contract: type[Event]) -> Schema:
 
 
 def _part(item: Schema) -> Schema:
-    return {**item, "properties": _told(item["properties"], Item)}
+    return {**item, "properties": _described(item["properties"], Item)}
 
 
-def _told(properties: Schema, contract: type[Contract]) -> Schema:
-    """With what each field means, and which are personal data."""
-    told = {}
+def _described(properties: Schema, contract: type[Contract]) -> Schema:
+    """Add to each field its description, and the mark of personal data."""
+    described = {}
     for field, facts in properties.items():
-        said = {fact: value for fact, value in facts.items() if fact != "title"}
+        kept = {fact: value for fact, value in facts.items() if fact != "title"}
         private = {"x-private": True} if is_private(contract.model_fields[field]) else {}
-        told[field] = {"description": meaning(contract, field), **said, **private}
-    return told
+        described[field] = {"description": meaning(contract, field), **kept, **private}
+    return described

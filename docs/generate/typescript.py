@@ -1,4 +1,4 @@
-"""TypeScript types of the rows that events make: what the front end reads."""
+"""TypeScript types of the rows that events make, for the front end."""
 
 import json
 from typing import Any, get_args, get_type_hints
@@ -10,10 +10,10 @@ from handlers import rows
 from handlers.rows import ActivityStatus, ActivityType, EventName, OrderStatus, Toggle
 
 _HEAD = """\
-// Written by `make contracts` from events/contracts.py and handlers/rows.py: change those, not this file.
+// `make contracts` generates this file from events/contracts.py and handlers/rows.py. Do not edit it by hand.
 //
-// The rows as the API returns them, of those that events made. A row that a person or the front end made may
-// have other values, and `metadata` null.
+// The types describe rows that events made, as the API returns them. A row that a person or the front end
+// made can have other values, and its `metadata` can be null.
 """
 _ROWS = """\
 interface ActivityOf<
@@ -31,7 +31,7 @@ interface ActivityOf<
   created_at: string;
 }
 
-/** A row of `orders`. */
+/** A row in `orders`. */
 export interface Order {
   id: string;
   company_id: string;
@@ -46,7 +46,7 @@ export interface Order {
   updated_at: string;
 }
 
-/** A row of `bot_sessions`. */
+/** A row in `bot_sessions`. */
 export interface BotSession {
   id: string;
   company_id: string;
@@ -57,22 +57,22 @@ export interface BotSession {
   created_at: string;
 }
 
-/** What a change of rows says on the private channel `botlive:<company_id>` (Realtime Broadcast). */
+/** The message about changed rows on the private channel `botlive:<company_id>` (Realtime Broadcast). */
 export interface Change {
   table: "orders" | "activities" | "bot_sessions";
   operation: "INSERT" | "UPDATE" | "DELETE";
-  /** How many rows. */
+  /** The number of rows. */
   count: number;
-  /** Their ids; of many rows the first 100. */
+  /** The ids of the rows, 100 at most. */
   ids: string[];
 }
 """
-# What the database adds to an activity of this type.
+# The fields that the database adds to an activity of this type.
 _SESSION = {"LiveToggled": {"session_id": "string | null"}}
 
 
 def declarations() -> str:
-    """The text of ``botlive.d.ts``."""
+    """Return the text of ``botlive.d.ts``."""
     unions = {
         "ActivityType": get_args(ActivityType),
         "ActivityStatus": get_args(ActivityStatus),
@@ -83,12 +83,12 @@ def declarations() -> str:
     parts = [_HEAD, *(f"export type {name} = {_union(values)};" for name, values in unions.items()), ""]
     parts += [
         _interface(
-            "Item", "A line of an order.", _fields(_order()["definitions"]["Item"], [*Item.model_fields])
+            "Item", "An item of an order.", _fields(_order()["definitions"]["Item"], [*Item.model_fields])
         )
     ]
-    parts += [_interface("OrderMetadata", "What an order holds besides its columns.", _order_metadata())]
+    parts += [_interface("OrderMetadata", "The `metadata` of an order.", _order_metadata())]
     parts += [_metadata(contract) for contract in CONTRACTS]
-    parts += [_ROWS, f"/** A row of `activities`. */\nexport type Activity =\n{_activities()};"]
+    parts += [_ROWS, f"/** A row in `activities`. */\nexport type Activity =\n{_activities()};"]
     return "\n".join(parts) + "\n"
 
 
@@ -97,7 +97,7 @@ def _order() -> Schema:
 
 
 def _order_metadata() -> dict[str, str]:
-    """The fields that the order of an event with all fields has in its metadata."""
+    """Return the fields of an order's metadata. The example has all optional fields."""
     full = next(event for event in examples() if isinstance(event, OrderCompleted))
     order = rows(full).order
     return _fields(_order(), [*order["metadata"]] if order else [])
@@ -111,35 +111,35 @@ def _metadata(contract: type[Event]) -> str:
     fields |= _SESSION.get(contract.__name__, {})
     kept = [*(field for field in contract.model_fields if field in own), "amended", "conversation_id"]
     fields |= _fields(schema(contract), kept)
-    return _interface(f"{contract.__name__}Metadata", "What an activity holds besides its columns.", fields)
+    return _interface(f"{contract.__name__}Metadata", "The `metadata` of an activity.", fields)
 
 
 def _extras(event: AnyEvent, known: set[str]) -> list[str]:
-    """What the handler puts into the metadata besides the event's fields."""
+    """Return the metadata that the handler adds to the event's fields."""
     return [
         name for name in rows(event).activity["metadata"] if name not in known | Event.model_fields.keys()
     ]
 
 
 def _activities() -> str:
-    """One alternative for each type of event, with the labels that its handler gives."""
+    """Return one alternative for each event type, type and status of the activity."""
     return "\n".join(dict.fromkeys(map(_alternative, examples())))
 
 
 def _alternative(event: AnyEvent) -> str:
-    said = rows(event).activity
-    customer = "string" if "customer_name" in said else "null"
-    labels = f"{json.dumps(said['type'])}, {json.dumps(said['status'])}"
+    activity = rows(event).activity
+    customer = "string" if "customer_name" in activity else "null"
+    labels = f"{json.dumps(activity['type'])}, {json.dumps(activity['status'])}"
     return f"  | ActivityOf<{labels}, {type(event).__name__}Metadata, {customer}>"
 
 
-def _interface(name: str, said: str, fields: dict[str, str]) -> str:
+def _interface(name: str, comment: str, fields: dict[str, str]) -> str:
     lines = "\n".join(f"  {field}: {kind};" for field, kind in fields.items())
-    return f"/** {said} */\nexport interface {name} {{\n{lines}\n}}\n"
+    return f"/** {comment} */\nexport interface {name} {{\n{lines}\n}}\n"
 
 
 def _fields(facts: Schema, names: list[str]) -> dict[str, str]:
-    """The fields with their types; with a question mark where the row may lack them."""
+    """Return the fields with their types. A field that can be absent has a question mark."""
     properties = facts["properties"]
     return {f"{name}?" if "anyOf" in properties[name] else name: _type(properties[name]) for name in names}
 

@@ -1,7 +1,7 @@
-// Written by `make contracts` from events/contracts.py and handlers/rows.py: change those, not this file.
+// `make contracts` generates this file from events/contracts.py and handlers/rows.py. Do not edit it by hand.
 //
-// The rows as the API returns them, of those that events made. A row that a person or the front end made may
-// have other values, and `metadata` null.
+// The types describe rows that events made, as the API returns them. A row that a person or the front end
+// made can have other values, and its `metadata` can be null.
 
 export type ActivityType = "order" | "intervention" | "system";
 export type ActivityStatus = "success" | "warning" | "info";
@@ -9,21 +9,21 @@ export type OrderStatus = "pending" | "completed" | "cancelled";
 export type EventName = "paiement_valide" | "payment_issue" | "commande_enregistree" | "session_started" | "session_ended";
 export type Mode = "live" | "rag";
 
-/** A line of an order. */
+/** An item of an order. */
 export interface Item {
   name: string;
   quantity: number;
   price: number;
 }
 
-/** What an order holds besides its columns. */
+/** The `metadata` of an order. */
 export interface OrderMetadata {
   user_id: string;
   zone?: string;
   phone?: string;
 }
 
-/** What an activity holds besides its columns. */
+/** The `metadata` of an activity. */
 export interface PaymentValidatedMetadata {
   event: "paiement_valide";
   event_id: string;
@@ -34,7 +34,7 @@ export interface PaymentValidatedMetadata {
   conversation_id?: string;
 }
 
-/** What an activity holds besides its columns. */
+/** The `metadata` of an activity. */
 export interface PaymentIssueMetadata {
   event: "payment_issue";
   event_id: string;
@@ -47,7 +47,7 @@ export interface PaymentIssueMetadata {
   conversation_id?: string;
 }
 
-/** What an activity holds besides its columns. */
+/** The `metadata` of an activity. */
 export interface OrderCompletedMetadata {
   event: "commande_enregistree";
   event_id: string;
@@ -62,7 +62,7 @@ export interface OrderCompletedMetadata {
   conversation_id?: string;
 }
 
-/** What an activity holds besides its columns. */
+/** The `metadata` of an activity. */
 export interface LiveToggledMetadata {
   event: "session_started" | "session_ended";
   event_id: string;
@@ -88,7 +88,7 @@ interface ActivityOf<
   created_at: string;
 }
 
-/** A row of `orders`. */
+/** A row in `orders`. */
 export interface Order {
   id: string;
   company_id: string;
@@ -103,7 +103,7 @@ export interface Order {
   updated_at: string;
 }
 
-/** A row of `bot_sessions`. */
+/** A row in `bot_sessions`. */
 export interface BotSession {
   id: string;
   company_id: string;
@@ -114,17 +114,17 @@ export interface BotSession {
   created_at: string;
 }
 
-/** What a change of rows says on the private channel `botlive:<company_id>` (Realtime Broadcast). */
+/** The message about changed rows on the private channel `botlive:<company_id>` (Realtime Broadcast). */
 export interface Change {
   table: "orders" | "activities" | "bot_sessions";
   operation: "INSERT" | "UPDATE" | "DELETE";
-  /** How many rows. */
+  /** The number of rows. */
   count: number;
-  /** Their ids; of many rows the first 100. */
+  /** The ids of the rows, 100 at most. */
   ids: string[];
 }
 
-/** A row of `activities`. */
+/** A row in `activities`. */
 export type Activity =
   | ActivityOf<"order", "success", PaymentValidatedMetadata, null>
   | ActivityOf<"intervention", "warning", PaymentIssueMetadata, null>

@@ -1,4 +1,4 @@
--- What Supabase's Realtime has in a database, as far as a broadcast needs it. For tests only.
+-- The objects of Supabase's Realtime that a broadcast needs. For tests only.
 create schema realtime;
 grant usage on schema realtime to anon, authenticated, service_role;
 create table realtime.messages (
@@ -19,7 +19,7 @@ create function realtime.topic() returns text language sql stable as $$
   select nullif(current_setting('realtime.topic', true), '')
 $$;
 
--- As Supabase's: what goes wrong in it is a warning.
+-- Like Supabase's function, it turns its errors into warnings.
 create function realtime.send(payload jsonb, event text, topic text, private boolean default true) returns void
 language plpgsql as $$
 begin

@@ -1,4 +1,4 @@
-"""Realtime Broadcast: whom a change of rows is told, and that no write ever waits or fails for it."""
+"""Realtime Broadcast: who receives the messages, and no error or lock of Realtime stops a write."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _TRIGGERS = "select count(*) as n from pg_trigger where tgname ~ '^botlive_broad
 
 @pytest.fixture
 def url(database_url: str) -> str:
-    """A project with Realtime, migrated."""
+    """A migrated project with Realtime."""
     with connect(database_url) as database:
         database.execute(_REALTIME)
     migrate(database_url)
@@ -39,7 +39,7 @@ def url(database_url: str) -> str:
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    """The same, as its owner, with a shop."""
+    """A connection to it as the project's owner, with one shop."""
     with connect(url) as connection:
         connection.execute("select botlive.map_company('shop')")
         connection.execute("delete from realtime.messages")
@@ -64,27 +64,27 @@ def _messages(database: Database) -> list[dict[str, Any]]:
 
 
 def _persisted(database: Database, **fields: Any) -> str:
-    """The id of an order that went through."""
+    """Persist an order and return its id."""
     event = order("shop", **fields)
     assert [said["outcome"] for said in persist(database, event)] == ["persisted"]
     return str(event.event_id)
 
 
 def _failed(database: Database) -> int | None:
-    """What is counted."""
+    """Return the counter of failed broadcasts."""
     counted: int | None = _one(
         database, "select max(last_value) from botlive.broadcasts_failed where is_called"
     )
     return counted
 
 
-def _told(url: str) -> str:
+def _findings(url: str) -> str:
     return "\n".join(finding.words for finding in check(url))
 
 
 @contextmanager
 def _as(database: Database, role: str, user: UUID | None, topic: str) -> Iterator[None]:
-    """As Realtime asks for a client that joins a channel, and takes back what it tried."""
+    """Act as Realtime does for a client that joins a channel, and roll back."""
     with database.transaction(force_rollback=True):
         claims = json.dumps({"role": role, "sub": str(user) if user else None})
         database.execute(
@@ -112,8 +112,8 @@ def _speaks(database: Database, role: str, user: UUID | None, topic: str) -> boo
     return True
 
 
-def test_an_event_tells_the_shops_channel(database: Database) -> None:
-    """One message a table with the ids, and not a word of the rows."""
+def test_an_event_sends_messages_on_the_shops_channel(database: Database) -> None:
+    """There is one message per table, with the ids and no other value of a row."""
     event_id = _persisted(database)
     topic = f"botlive:{_shop(database)}"
     assert _messages(database) == [
@@ -127,19 +127,19 @@ def test_an_event_tells_the_shops_channel(database: Database) -> None:
     ]
 
 
-def test_a_batch_is_one_message_a_shop_and_table(database: Database) -> None:
-    """Of many rows the first hundred ids; each shop has its own channel."""
+def test_a_batch_sends_one_message_per_shop_and_table(database: Database) -> None:
+    """A message has 100 ids at most; each shop has its own channel."""
     database.execute("select botlive.map_company('other')")
     persist(database, *(order("shop") for _ in range(150)), order("other"))
-    said = [
+    sent = [
         (each["topic"], each["payload"]["count"], len(each["payload"]["ids"])) for each in _messages(database)
     ]
     shop, other = (f"botlive:{_shop(database, name)}" for name in ("shop", "other"))
-    assert sorted(said) == sorted([(shop, 150, 100), (other, 1, 1)] * 2)
+    assert sorted(sent) == sorted([(shop, 150, 100), (other, 1, 1)] * 2)
 
 
-def test_what_people_and_sessions_change_is_told(database: Database) -> None:
-    """An owner's new status, a row that is deleted, a session that begins."""
+def test_changes_by_people_and_of_sessions_are_sent(database: Database) -> None:
+    """A changed status, a deleted order and a deleted session each send a message."""
     event_id = _persisted(database)
     persist(database, LiveToggled(company_id="shop", enabled=True))
     database.execute("delete from realtime.messages")
@@ -154,8 +154,8 @@ def test_what_people_and_sessions_change_is_told(database: Database) -> None:
     assert event_id in _messages(database)[1]["payload"]["ids"]
 
 
-def test_what_is_taken_back_is_not_told(database: Database) -> None:
-    """A duplicate writes no row; an event that is refused takes its message with it."""
+def test_a_duplicate_and_a_refused_event_send_nothing(database: Database) -> None:
+    """A duplicate writes no row; the message of a refused event is rolled back."""
     event = order("shop")
     persist(database, event)
     database.execute("delete from realtime.messages")
@@ -166,7 +166,7 @@ def test_what_is_taken_back_is_not_told(database: Database) -> None:
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["closed", "with policies open to everyone"])
 def test_only_the_owner_listens_and_no_user_sends(database: Database, *, is_open: bool) -> None:
-    """Whatever other policies the project has; its other channels stay as they are."""
+    """This holds whatever other policies the project has; its other channels are not affected."""
     owner, other = uuid4(), uuid4()
     database.execute("insert into auth.users (id) values (%s), (%s)", [owner, other])
     database.execute("update public.company_mapping set user_id = %s", [owner])
@@ -185,7 +185,7 @@ def test_only_the_owner_listens_and_no_user_sends(database: Database, *, is_open
 
 
 def test_an_owner_who_writes_needs_no_right_to_send(database: Database) -> None:
-    """Setting an order's status goes through, and is told."""
+    """An owner without the right to send changes an order's status, and a message is sent."""
     owner = uuid4()
     database.execute("insert into auth.users (id) values (%s)", [owner])
     database.execute("update public.company_mapping set user_id = %s", [owner])
@@ -201,24 +201,24 @@ def test_an_owner_who_writes_needs_no_right_to_send(database: Database) -> None:
 
 
 def test_without_realtime_nothing_is_made(database_url: str) -> None:
-    """No trigger, no finding; once there is a Realtime, the next `botlive migrate` makes what is missing."""
+    """No trigger and no finding; with Realtime, the next `botlive migrate` makes the triggers."""
     migrate(database_url)
     with connect(database_url) as database:
         database.execute("select botlive.map_company('shop')")
         assert _one(database, _TRIGGERS) == 0
         _persisted(database)
-        assert "Realtime" not in _told(database_url)
+        assert "Realtime" not in _findings(database_url)
         database.execute(_REALTIME)
-        assert "a trigger is missing; cure: `botlive migrate`" in _told(database_url)
+        assert "a trigger is missing; cure: `botlive migrate`" in _findings(database_url)
         migrate(database_url)
         assert _one(database, _TRIGGERS) == 9
-        assert "trigger" not in _told(database_url)
+        assert "trigger" not in _findings(database_url)
         _persisted(database)
         assert len(_messages(database)) == 2
 
 
 def test_it_can_be_switched_off(database: Database) -> None:
-    """By a setting of the database: no message is sent, and that is no failure."""
+    """With the database's setting `off` no message is sent, and no failure is counted."""
     database.execute("set botlive.broadcast = 'off'")
     _persisted(database)
     assert _messages(database) == []
@@ -227,45 +227,45 @@ def test_it_can_be_switched_off(database: Database) -> None:
     assert len(_messages(database)) == 2
 
 
-def test_a_realtime_that_goes_away_stops_no_write(database: Database) -> None:
-    """There is nobody to tell any more, and that is no failure."""
+def test_a_removed_realtime_stops_no_write(database: Database) -> None:
+    """The event is persisted, and no failure is counted."""
     database.execute("drop schema realtime cascade")
     _persisted(database)
     assert _failed(database) is None
 
 
-def test_a_send_that_raises_stops_no_write_and_is_named(url: str, database: Database) -> None:
-    """The rows are there, the statement is counted, and the findings say why and what to do."""
+def test_a_send_that_raises_stops_no_write_and_is_reported(url: str, database: Database) -> None:
+    """The rows are written, the statements are counted, and the findings say why and what to do."""
     database.execute(_RAISES.encode())
     _persisted(database)
     assert _one(database, "select count(*) from public.orders") == 1
     assert _failed(database) == 2  # the order's statement and the activity's
-    told = _told(url)
-    assert "changes are not broadcast: realtime.send fails (SQLSTATE 42501); cure: open Realtime" in told
-    assert "2 statements could not be broadcast" in told
-    assert "select setval('botlive.broadcasts_failed', 1, false);" in told
+    findings = _findings(url)
+    assert "changes are not broadcast: realtime.send fails (SQLSTATE 42501); cure: open Realtime" in findings
+    assert "2 statements could not be broadcast" in findings
+    assert "select setval('botlive.broadcasts_failed', 1, false);" in findings
     database.execute("select setval('botlive.broadcasts_failed', 1, false)")
     database.execute("drop function realtime.send")
-    assert "broadcast" not in _told(url)
+    assert "broadcast" not in _findings(url)
 
 
-def test_a_send_that_keeps_nothing_is_named(url: str, database: Database) -> None:
-    """Supabase's own function swallows its error: a partition that is missing, for example."""
+def test_a_send_that_loses_messages_is_reported(url: str, database: Database) -> None:
+    """Supabase's function turns its error, such as a missing partition, into a warning."""
     database.execute("drop table realtime.messages_now")
     _persisted(database)
     assert _failed(database) is None
-    assert "changes are not broadcast: realtime.send keeps no message" in _told(url)
+    assert "changes are not broadcast: realtime.send keeps no message" in _findings(url)
 
 
-def test_a_count_that_is_gone_stops_no_write(database: Database) -> None:
-    """Not even what counts the failures can fail a write."""
+def test_a_dropped_counter_stops_no_write(database: Database) -> None:
+    """The event is persisted although its failed message cannot be counted."""
     database.execute(_RAISES.encode())
     database.execute("drop sequence botlive.broadcasts_failed")
     _persisted(database)
 
 
-def test_a_locked_channel_holds_up_no_write(url: str, database: Database) -> None:
-    """Somebody alters realtime.messages and does not commit: the write does not wait for that."""
+def test_a_locked_channel_blocks_no_write(url: str, database: Database) -> None:
+    """A lock on realtime.messages that is not released blocks no write."""
     with psycopg.connect(url) as other:
         other.execute("lock table realtime.messages in access exclusive mode")
         database.execute("set statement_timeout = '20s'")
@@ -274,15 +274,15 @@ def test_a_locked_channel_holds_up_no_write(url: str, database: Database) -> Non
     assert _messages(database) == []
 
 
-def test_a_table_that_has_another_shape_stops_no_write(database: Database) -> None:
-    """A column that the message needs is renamed afterwards."""
+def test_a_changed_table_stops_no_write(database: Database) -> None:
+    """A column that the message needs was renamed after the migration."""
     database.execute("alter table public.bot_sessions rename company_id to shop_id")
     database.execute("insert into public.bot_sessions default values")
     assert _failed(database) == 1
 
 
-def test_policies_that_cannot_be_made_are_named_with_the_sql(database_url: str) -> None:
-    """The migration goes through; the SQL that is named makes them."""
+def test_policies_that_cannot_be_made_are_reported_with_the_sql(database_url: str) -> None:
+    """The migration succeeds; the reported SQL makes the policies."""
     with connect(database_url) as database:
         database.execute(_REALTIME)
         database.execute(
@@ -298,8 +298,10 @@ def test_policies_that_cannot_be_made_are_named_with_the_sql(database_url: str) 
         lines = migrate(database_url)
         assert "botlive: changes are not broadcast: insufficient_privilege (SQLSTATE 42501)" in lines
         (named,) = [
-            words for words in _told(database_url).splitlines() if "the policy botlive_nobody_else" in words
+            words
+            for words in _findings(database_url).splitlines()
+            if "the policy botlive_nobody_else" in words
         ]
         database.execute("alter event trigger refuse disable")
         database.execute(named.partition("as its owner run: ")[2].encode())
-        assert "botlive_nobody_else on realtime.messages is missing" not in _told(database_url)
+        assert "botlive_nobody_else on realtime.messages is missing" not in _findings(database_url)

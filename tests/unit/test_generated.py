@@ -1,4 +1,4 @@
-"""What `make contracts` writes: up to date, valid, and of one mind with the worker."""
+"""The files of `make contracts` are up to date and valid, and agree with the worker."""
 
 import json
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ def _committed(path: str) -> str | None:
 
 
 def _is_uuid(text: str) -> bool:
-    """Younger than draft 7, whose validators know no such format."""
+    """Check the format `uuid`, which draft 7 does not have."""
     try:
         return str(UUID(text)) == text
     except ValueError:
@@ -38,7 +38,7 @@ def _is_uuid(text: str) -> bool:
 
 
 def _validators(schemas: Iterable[dict[str, Any]]) -> dict[str, jsonschema_rs.Validator]:
-    """By the name of the type."""
+    """Return a validator for each event type."""
     return {
         each["properties"]["type"]["const"]: jsonschema_rs.validator_for(
             each, validate_formats=True, formats={"uuid": _is_uuid}
@@ -65,19 +65,19 @@ def _is_read(line: bytes) -> bool:
 
 @pytest.mark.parametrize("path", _FILES)
 def test_what_is_committed_is_what_is_generated(path: str) -> None:
-    """A contract or a handler that changes shows in each of these files, in the same commit."""
+    """A commit that changes a contract or a handler also changes the generated files."""
     assert _committed(path) == _FILES[path], f"docs/{path} is out of date: run `make contracts` and commit it"
 
 
 def test_every_version_has_its_schema_and_nothing_else_has_one() -> None:
-    """Those of older versions stay; a type that is gone leaves none behind."""
+    """Schemas of older versions stay; a removed type leaves no schema."""
     known = {f"{name(each, version)}.json" for each in CONTRACTS for version in range(1, newest(each) + 1)}
     assert {path.name for path in (HERE / "schemas").iterdir()} == known | {"asyncapi.json"}
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=type_of)
 def test_a_schema_is_a_json_schema(contract: type[Event]) -> None:
-    """By the metaschema that it names; its examples fit it, and are not empty."""
+    """The schema is valid for its metaschema. It has examples, and all of them match it."""
     made = schema(contract)
     jsonschema_rs.meta.validate(made)
     assert made["examples"]
@@ -85,7 +85,7 @@ def test_a_schema_is_a_json_schema(contract: type[Event]) -> None:
 
 
 def test_the_asyncapi_document_is_valid() -> None:
-    """By AsyncAPI's own JSON Schema, and each message's payload is a file that is there."""
+    """The document matches AsyncAPI's own JSON Schema, and the file of each payload exists."""
     rules = json.loads((_DATA / "asyncapi" / "3.0.0.json").read_text(encoding="utf-8"))
     document = json.loads(_FILES["schemas/asyncapi.json"])
     jsonschema_rs.validator_for(rules).validate(document)
@@ -97,27 +97,27 @@ def test_the_asyncapi_document_is_valid() -> None:
 
 
 @given(event=strategies.events(st.just("shop")))
-def test_every_event_fits_its_schema(event: Event) -> None:
-    """As it is published, whatever it holds."""
+def test_every_event_matches_its_schema(event: Event) -> None:
+    """Every published event matches its schema."""
     _VALIDATORS[event.type].validate(event.content())
 
 
 @pytest.mark.parametrize("job", _JOBS, ids=lambda job: job["id"][-3:])
-def test_the_frozen_jobs_fit_as_far_as_they_are_read(job: dict[str, Any]) -> None:
-    """What the last release published, and what it published unchecked."""
+def test_the_frozen_jobs_match_if_a_worker_reads_them(job: dict[str, Any]) -> None:
+    """Jobs of the last release match, and the one that was published unchecked does not."""
     (payload,) = json.loads(job["job"]["data"])[2]
     assert _admits(payload) == (job["content_digest"] is not None)
 
 
 @pytest.mark.parametrize("day", _DAYS, ids=lambda day: day.stem)
 def test_schema_and_worker_agree_on_the_example_days(day: Path) -> None:
-    """Line by line: what one of them refuses the other refuses."""
+    """The schema refuses exactly the lines that the worker refuses."""
     lines = day.read_bytes().splitlines()
     assert [_admits(json.loads(line)) for line in lines] == [_is_read(line) for line in lines]
 
 
 def test_the_schemas_refuse_every_bad_line() -> None:
-    """All that a worker refuses of the bad lines, but what is no JSON."""
+    """The schemas refuse each bad line that is JSON."""
     admitted = []
     for number, line in enumerate((_DATA / "bad.ndjson").read_bytes().splitlines(), 1):
         try:
@@ -150,30 +150,33 @@ def test_the_schemas_refuse_every_bad_line() -> None:
     ],
 )
 def test_a_schema_refuses_what_the_worker_refuses(field: str, value: Any) -> None:
-    """Lengths, ranges, kinds and names: one field of a good order is spoilt."""
+    """A good order with one wrong field (length, range, type or name) is refused by both."""
     (good,) = (event for event in schema(CONTRACTS[2])["examples"])
     assert _admits(good)
-    spoilt = {**good, field: value}
-    assert not _is_read(json.dumps(spoilt).encode())
-    assert not _admits(spoilt)
+    wrong = {**good, field: value}
+    assert not _is_read(json.dumps(wrong).encode())
+    assert not _admits(wrong)
 
 
 def test_private_fields_are_marked() -> None:
-    """As the events' own kinds say it, in the lines of an order too."""
+    """The marks follow the kinds of the fields, in the items of an order too."""
     order = schema(CONTRACTS[2])
-    marked = {field for field, said in order["properties"].items() if said.get("x-private")}
+    marked = {field for field, fact in order["properties"].items() if fact.get("x-private")}
     assert marked == {"key", "user_id", "customer_name", "items", "zone", "phone"}
     assert [
-        field for field, said in order["definitions"]["Item"]["properties"].items() if "x-private" in said
+        field for field, fact in order["definitions"]["Item"]["properties"].items() if "x-private" in fact
     ] == ["name"]
 
 
-def test_a_field_without_a_text_is_named() -> None:
-    """Whoever adds a field is told where its meaning has to stand."""
+def test_a_field_without_a_docstring_is_reported() -> None:
+    """The error names the field and says where to add the docstring."""
 
     class _Refund(LiveToggled):
         why: str
 
-    with pytest.raises(LookupError, match=r"_Refund.why has no text: write what it means in a docstring"):
+    with pytest.raises(LookupError, match=r"_Refund.why has no docstring: add one under the field"):
         meanings.meaning(_Refund, "why")
-    assert meanings.meaning(_Refund, "enabled") == "Whether the mode is on from now."
+    assert (
+        meanings.meaning(_Refund, "enabled")
+        == "True if the mode was switched on, false if it was switched off."
+    )

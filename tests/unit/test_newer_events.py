@@ -31,10 +31,10 @@ class NextPayment(PaymentValidated):
 
     version: int = 2
     channel: str | None = None
-    """Who carried the money; version 1 wrote it before the reference."""
+    """The payment operator. Version 1 has it at the start of the reference."""
 
     def upcast(self) -> Self:
-        """With the channel in its own field."""
+        """Return version 2, with the channel in its own field."""
         if self.version == 2:
             return self
         channel, _, reference = self.reference.partition("-")
@@ -118,7 +118,7 @@ def test_a_new_optional_field_changes_no_digest() -> None:
 
 
 def test_a_handler_reads_the_newest_version_only() -> None:
-    """What version 1 says in its way is upcast, and makes the same row as version 2; nothing is lost."""
+    """A handler reads version 1 after its upcast, and makes the same row as for version 2."""
     older, newer = NextPayment.model_validate(_PAYMENT), NextPayment.model_validate(_NEXT)
     assert older.reference == "WAVE-123"
     assert rows(older) == rows(newer)
@@ -127,7 +127,7 @@ def test_a_handler_reads_the_newest_version_only() -> None:
 
 
 def test_an_upcast_changes_no_digest() -> None:
-    """The digest is that of what was published: a redelivery of version 1 stays a duplicate."""
+    """The digest is that of the published version, so a redelivery of version 1 stays a duplicate."""
     older = NextPayment.model_validate(_PAYMENT)
     rows(older)
     assert older.digest() == _JOBS[0]["content_digest"]
@@ -135,7 +135,7 @@ def test_an_upcast_changes_no_digest() -> None:
 
 
 def test_a_new_version_has_a_schema_of_its_own() -> None:
-    """It takes the new events only: each version's schema stays as it was written."""
+    """The schema of a version accepts only events of that version."""
     made = schema(NextPayment)
     assert name(NextPayment) == "payment_validated.v2"
     assert name(NextPayment, 1) == "payment_validated.v1"
@@ -144,8 +144,8 @@ def test_a_new_version_has_a_schema_of_its_own() -> None:
     assert not jsonschema_rs.is_valid(_SCHEMAS["payment_validated"], _NEXT)
 
 
-def _known_then(payload: dict[str, Any]) -> dict[str, Any]:
-    """Without optional fields that came later: they are used once the workers are upgraded."""
+def _as_published_then(payload: dict[str, Any]) -> dict[str, Any]:
+    """Remove optional fields that were added later: chats use them only after the workers' upgrade."""
     then, now = _SCHEMAS[payload["type"]], schema(_CONTRACTS[payload["type"]])
     return {
         field: value for field, value in payload.items() if field in {*then["properties"], *now["required"]}
@@ -157,13 +157,13 @@ _CONTRACTS = {type_of(contract): contract for contract in CONTRACTS}
 
 @given(event=strategies.events(st.just("shop")))
 def test_a_worker_of_0_2_reads_what_is_published_today(event: Event) -> None:
-    """By the schemas of that release, which are never changed."""
-    jsonschema_rs.validate(_SCHEMAS[event.type], _known_then(event.content()))
+    """Events of today match the frozen schemas of release 0.2."""
+    jsonschema_rs.validate(_SCHEMAS[event.type], _as_published_then(event.content()))
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=type_of)
 def test_nothing_that_0_2_published_is_refused_today(contract: type[Event]) -> None:
-    """No field was renamed, taken away, made required or narrowed: `docs/changing-an-event.md`, rule 4."""
+    """No field was renamed, removed, made required or narrowed: `docs/changing-an-event.md`, rule 4."""
     then, now = _SCHEMAS[type_of(contract)], schema(contract)
     assert {*now["required"]} <= {*then["required"]}
     assert {*then["properties"]} <= {*now["properties"]}
@@ -173,7 +173,7 @@ def test_nothing_that_0_2_published_is_refused_today(contract: type[Event]) -> N
 
 
 def _narrowed(then: dict[str, Any], now: dict[str, Any]) -> set[str]:
-    """The limits that are tighter now."""
+    """Return the names of the limits that are tighter now."""
     least = {
         limit for limit in now if limit.startswith("min") and now[limit] > then.get(limit, now[limit] - 1)
     }
@@ -183,14 +183,14 @@ def _narrowed(then: dict[str, Any], now: dict[str, Any]) -> set[str]:
     others = {
         limit for limit in ("type", "format", "pattern", "const", "$ref") if now.get(limit) != then.get(limit)
     }
-    words = {"enum"} if not {*then.get("enum", [])} <= {*now.get("enum", [])} else set()
+    enums = {"enum"} if not {*then.get("enum", [])} <= {*now.get("enum", [])} else set()
     inner = [*zip(then.get("anyOf", []), now.get("anyOf", []), strict=True)]
     inner += [(then["items"], now["items"])] if "items" in then else []
-    return least.union(most, others, words, *(_narrowed(*pair) for pair in inner))
+    return least.union(most, others, enums, *(_narrowed(*pair) for pair in inner))
 
 
-def test_the_comparison_sees_what_is_narrowed() -> None:
-    """Limits, types, words and elements; a wider limit is none of them."""
+def test_the_comparison_finds_tighter_limits() -> None:
+    """It finds tighter limits, types, enums and elements, and accepts wider ones."""
     former = {"type": "array", "maxItems": 5, "items": {"type": "string", "minLength": 1, "enum": ["a", "b"]}}
     assert _narrowed(former, {**former, "maxItems": 6}) == set()
     assert _narrowed(former, {**former, "maxItems": 4}) == {"maxItems"}

@@ -1,4 +1,4 @@
-"""The TypeScript types of the rows, by the compiler: the rows of a day fit, and a front end can use them."""
+"""The compiler checks the TypeScript types: they match the rows of a day, and a front end can use them."""
 
 import json
 import shutil
@@ -48,9 +48,9 @@ _WRONG = """
 import type { Activity, ActivityStatus, ActivityType, BotSession, Order } from "./botlive";
 declare const activity: Activity; declare const order: Order; declare const session: BotSession;
 
-// @ts-expect-error no event makes a message
+// @ts-expect-error no event makes the type message
 export const a: boolean = activity.type === "message";
-// @ts-expect-error no event says error
+// @ts-expect-error no event makes the status error
 export const b: boolean = activity.status === "error";
 // @ts-expect-error no such status
 export const c: boolean = order.status === "paid";
@@ -58,11 +58,11 @@ export const c: boolean = order.status === "paid";
 export const d: string = order.metadata.zone;
 // @ts-expect-error an open session has no end
 export const e: string = session.ended_at;
-// @ts-expect-error only what is left when the event is known
+// @ts-expect-error not every activity has an amount
 export const f: number = activity.metadata.amount;
-// @ts-expect-error no event makes a message
+// @ts-expect-error no event makes the type message
 export const h: ActivityType = "message";
-// @ts-expect-error no event says error
+// @ts-expect-error no event makes the status error
 export const i: ActivityStatus = "error";
 // @ts-expect-error no such column
 export const g: string = order.user_id;
@@ -73,23 +73,23 @@ Compile = Callable[[str], str]
 
 @pytest.fixture(scope="module")
 def compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """TypeScript's, of the version that `tests/types` pins with its checksum."""
+    """Install TypeScript's compiler; `tests/types` pins its version and checksum."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("there is no npm on this machine: install Node.js, on Debian `apt-get install npm`")
+        pytest.skip("npm is not installed: install Node.js, on Debian with `apt-get install npm`")
     folder = tmp_path_factory.mktemp("types")
     for file in ("package.json", "package-lock.json"):
         shutil.copy(_ROOT / "tests" / "types" / file, folder)
     installed = _run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
     if installed.returncode and any(code in installed.stderr for code in _AWAY):
-        pytest.skip("npm cannot reach its registry, from which TypeScript comes")
+        pytest.skip("npm cannot reach its registry, so TypeScript cannot be installed")
     assert installed.returncode == 0, installed.stderr
     return folder / "node_modules" / ".bin" / "tsc"
 
 
 @pytest.fixture
 def compile_(compiler: Path, tmp_path: Path) -> Compile:
-    """What the compiler says of a text beside the types; nothing where all is well."""
+    """Return a function that compiles a text with the types and returns the compiler's errors."""
     shutil.copy(_ROOT / "docs" / "types" / "botlive.d.ts", tmp_path)
 
     def run(text: str) -> str:
@@ -112,26 +112,26 @@ def _plain(value: Any) -> Any:
 
 
 def test_the_rows_of_a_day_fit_the_types(compile_: Compile) -> None:
-    """Every order, activity and session that the specification makes of the trading day."""
+    """The types accept every order, activity and session that the oracle makes from the trading day."""
     lines = (_ROOT / "tests" / "data" / "trading-day.ndjson").read_bytes().splitlines()
     events = [parse_event(line) for line in lines]
     tables = fold(events, {event.company_id: uuid4() for event in events})
     assert tables.orders
     assert tables.sessions
-    said = compile_(
+    errors = compile_(
         'import type { Activity, BotSession, Order } from "./botlive";\n'
         f"export const activities: Activity[] = {_listed(tables.activities)};\n"
         f"export const orders: Order[] = {_listed(tables.orders)};\n"
         f"export const sessions: BotSession[] = {_listed(tables.sessions)};\n"
     )
-    assert said == ""
+    assert errors == ""
 
 
-def test_a_front_end_can_tell_the_activities_apart(compile_: Compile) -> None:
-    """By `metadata.event`, and the compiler sees that none is left out."""
+def test_a_front_end_can_distinguish_the_activities(compile_: Compile) -> None:
+    """`metadata.event` distinguishes them, and the compiler checks that all cases are handled."""
     assert compile_(_SCREEN) == ""
 
 
 def test_what_no_event_makes_is_an_error(compile_: Compile) -> None:
-    """Each line of these is refused by the compiler: the types are no wider than the rows."""
+    """The compiler refuses each line: the types allow no value that events do not make."""
     assert compile_(_WRONG) == ""
