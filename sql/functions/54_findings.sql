@@ -71,6 +71,7 @@ begin
   return query
     select false, format('%s; cure: %s (or let it compare with auth.uid())', f.words, f.cure)
     from botlive.functions_to_name() f;
+  return query select false, format('%s; cure: %s', b.words, b.cure) from botlive.broadcasts_to_name() b;
   return query
     select false, format('%s on %s: %s on %s: %s; to give it back: %s',
       case when p.what = 'policy' then 'replaced' else 'taken' end,
