@@ -7,7 +7,7 @@ from typing import Any
 import fakeredis
 import pytest
 
-from operations import health
+from operations import heartbeat
 
 _HOST = "container-1"
 
@@ -23,7 +23,7 @@ def _redis(*, host: str = _HOST, age: float = 1, **more: str) -> fakeredis.FakeR
 
 def test_a_worker_of_this_host_that_gives_heartbeats_is_healthy() -> None:
     """The heartbeat of the worker in this container counts."""
-    assert health.is_healthy(_redis(), "botlive", _HOST)
+    assert heartbeat.is_healthy(_redis(), "botlive", _HOST)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_worker_of_this_host_that_gives_heartbeats_is_healthy() -> None:
 )
 def test_without_such_a_worker_it_is_not_healthy(connection: fakeredis.FakeRedis) -> None:
     """No worker, one of another host, one without heartbeats, one that ended, one that cannot be read."""
-    assert not health.is_healthy(connection, "botlive", _HOST)
+    assert not heartbeat.is_healthy(connection, "botlive", _HOST)
 
 
 def test_without_redis_it_is_healthy(
@@ -49,7 +49,7 @@ def test_without_redis_it_is_healthy(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: it refuses
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{taken.getsockname()[1]}/0")
-        assert health.main() == 0
+        assert heartbeat.main() == 0
     assert capsys.readouterr().out.startswith("not checked: Redis refuses the connection")
 
 
@@ -58,5 +58,5 @@ def test_a_setting_that_cannot_be_used_is_not_healthy(
 ) -> None:
     """It says which."""
     monkeypatch.setenv("REDIS_URL", "nonsense")
-    assert health.main() == 1
+    assert heartbeat.main() == 1
     assert capsys.readouterr().out.startswith("REDIS_URL: ")
