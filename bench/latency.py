@@ -6,6 +6,7 @@ from uuid import UUID
 from bench.processes import OURS, until
 from bench.stage import SHOPS, Stage, order
 from events import AnyEvent, Publisher
+from worker.elements import element
 
 WORKER = [str(OURS / "botlive"), "worker"]
 _PAUSE = 0.0003  # seconds between two looks for a row
@@ -25,13 +26,13 @@ def called(stage: Stage, number: int, delay: int = 0) -> list[float]:
     """Seconds of one bare RPC with one event, after which its row is visible."""
     stage.clear()
     gateway = stage.gateway(delay)
-    gateway.persist([order(SHOPS[0])])
+    gateway.persist([element(order(SHOPS[0]))])
     took = []
     for _ in range(number):
         event: AnyEvent = order(SHOPS[0])
         time.sleep(_REST)
         began = time.perf_counter()
-        gateway.persist([event])
+        gateway.persist([element(event)])
         took.append(time.perf_counter() - began)
     gateway.close()
     return took

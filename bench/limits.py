@@ -13,16 +13,16 @@ from pathlib import Path
 import psycopg
 
 from events import AnyEvent, parse_event
+from gateway.client import Gateway
+from gateway.settings import Settings
 from worker.elements import element
-from worker.gateway import Gateway
-from worker.settings import Settings
 
 
 def by_rpc(batches: Sequence[Sequence[AnyEvent]]) -> None:
     """One call after the other, on one connection."""
     gateway = Gateway.connect(Settings.from_env())
     for batch in batches:
-        gateway.persist(batch)
+        gateway.persist([element(each) for each in batch])
     gateway.close()
 
 

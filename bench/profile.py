@@ -12,7 +12,7 @@ from bench.contenders import OURS_AS_IT_COMES
 from bench.report import Table
 from bench.stage import ROUND_TRIP, Stage
 from events import AnyEvent
-from events.job import Call
+from events.publishing.call import Call
 from worker.decode import read
 from worker.elements import element
 

@@ -19,10 +19,10 @@ from pydantic import SecretStr
 
 from bench import processes
 from bench.processes import OURS, PROJECT, BenchError, Incorrect, Producer, until
+from devstack.stack import Stack
 from events import AnyEvent, Item, OrderCompleted, Publisher
-from localstack.stack import Stack
-from worker.gateway import Gateway
-from worker.settings import Settings
+from gateway.client import Gateway
+from gateway.settings import Settings
 
 QUEUE = "bench"
 SHOPS = tuple(f"4OS4yFcf2LZwxhKojbAVbKuVuSd{letter}" for letter in "abc")

@@ -12,9 +12,9 @@ import httpx
 from supabase import AsyncClient, AsyncClientOptions
 
 from events import parse_event
+from gateway.client import PERSIST, Gateway
+from gateway.settings import Settings
 from worker.elements import element
-from worker.gateway import PERSIST, Gateway
-from worker.settings import Settings
 
 # httpx makes one for each client, 20 ms; one for all is what its documentation advises.
 _tls = ssl.create_default_context()
@@ -38,7 +38,7 @@ _kept = _Kept()
 def persist(text: str) -> None:
     """Persist one event, of its JSON."""
     event = parse_event(text)
-    (outcome,) = _kept.gateway.persist([event])
+    (outcome,) = _kept.gateway.persist([element(event)])
     if error := outcome.error(event):
         raise error
 

@@ -4,7 +4,7 @@
 >>> orders = await get_active_orders("shop", limit=50)
 """
 
-from worker.origin import check
+from gateway.origin import check
 
 check("dashboard")  # before the rest, which would fail without a word of the cause
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from dashboard.bodies import StrictRequest
 from events import BotliveError
-from worker.errors import TransientFault
+from gateway.errors import TransientFault
 
 MEDIA_TYPE = "application/problem+json"
 

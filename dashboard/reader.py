@@ -11,11 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from dashboard.shapes import ActiveOrder, Activity, active_order, activity
 from events.fields import Identifier
-from worker.answers import misshapen
-from worker.errors import EventRefused, InvalidSetting, TransientFault, UnclassifiedFault, WorkerError
-from worker.faults import Failure, classify
-from worker.masking import mask_text
-from worker.settings import Settings
+from gateway.answers import misshapen
+from gateway.errors import EventRefused, InvalidSetting, TransientFault, UnclassifiedFault, WorkerError
+from gateway.faults import FailedCall, classify
+from gateway.masking import mask_text
+from gateway.settings import Settings
 
 BOUND = 5.0
 """Seconds that one read may take in all."""
@@ -31,7 +31,7 @@ _identifier: TypeAdapter[str] = TypeAdapter(Identifier)
 class Reader:
     """Reads what the shops' tables hold, with connections that it keeps alive: for one event loop.
 
-    Every read raises what is wrong as a ``worker.errors.WorkerError`` within the bound, a
+    Every read raises what is wrong as a ``gateway.errors.WorkerError`` within the bound, a
     ``TransientFault`` while Supabase is away; no error quotes a key or a row. A company without a
     mapping has nothing to show, and a log line says so.
     """
@@ -141,7 +141,7 @@ def _document(response: httpx.Response) -> Any:
 def _fault(response: httpx.Response, document: Any) -> WorkerError:
     code = document.get("code") if isinstance(document, dict) else None
     fault = classify(
-        Failure(
+        FailedCall(
             status=response.status_code,
             code=code if isinstance(code, str) else None,
             message="",

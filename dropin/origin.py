@@ -21,7 +21,7 @@ def check() -> None:
     if getattr(events, "__distribution__", None) == "botlive-events":
         return
     try:
-        import events.publisher  # noqa: PLC0415 - the same
+        import events.publishing.publisher  # noqa: PLC0415 - the same
     except ImportError:
         raise ImportError(
             f"the module `events` that Python finds is not that of botlive-events: {_CURE}"

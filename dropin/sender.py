@@ -16,7 +16,7 @@ from events.errors import PublishError
 from events.identity import id_of_payload
 from events.parsing import shown
 from events.protocol import EventPublisher
-from events.publisher import Publisher
+from events.publishing.publisher import Publisher
 
 Fields = Mapping[str, Any]
 Key = str | int | UUID
@@ -38,7 +38,7 @@ class Sent(NamedTuple):
         return self.fits and self.published
 
 
-class Misfit(NamedTuple):
+class Unfit(NamedTuple):
     """What fits no contract: a worker will refuse it in sight of people."""
 
     event_id: UUID
@@ -67,10 +67,10 @@ os.register_at_fork(after_in_child=_from_env.cache_clear)
 async def send(contract: type[Event], fields: Fields) -> Sent:
     """Publish the event that the fields make, or as it is what makes none."""
     event = _event(contract, fields)
-    return Sent(str(event.event_id), not isinstance(event, Misfit), await _published(event))
+    return Sent(str(event.event_id), not isinstance(event, Unfit), await _published(event))
 
 
-def _event(contract: type[Event], fields: Fields) -> Event | Misfit:
+def _event(contract: type[Event], fields: Fields) -> Event | Unfit:
     kind = contract.model_fields["type"].default
     identity = new_id()
     fitted = fields
@@ -81,7 +81,7 @@ def _event(contract: type[Event], fields: Fields) -> Event | Misfit:
     except Exception as error:  # noqa: BLE001 - a value's own methods may raise anything
         problem = _problem(error)
         logger.warning("event %s (%s) does not fit: %s; a worker will refuse it", identity, kind, problem)
-        return Misfit(identity, kind, fitted)
+        return Unfit(identity, kind, fitted)
 
 
 def _named(fields: Fields) -> Fields:
@@ -101,7 +101,7 @@ def _problem(error: Exception) -> str:
     return ", ".join(sorted({shown(detail["loc"][:1]) for detail in details if detail["loc"]}))
 
 
-async def _published(event: Event | Misfit) -> bool:
+async def _published(event: Event | Unfit) -> bool:
     try:
         await _put(_given or _from_env(), event)
     except PublishError as error:
@@ -113,8 +113,8 @@ async def _published(event: Event | Misfit) -> bool:
     return False
 
 
-async def _put(publisher: EventPublisher, event: Event | Misfit) -> None:
-    if isinstance(event, Misfit):
+async def _put(publisher: EventPublisher, event: Event | Unfit) -> None:
+    if isinstance(event, Unfit):
         await publisher.apublish_unchecked(event.type, event.payload, event_id=event.event_id)
     else:
         await publisher.apublish(event)

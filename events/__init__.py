@@ -5,6 +5,8 @@
 >>> publisher.publish(PaymentValidated(company_id="shop", user_id="…", amount=2000, reference="WAVE-123"))
 """
 
+from typing import TYPE_CHECKING, Any
+
 from events.contracts import (
     AnyEvent,
     Event,
@@ -26,7 +28,9 @@ from events.errors import (
 )
 from events.parsing import parse_event
 from events.protocol import EventPublisher
-from events.publisher import Publisher
+
+if TYPE_CHECKING:
+    from events.publishing.publisher import Publisher
 
 __distribution__ = "botlive-events"
 
@@ -50,3 +54,12 @@ __all__ = [
     "PublisherClosed",
     "parse_event",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The publisher, imported at its first use: the contracts and the handlers need no redis."""
+    if name != "Publisher":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from events.publishing.publisher import Publisher  # noqa: PLC0415 # as the docstring says
+
+    return Publisher

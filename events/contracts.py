@@ -5,7 +5,7 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -37,6 +37,9 @@ from events.identity import keyed_id
 
 EventType = Literal["payment_validated", "payment_issue", "order_completed", "live_toggled"]
 """The names of the types; mypy holds each class to one of them."""
+
+TYPES: tuple[EventType, ...] = get_args(EventType)
+"""The same, to be gone through."""
 
 MOST_ITEMS = 1_000
 """Lines of the longest order."""

@@ -34,7 +34,7 @@ FUTURE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Handling:
     """What is known of a kind of text besides its limits."""
 
     private: bool
@@ -138,23 +138,26 @@ _short = Field(strict=True, max_length=LONGEST_NAME)
 _without_zeros = AfterValidator(_without_zero_byte)
 
 Text = Annotated[
-    str, Field(strict=True, max_length=LONGEST_TEXT), _without_zeros, Kind(private=True, cut_at=LONGEST_TEXT)
+    str,
+    Field(strict=True, max_length=LONGEST_TEXT),
+    _without_zeros,
+    Handling(private=True, cut_at=LONGEST_TEXT),
 ]
 """A text that a person wrote."""
 
-Name = Annotated[str, _short, _without_zeros, Kind(private=True, cut_at=LONGEST_NAME)]
+Name = Annotated[str, _short, _without_zeros, Handling(private=True, cut_at=LONGEST_NAME)]
 """A short text about a person: a name, a reference, a place, a phone number."""
 
-Word = Annotated[str, _short, _without_zeros, Kind(private=False, cut_at=LONGEST_NAME)]
+Word = Annotated[str, _short, _without_zeros, Handling(private=False, cut_at=LONGEST_NAME)]
 """A short text about no person, such as the kind of an issue."""
 
 _key = Field(strict=True, min_length=1, max_length=LONGEST_NAME)
-Key = Annotated[str, _key, _without_zeros, Kind(private=True)]
+Key = Annotated[str, _key, _without_zeros, Handling(private=True)]
 """The caller's own name of what happened, such as a message's id; it may hold a phone number."""
 
 _id = Field(strict=True, min_length=1, max_length=128)
-Identifier = Annotated[str, _id, _without_zeros, Kind(private=False)]
+Identifier = Annotated[str, _id, _without_zeros, Handling(private=False)]
 """An id given by Botlive: 1 to 128 characters."""
 
-Customer = Annotated[str, _id, _without_zeros, Kind(private=True)]
+Customer = Annotated[str, _id, _without_zeros, Handling(private=True)]
 """The id of a customer: a phone number."""

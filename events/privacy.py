@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 from events.contracts import AnyEvent, Contract
-from events.fields import Kind
+from events.fields import Handling
 
 
 def private_fields() -> frozenset[str]:
@@ -37,8 +37,8 @@ def _parts(field: FieldInfo) -> dict[str, FieldInfo]:
     return held[0].model_fields if held else {}
 
 
-def _kinds(field: FieldInfo) -> list[Kind]:
-    return [part for part in (*field.metadata, *_within(field.annotation)) if isinstance(part, Kind)]
+def _kinds(field: FieldInfo) -> list[Handling]:
+    return [part for part in (*field.metadata, *_within(field.annotation)) if isinstance(part, Handling)]
 
 
 def _within(annotation: Any) -> Iterator[Any]:

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from events.contracts import AnyEvent, Event
 from events.errors import InvalidEvent, PublisherClosed, PublishError
-from events.job import Call
 from events.parsing import parse_event
-from events.publisher import WITHIN
+from events.publishing.call import Call
+from events.publishing.publisher import WITHIN
 
 E = TypeVar("E", bound=Event)
 
@@ -141,7 +141,7 @@ class RecordingPublisher:
             if self._away:
                 raise PublishError
             known = self._calls.get(call.event_id)
-            if known is not None and known.digest == call.digest:
+            if known is not None and known.fingerprint == call.fingerprint:
                 return
             self._read(call, unchecked_type, is_taken=known is not None)
             self._calls.setdefault(call.event_id, call)

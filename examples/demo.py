@@ -22,9 +22,9 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from events.job import QUEUE
-from worker.gateway import Gateway
-from worker.settings import Settings
+from events.publishing.keys import QUEUE
+from gateway.client import Gateway
+from gateway.settings import Settings
 
 DAY = Path(__file__).with_name("day.ndjson")
 SHOPS = {"boutique-awa": "Boutique Awa", "chez-kofi": "Chez Kofi", "mode-fatou": "Mode Fatou"}

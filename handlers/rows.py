@@ -15,7 +15,7 @@ What = Literal["paiement_valide", "payment_issue", "commande_enregistree", "sess
 """What happened, as ``metadata.event`` says it: the front end's words."""
 
 
-class Said(TypedDict):
+class Described(TypedDict):
     """What an activity says to the shop's owner (French)."""
 
     type: ActivityType
@@ -25,7 +25,7 @@ class Said(TypedDict):
     customer_name: NotRequired[str]
 
 
-class Activity(Said):
+class Activity(Described):
     """A row of ``activities``; its id and time are the event's."""
 
     conversation_id: str | None
@@ -58,7 +58,7 @@ class Rows(NamedTuple):
     toggle: Toggle | None = None
 
 
-def activity(source: Event, said: Said, /, event: What, **metadata: str) -> Activity:
+def activity(source: Event, said: Described, /, event: What, **metadata: str) -> Activity:
     """The event's one activity. Its own fields stand in ``metadata`` under their own names."""
     conversation_id = conversation(source)
     about: dict[str, Any] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 
 # On a shared machine a single example may wait; `print_blob` lets a failure be replayed.
 settings.register_profile(

@@ -1,4 +1,4 @@
 """Takes events off the queue and persists them; everything that runs outside the chat process."""
 
 __distribution__ = "botlive-events"
-"""Whose module this is: ``worker.origin`` looks for it."""
+"""Whose module this is: ``gateway.origin`` looks for it."""

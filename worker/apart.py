@@ -18,12 +18,13 @@ import redis
 import structlog
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from events.job import TYPES
-from worker.answers import words
+from events.contracts import TYPES
+from events.publishing.keys import QUEUES, Keys, raw
+from gateway.answers import words
+from gateway.errors import TransientFault, WaitsApart, WorkerError
+from gateway.letters import plain as printable
 from worker.background import in_thread
 from worker.control import passing_over_misfits
-from worker.errors import TransientFault, WaitsApart, WorkerError
-from worker.letters import plain as printable
 from worker.scripts import script
 
 _LOOK = 1.0  # seconds between two looks at what waits
@@ -97,14 +98,12 @@ class Store:
 
     def __init__(self, connection: redis.Redis, queue: str) -> None:
         self._redis = connection
-        self._queue = f"rq:queue:{queue}"
-        self._started = f"rq:wip:{queue}"
-        self._groups = f"botlive:apart:{queue}"
+        self._keys = Keys(queue)
         self._put, self._release = (script(connection, name) for name in ("put_apart", "release"))
 
     def groups(self) -> dict[Kind, Group]:
         """Everything that waits apart, by kind. Where that is no hash ``worker.control`` tells it."""
-        found: Any = passing_over_misfits(lambda: self._redis.hgetall(self._groups)) or {}
+        found: Any = passing_over_misfits(lambda: self._redis.hgetall(self._keys.apart)) or {}
         return dict(pair for label, text in found.items() if (pair := _read(label, text)))
 
     def count(self, kind: Kind) -> int:
@@ -113,13 +112,13 @@ class Store:
 
     def put(self, owner: str, kind: Kind, group: Group, job_ids: Sequence[str]) -> bool:
         """Put jobs of that owner apart; whether they are the first of the kind."""
-        keys = [self._started, self.list_of(kind), "rq:queues", self._groups]
-        ids = [job_id.encode(errors="surrogateescape") for job_id in job_ids]
+        keys = [self._keys.started, self.list_of(kind), QUEUES, self._keys.apart]
+        ids = map(raw, job_ids)
         return bool(self._put(keys=keys, args=[owner, kind.label, group.dump(), *ids]))
 
     def release(self, kind: Kind) -> int:
         """Bring all of the kind back to the end of the queue; how many that were."""
-        keys = [self.list_of(kind), self._queue, "rq:queues", self._groups]
+        keys = [self.list_of(kind), self._keys.queue, QUEUES, self._keys.apart]
         moved = 0
         while part := int(self._release(keys=keys, args=[kind.label, _PART])):
             moved += part
@@ -127,12 +126,12 @@ class Store:
 
     def note(self, kind: Kind, group: Group) -> None:
         """Write down the present reason, where the kind still waits."""
-        if self._redis.hexists(self._groups, kind.label):
-            self._redis.hset(self._groups, kind.label, group.dump())
+        if self._redis.hexists(self._keys.apart, kind.label):
+            self._redis.hset(self._keys.apart, kind.label, group.dump())
 
     def list_of(self, kind: Kind) -> str:
         """The key of the kind's queue."""
-        return f"{self._queue}:apart:{kind.event_type}:{kind.company_id}"
+        return self._keys.apart_queue(kind.event_type, kind.company_id)
 
 
 @dataclass

@@ -8,13 +8,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from worker.apart import Group, Kind
-from worker.background import in_thread
-from worker.breaker import Breaker
-from worker.claims import Batch, Claim
-from worker.decode import read
-from worker.elements import plain
-from worker.errors import (
+from gateway.errors import (
     EventRefused,
     HandlerFailed,
     OutageOfOne,
@@ -24,6 +18,12 @@ from worker.errors import (
     WaitsApart,
     WorkerError,
 )
+from worker.apart import Group, Kind
+from worker.background import in_thread
+from worker.breaker import Breaker
+from worker.claims import Batch, Claim
+from worker.decode import read
+from worker.elements import plain
 from worker.persister import Delivery, Persister
 from worker.underway import UnderWay
 from worker.unpacking import unpack
@@ -36,10 +36,10 @@ DEATHS = 3
 """Unclean deaths with one event alone in hand, after which it is set aside."""
 
 
-class Books(Protocol):
+class Acknowledges(Protocol):
     """What is told of the jobs, in the end."""
 
-    def finish(self, job_ids: Sequence[str]) -> None:
+    def acknowledge(self, job_ids: Sequence[str]) -> None:
         """These are done."""
 
     def fail(self, job_id: str, error: EventRefused) -> None:
@@ -66,10 +66,10 @@ class Batches:
     """Sends batches, and concludes them in their order."""
 
     def __init__(
-        self, persister: Persister, books: Books, apart: Aside, breaker: Breaker, *, patience: float
+        self, persister: Persister, ledger: Acknowledges, apart: Aside, breaker: Breaker, *, patience: float
     ) -> None:
         self._persister = persister
-        self._books = books
+        self._ledger = ledger
         self._apart = apart
         self._breaker = breaker
         self._patience = patience
@@ -94,11 +94,11 @@ class Batches:
     def send(self, batch: Batch) -> None:
         """Set aside what cannot be read and send the rest."""
         with self._accounted(claim.job_id for claim in batch.claims):
-            deliveries = self._without_apart(self._deliveries(batch))
+            deliveries = self._divert_apart(self._deliveries(batch))
         while self._under_way and batch.kind == "suspects":
             self.conclude()
         if deliveries and self._breaker.is_open:
-            self._books.give_back([delivery.job_id for delivery in deliveries])
+            self._ledger.give_back([delivery.job_id for delivery in deliveries])
         elif deliveries:
             answer = in_thread(lambda: self._persister.persist(deliveries))
             deadline = time.monotonic() + self._patience
@@ -112,13 +112,13 @@ class Batches:
         """
         # One that failed goes back behind those that were claimed after it: at the queue's head the older
         # stands before the younger then. And whether these pass says nothing of what failed before them.
-        while self._under_way[0].fault(timeout) and len(self._under_way) > 1:
-            self._under_way[-1].fault(timeout)
+        while self._under_way[0].wait_for_fault(timeout) and len(self._under_way) > 1:
+            self._under_way[-1].wait_for_fault(timeout)
             self._conclude(self._under_way.pop())
         self._conclude(self._under_way.popleft())
 
     def _conclude(self, batch: UnderWay) -> None:
-        fault = batch.fault(0)
+        fault = batch.wait_for_fault(0)
         with self._accounted(batch.job_ids):
             if fault is None:
                 self._breaker.passed()
@@ -143,7 +143,7 @@ class Batches:
         made, weight = [], 0
         for number, claim in enumerate(batch.claims):
             if weight > HEAVIEST:
-                self._books.give_back([later.job_id for later in batch.claims[number:]])
+                self._ledger.give_back([later.job_id for later in batch.claims[number:]])
                 break
             call = self._call(claim, batch.deaths)
             weight += len(call or b"")
@@ -159,19 +159,19 @@ class Batches:
                 raise OversizedJob
             return unpack(claim.data)
         except EventRefused as error:
-            self._books.fail(claim.job_id, error)
+            self._ledger.fail(claim.job_id, error)
         return None
 
     def _read(self, job_id: str, call: bytes) -> Delivery | None:
         try:
             return Delivery.of(job_id, read(call))
         except EventRefused as error:
-            self._books.fail(job_id, error)
+            self._ledger.fail(job_id, error)
         except Exception as error:  # noqa: BLE001 # a bug in a contract raises anything
-            self._books.fail(job_id, HandlerFailed(error))
+            self._ledger.fail(job_id, HandlerFailed(error))
         return None
 
-    def _without_apart(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    def _divert_apart(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Those whose shop's tables take them, as far as is known; the others join what waits apart."""
         kinds = {*map(_kind, deliveries)}
         groups = {kind: group for kind in kinds if (group := self._apart.group(kind))}
@@ -181,7 +181,7 @@ class Batches:
 
     def _settle(self, batch: UnderWay, errors: Sequence[EventRefused | WaitsApart | None]) -> None:
         pairs = list(zip(batch.deliveries, errors, strict=True))
-        self._books.finish([delivery.job_id for delivery, error in pairs if error is None])
+        self._ledger.acknowledge([delivery.job_id for delivery, error in pairs if error is None])
         waiting: defaultdict[Kind, list[str]] = defaultdict(list)
         groups: dict[Kind, Group] = {}
         for delivery, error in pairs:
@@ -189,22 +189,22 @@ class Batches:
                 waiting[_kind(delivery)].append(delivery.job_id)
                 groups[_kind(delivery)] = Group.of(error)
             elif error:
-                self._books.fail(delivery.job_id, error)
+                self._ledger.fail(delivery.job_id, error)
         for kind, job_ids in waiting.items():
             self._apart.put(job_ids, kind, groups[kind])
 
     def _refused(self, batch: UnderWay, error: EventRefused) -> None:
         if len(batch.deliveries) == 1:
-            self._books.fail(batch.job_ids[0], error)
+            self._ledger.fail(batch.job_ids[0], error)
         else:
             self._breaker.refused(len(batch.deliveries))
-            self._books.give_back(batch.job_ids)
+            self._ledger.give_back(batch.job_ids)
 
     def _failed(self, batch: UnderWay, fault: WorkerError) -> None:
         if self._breaker.failed(len(batch.deliveries), fault):
             self._blame(batch.deliveries[0], fault)
         else:
-            self._books.give_back(batch.job_ids)
+            self._ledger.give_back(batch.job_ids)
 
     def _blame(self, delivery: Delivery, fault: WorkerError) -> None:
         """It failed alone again and again: for what it is, or because its shop takes none like it."""
@@ -212,7 +212,7 @@ class Batches:
         if shops_fault:
             self._apart.put([delivery.job_id], _kind(delivery), Group.of(shops_fault))
         else:
-            self._books.fail(delivery.job_id, OutageOfOne(cause=f"{type(fault).__name__}: {fault}"))
+            self._ledger.fail(delivery.job_id, OutageOfOne(cause=f"{type(fault).__name__}: {fault}"))
 
 
 def _kind(delivery: Delivery) -> Kind:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from events.address import client
+from events.publishing.address import client
+from gateway.client import Gateway
+from gateway.settings import Settings
 from worker.breaker import Breaker
-from worker.gateway import Gateway
 from worker.persister import Persister
-from worker.settings import Settings
 
 ANSWER = 6.0
 """Seconds that a worker waits for an answer of Redis: then its lease is over, too."""

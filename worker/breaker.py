@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from worker.errors import WorkerError
+from gateway.errors import WorkerError
 
 CAP = 30.0
 """Seconds between two probes, at most, unless the server asks for more."""

@@ -10,11 +10,11 @@ import zlib
 from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import redis
 
+from events.publishing.keys import LEASE, QUEUES, Keys, job_key, raw, results_key, text, timestamp
 from worker.control import passing_over_misfits
 from worker.scripts import script
 from worker.unpacking import LARGEST
@@ -22,7 +22,6 @@ from worker.unpacking import LARGEST
 PREFIX = "botlive-"
 """What the names of our owners begin with."""
 
-_LEASE = "botlive:lease:"
 LEASE_TTL = 6.0
 """Seconds until a worker that says nothing more counts as dead."""
 _RENEWAL = 1.5  # seconds between two signs of life, and between two looks for the dead
@@ -62,44 +61,43 @@ class Claims:
     _stopped: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __post_init__(self) -> None:
-        names = ("claim", "finish", "give_back", "hold_on", "recover", "lease")
-        self._claim, self._finish, self._give_back, self._hold_on, self._recover, self._lease = (
+        names = ("claim", "acknowledge", "give_back", "hold_on", "recover", "lease")
+        self._claim, self._acknowledge, self._give_back, self._hold_on, self._recover, self._lease = (
             script(self.connection, name) for name in names
         )
-        self._list = f"rq:queue:{self.queue}"
-        self._started = f"rq:wip:{self.queue}"
-        self._failed = f"rq:failed:{self.queue}"
-        self._turn = f"botlive:turn:{self.queue}"
+        self._keys = Keys(self.queue)
 
     def claim(self, most: int) -> Batch:
         """Take what waits, up to ``most`` jobs, without waiting for more."""
         answer: list[bytes] = self._claim(
-            keys=[self._list, self._started, "rq:queues", self._turn],
+            keys=[self._keys.queue, self._keys.started, QUEUES, self._keys.turn],
             args=[self.owner, most, max(_LOOK, most), max(1, most // _SHARE), LARGEST, _HEAVIEST],
         )
         return _batch(answer)
 
     def wait(self, seconds: float) -> None:
         """Wait until something is on the queue. It stays there: a kill while waiting loses nothing."""
-        self.connection.blmove(self._list, self._list, seconds, "LEFT", "LEFT")  # type: ignore[arg-type] # a fraction too
+        self.connection.blmove(self._keys.queue, self._keys.queue, seconds, "LEFT", "LEFT")  # type: ignore[arg-type] # a fraction too
 
-    def finish(self, job_ids: Sequence[str], worker_key: str) -> None:
+    def acknowledge(self, job_ids: Sequence[str], worker_key: str) -> None:
         """The jobs are done, and gone."""
-        self._finish(keys=[self._started, self._failed, worker_key], args=[self.owner, *map(_raw, job_ids)])
+        self._acknowledge(
+            keys=[self._keys.started, self._keys.failed, worker_key], args=[self.owner, *map(raw, job_ids)]
+        )
 
     def give_back(self, job_ids: Sequence[str] = ()) -> None:
         """Put jobs back to the head of the queue, in order; by default all that this worker holds."""
-        keys = [self._list, self._started, "rq:queues"]
-        self._give_back(keys=keys, args=[self.owner, *map(_raw, job_ids)])
+        keys = [self._keys.queue, self._keys.started, QUEUES]
+        self._give_back(keys=keys, args=[self.owner, *map(raw, job_ids)])
 
     def hold_on(self, job_ids: Collection[str]) -> None:
         """Write down again that these are in hand, where the registry has lost it."""
-        self._hold_on(keys=[self._started], args=[self.owner, *map(_raw, job_ids)])
+        self._hold_on(keys=[self._keys.started], args=[self.owner, *map(raw, job_ids)])
 
     def give_back_strays(self, known: Collection[str]) -> int:
         """Put back what is held in this worker's name and not known to it: the answer to a claim was lost."""
-        members: Any = self.connection.zrange(self._started, "+inf", "+inf", byscore=True)
-        held = (_text(member).rpartition(":") for member in members)
+        members: Any = self.connection.zrange(self._keys.started, "+inf", "+inf", byscore=True)
+        held = (text(member).rpartition(":") for member in members)
         strays = [job_id for job_id, _, owner in held if owner == self.owner and job_id not in known]
         if strays:
             self.give_back(strays)
@@ -107,18 +105,18 @@ class Claims:
 
     def has_more(self) -> bool:
         """Whether anything waits, put off or not."""
-        return bool(self.connection.exists(self._list, self._turn))
+        return bool(self.connection.exists(self._keys.queue, self._keys.turn))
 
-    def has_failed(self, job_id: str) -> bool:
-        """Let the job go if it stands in RQ's failed registry; else it stays in hand."""
-        if self.connection.zscore(self._failed, _raw(job_id)) is None:
+    def release_failed(self, job_id: str) -> bool:
+        """Release the claim if the job is in RQ's failed registry. Answers whether it was."""
+        if self.connection.zscore(self._keys.failed, raw(job_id)) is None:
             return False
-        self.connection.zrem(self._started, self._member(job_id))
+        self.connection.zrem(self._keys.started, self._member(job_id))
         return True
 
     def is_there(self, job_id: str) -> bool:
         """Whether the job has a hash, in whatever state."""
-        return bool(self.connection.exists(_key(job_id)))
+        return bool(self.connection.exists(job_key(job_id)))
 
     def make_way(self, job_id: str) -> None:
         """See that what is written when a job fails can be written: RQ would write half of it.
@@ -126,12 +124,12 @@ class Claims:
         Raises:
             ResponseError: a registry is none; nothing was changed.
         """
-        results = _raw(f"rq:results:{job_id}")
+        results = results_key(job_id)
         with self.connection.pipeline(transaction=False) as pipeline:
-            for key in (self._started, self._failed, results):
+            for key in (self._keys.started, self._keys.failed, results):
                 pipeline.type(key)
             *registries, stream = (kind.decode() for kind in pipeline.execute())
-        for key, kind in zip((self._started, self._failed), registries, strict=True):
+        for key, kind in zip((self._keys.started, self._keys.failed), registries, strict=True):
             if kind not in {"none", "zset"}:
                 raise redis.ResponseError(f"WRONGTYPE zset {kind} {key}")  # as types.lua says it
         if stream != "stream":
@@ -140,22 +138,22 @@ class Claims:
     def set_aside(self, job_id: str, report: str) -> None:
         """Put into RQ's failed registry what RQ itself cannot read, or what is too large to be read."""
         failed: dict[Any, Any] = {"status": "failed", "exc_info": report}
-        results = _raw(f"rq:results:{job_id}")
+        results = results_key(job_id)
         # As rq.results.Result.save: that is where people's tools look for the reason.
         told: dict[Any, Any] = {"type": "2", "exc_string": b64encode(zlib.compress(report.encode()))}
         with self.connection.pipeline() as pipeline:
             pipeline.xadd(results, told, maxlen=10)
-            pipeline.hset(_key(job_id), mapping=failed)
-            pipeline.zadd(self._failed, {_raw(job_id): _NEVER})
-            pipeline.zrem(self._started, self._member(job_id))
+            pipeline.hset(job_key(job_id), mapping=failed)
+            pipeline.zadd(self._keys.failed, {raw(job_id): _NEVER})
+            pipeline.zrem(self._keys.started, self._member(job_id))
             pipeline.execute()
 
     def repair(self, job_id: str) -> None:
         """Drop what RQ cannot read of a job's hash, so that it can be shown, replayed and discarded."""
-        key = _key(job_id)
+        key = job_key(job_id)
         kept = self.connection.hmget(key, "data", "digest", "suspect", "deaths")
         names = ("data", "digest", "suspect", "deaths")
-        instant = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        instant = timestamp()
         plain: dict[Any, Any] = {
             "origin": self.queue,
             "status": "started",
@@ -172,11 +170,12 @@ class Claims:
 
     def recover(self) -> int:
         """Give back what dead workers held; how many jobs that were."""
-        recovered: int = self._recover(keys=[self._list, self._started, "rq:queues"], args=[PREFIX, _LEASE])
+        keys = [self._keys.queue, self._keys.started, QUEUES]
+        recovered: int = self._recover(keys=keys, args=[PREFIX, LEASE])
         return recovered
 
     def _member(self, job_id: str) -> bytes:
-        return _raw(f"{job_id}:{self.owner}")
+        return raw(f"{job_id}:{self.owner}")
 
     def live(self, told: Callable[[int], None] = lambda jobs: None) -> None:
         """Hold the lease until ``die``, and look after the dead; ``told`` hears how many jobs they held."""
@@ -186,7 +185,7 @@ class Claims:
     def die(self) -> None:
         """Let the lease go: whatever is still held is another worker's to recover at once."""
         self._stopped.set()
-        self.connection.delete(_LEASE + self.owner)
+        self.connection.delete(LEASE + self.owner)
 
     def _keep_alive(self, told: Callable[[int], None]) -> None:
         # A thread of its own: neither the lease nor the dead may wait for an answer of Supabase's.
@@ -197,7 +196,7 @@ class Claims:
                 continue  # the next one in time may come through; the main thread says what is wrong
 
     def _renew(self, told: Callable[[int], None]) -> None:
-        self._lease(keys=[_LEASE + self.owner], args=[int(LEASE_TTL * 1000)])
+        self._lease(keys=[LEASE + self.owner], args=[int(LEASE_TTL * 1000)])
         if recovered := passing_over_misfits(self.recover):
             told(recovered)
 
@@ -205,7 +204,7 @@ class Claims:
 def _batch(answer: list[Any]) -> Batch:
     kind = answer[0].decode()
     if kind == "stock":
-        return Batch([Claim(_text(answer[1]), b"")], "stock")
+        return Batch([Claim(text(answer[1]), b"")], "stock")
     if kind == "alone":
         return Batch([_one(answer[1], answer[2])], "suspects", int(answer[3]))
     pairs = zip(answer[1::2], answer[2::2], strict=True)
@@ -214,16 +213,4 @@ def _batch(answer: list[Any]) -> Batch:
 
 
 def _one(job_id: bytes, data: bytes | None) -> Claim:
-    return Claim(_text(job_id), data)
-
-
-def _text(job_id: bytes) -> str:
-    return job_id.decode(errors="surrogateescape")  # an id may be any bytes
-
-
-def _raw(job_id: str) -> bytes:
-    return job_id.encode(errors="surrogateescape")
-
-
-def _key(job_id: str) -> bytes:
-    return _raw(f"rq:job:{job_id}")
+    return Claim(text(job_id), data)

@@ -14,7 +14,7 @@ import threading
 import time
 from contextlib import suppress
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import redis
@@ -25,14 +25,14 @@ from rq.serializers import JSONSerializer
 from rq.suspension import is_suspended
 from rq.worker import WorkerStatus
 
+from gateway.client import Gateway
+from gateway.errors import WorkerEnded, WorkerError
 from worker.apart import Apart, Store
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
 from worker.control import Control
-from worker.errors import WorkerEnded, WorkerError
 from worker.event_job import EventJob
-from worker.gateway import Gateway
 from worker.guard import GuardedWorker, unbooked
 from worker.ledger import Ledger
 from worker.persister import Persister
@@ -67,10 +67,10 @@ class Consumer(GuardedWorker):
         )
         self._claims = Claims(connection, queue, self.name)
         self._breaker = breaker
-        self._books = Ledger(self, self._claims)
+        self._ledger = Ledger(self, self._claims)
         self._apart = Apart(Store(connection, queue), gateway, self.name)
         self._batches = Batches(
-            Persister(gateway, apart=True), self._books, self._apart, self._breaker, patience=patience
+            Persister(gateway, apart=True), self._ledger, self._apart, self._breaker, patience=patience
         )
         self._probe = Probe(gateway, breaker, patience=patience)
         self._control = Control(connection, queue, self.key)
@@ -104,7 +104,7 @@ class Consumer(GuardedWorker):
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:
-        """The next batch in a job's place; None when there is none, in burst, or no more wanted."""
+        """Send batches until one job must go RQ's own way; None at a stop, or in a burst when all is done."""
         idle_until = math.inf if max_idle_time is None else time.monotonic() + max_idle_time
         while not self._stopping:
             with self._control.holding(self._hold_on):
@@ -112,12 +112,12 @@ class Consumer(GuardedWorker):
                 if self._batches.is_full:
                     self._conclude()
                     continue
-                batch = self._claims.claim(self._breaker.limit) if self._probe.is_free() else Batch()
+                batch = self._claims.claim(self._breaker.limit) if self._probe.try_way() else Batch()
                 if batch.kind == "stock":
                     if job := self._stock(batch.claims[0].job_id):
                         return job
                 elif batch.claims:
-                    return cast("Job", batch), self.queues[0]
+                    self._send(batch)
                 elif self._batches:
                     self._conclude()
                 elif self._is_over(idle_until, burst=timeout is None):
@@ -125,14 +125,9 @@ class Consumer(GuardedWorker):
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Send the batch on its way; a stock job goes RQ's way."""
+        """RQ's; a Redis key of the wrong type does not end the worker."""
         with self._control.holding(self._hold_on):
-            if isinstance(job, Batch):
-                if self.get_state() != WorkerStatus.BUSY:
-                    self.set_state(WorkerStatus.BUSY)
-                self._batches.send(job)
-            else:
-                super().execute_job(job, queue)
+            super().execute_job(job, queue)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """RQ's, but not for every batch, and in no transaction of which it could be the end."""
@@ -152,10 +147,15 @@ class Consumer(GuardedWorker):
 
     # Housekeeping.
 
+    def _send(self, batch: Batch) -> None:
+        if self.get_state() != WorkerStatus.BUSY:
+            self.set_state(WorkerStatus.BUSY)
+        self._batches.send(batch)
+
     def _stock(self, job_id: str) -> tuple[Job, Queue] | None:
         """The job at the queue's head, RQ's way; None where there is none that RQ could read."""
         try:
-            self._books.job(job_id)
+            self._ledger.job(job_id)
         except NoSuchJobError:
             return None
         except ValueError:  # an id that RQ does not admit: as a plain job it is set aside

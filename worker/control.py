@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeVar
 import redis
 import structlog
 
-from events.notices import Notices
-from worker.errors import RedisUnusable
-from worker.letters import plain
+from events.publishing.keys import QUEUES, Keys
+from events.publishing.notices import Notices
+from gateway.errors import RedisUnusable
+from gateway.letters import plain
 
 _TOLD = re.compile(r"WRONGTYPE (\w+) (\w+) (.+)", re.DOTALL)  # as types.lua says it
 _Answer = TypeVar("_Answer")
@@ -34,20 +35,21 @@ class Misfit(NamedTuple):
 
 def kinds(queue: str) -> dict[str, str]:
     """The types of the keys that belong to a queue or to all of RQ."""
+    keys = Keys(queue)
     registries = ("wip", "failed", "finished", "deferred", "ready", "scheduled", "canceled")
     return {
-        f"rq:queue:{queue}": "list",
-        f"rq:queue:{queue}:intermediate": "list",
-        **{f"rq:{registry}:{queue}": "zset" for registry in registries},
-        "rq:queues": "set",
+        keys.queue: "list",
+        keys.intermediate: "list",
+        **{keys.registry(kind): "zset" for kind in registries},
+        QUEUES: "set",
         "rq:workers": "set",
-        f"rq:workers:{queue}": "set",
+        keys.workers: "set",
         "rq:groups": "set",
         "rq:rl-keys": "set",
-        f"botlive:turn:{queue}": "list",
-        f"botlive:apart:{queue}": "hash",
-        f"botlive:edited:{queue}": "stream",
-        f"botlive:discarded:{queue}": "stream",
+        keys.turn: "list",
+        keys.apart: "hash",
+        keys.edited: "stream",
+        keys.discarded: "stream",
     }
 
 

@@ -4,9 +4,9 @@ import json
 from typing import Never, TypedDict
 
 from events import AnyEvent, EventType
+from gateway.errors import HandlerFailed
 from handlers import rows
 from handlers.rows import Activity, ActivityStatus, ActivityType, Order, Toggle
-from worker.errors import HandlerFailed
 
 
 class Element(TypedDict):

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from events.job import FUNCTION
-from worker.errors import EventRefused, OversizedJob, UndecodableJob, UnknownFunction
+from events.publishing.call import FUNCTION
+from gateway.errors import EventRefused, OversizedJob, UndecodableJob, UnknownFunction
 from worker.unpacking import is_oversized
 
 _PACKED = (b"data", b"exc_info")  # the fields that RQ compresses

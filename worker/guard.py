@@ -10,8 +10,8 @@ from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
 
+from gateway.release import release
 from worker.control import is_misfit
-from worker.release import release
 from worker.way import way_of
 
 

@@ -8,24 +8,24 @@ from rq import SimpleWorker
 from rq.exceptions import NoSuchJobError
 from rq.job import validate_job_id
 
+from gateway.errors import EventRefused, OversizedJob
 from worker.claims import Claims
-from worker.errors import EventRefused, OversizedJob
 from worker.event_job import EventJob
 
 _LONGEST = 2**31  # seconds that a job may name; -1 stands for no end
 
 
 class Ledger:
-    """Keeps RQ's books of one worker's jobs (``worker.batches.Books``)."""
+    """Keeps RQ's books of one worker's jobs (``worker.batches.Acknowledges``)."""
 
     def __init__(self, worker: SimpleWorker, claims: Claims) -> None:
         self._worker = worker
         self._claims = claims
         self._log = structlog.stdlib.get_logger("botlive")
 
-    def finish(self, job_ids: Sequence[str]) -> None:
+    def acknowledge(self, job_ids: Sequence[str]) -> None:
         """These are done."""
-        self._claims.finish(job_ids, self._worker.key)
+        self._claims.acknowledge(job_ids, self._worker.key)
 
     def fail(self, job_id: str, error: EventRefused) -> None:
         """This one stands in RQ's failed registry now, with its reason."""
@@ -36,7 +36,7 @@ class Ledger:
             else:
                 self._fail(job_id, error)
         except NoSuchJobError:  # a person discarded it meanwhile
-            self.finish([job_id])
+            self.acknowledge([job_id])
             return
         except ValueError:  # an id that RQ does not admit
             self._claims.set_aside(job_id, error.report)
@@ -64,7 +64,7 @@ class Ledger:
         job, queue = self.job(job_id), self._worker.queues[0]
         job.retries_left = 0  # what is refused is refused again
         self._worker.handle_job_failure(job, queue, exc_string=error.report)
-        if not self._claims.has_failed(job.id):  # RQ logs that, and goes on
+        if not self._claims.release_failed(job.id):  # RQ logs that, and goes on
             raise redis.RedisError("the failed registry did not take a job: it stays in hand")
 
     def _fetch(self, job_id: str) -> EventJob:

@@ -6,9 +6,9 @@ from typing import NamedTuple, Protocol, Self
 import structlog
 
 from events import AnyEvent, OrderCompleted
+from gateway.client import Outcome
+from gateway.errors import EventRefused, WaitsApart
 from worker.elements import Element, element
-from worker.errors import EventRefused, WaitsApart
-from worker.gateway import Outcome
 
 _LARGE = 20  # events
 
@@ -34,8 +34,8 @@ class Delivery(NamedTuple):
 class Persists(Protocol):
     """What the persister needs of a gateway."""
 
-    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
-        """As ``Gateway.persist_elements``."""
+    def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+        """As ``Gateway.persist``."""
 
 
 class Persister:
@@ -53,7 +53,7 @@ class Persister:
             WorkerError: the call failed as a whole; calling again with the same is harmless.
         """
         elements = [delivery.element for delivery in deliveries]
-        outcomes = self._gateway.persist_elements(elements, apart=self._apart)
+        outcomes = self._gateway.persist(elements, apart=self._apart)
         self._say(list(zip(deliveries, outcomes, strict=True)))
         return [outcome.error(delivery.event) for delivery, outcome in zip(deliveries, outcomes, strict=True)]
 

@@ -3,11 +3,11 @@
 import time
 from concurrent.futures import Future
 
+from gateway.client import Gateway
+from gateway.errors import TransientFault, WorkerError
 from worker.background import in_thread
 from worker.batches import own_fault
 from worker.breaker import Breaker
-from worker.errors import TransientFault, WorkerError
-from worker.gateway import Gateway
 
 _LATE = "Supabase does not answer in time: the events wait"
 
@@ -45,8 +45,8 @@ class Probe:
         if fault and not self._breaker.is_open and not self._breaker.is_careful:
             self._breaker.probe_failed(fault)
 
-    def is_free(self) -> bool:
-        """Whether the way to Supabase is free; finds it out when that is due."""
+    def try_way(self) -> bool:
+        """Send a probe if one is due. Answers whether events may be sent."""
         if not self._breaker.is_open:
             return True
         if self._breaker.wait > 0:

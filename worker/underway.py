@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from worker.errors import EventRefused, TransientFault, WaitsApart
+from gateway.errors import EventRefused, TransientFault, WaitsApart
 from worker.persister import Delivery
 
 
@@ -24,7 +24,7 @@ class UnderWay(NamedTuple):
         """Its jobs."""
         return [delivery.job_id for delivery in self.deliveries]
 
-    def fault(self, timeout: float | None) -> BaseException | None:
+    def wait_for_fault(self, timeout: float | None) -> BaseException | None:
         """Why it is not persisted, or None.
 
         Raises:

@@ -2,7 +2,7 @@
 
 import zlib
 
-from worker.errors import OversizedJob
+from gateway.errors import OversizedJob
 
 LARGEST = 8_000_000
 """Bytes of one job's call. The largest event that its contract admits has 6.3 MB."""

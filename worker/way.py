@@ -15,11 +15,11 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import InvalidResponse, RedisError, ResponseError
 from redis.retry import Retry
 
-from events.cause import cause_of
-from events.kinds import Cause
-from events.notices import Notices
+from events.publishing.cause import cause_of
+from events.publishing.causes import Cause
+from events.publishing.notices import Notices
+from gateway.errors import RedisUnusable
 from worker.durability import doubts
-from worker.errors import RedisUnusable
 from worker.fitness import unfit
 
 AT_FIRST = 5.0

@@ -22,8 +22,8 @@ import psycopg
 import pytest
 import redis
 
+from devstack.stack import Stack
 from events import Item, OrderCompleted, PaymentValidated, Publisher
-from localstack.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 BOTLIVE = str(Path(sys.executable).parent / "botlive")

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dashboard import Reader
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.acceptance.guide import python
 from tests.application import Client, Host
 

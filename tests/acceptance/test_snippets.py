@@ -22,8 +22,8 @@ from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
 
 import dropin
+from devstack.stack import Stack
 from events import AnyEvent, LiveToggled, PaymentIssue, parse_event
-from localstack.stack import Stack
 from tests.acceptance.guide import blocks, python
 from tests.integration.line import Line
 from tests.oracle import fold

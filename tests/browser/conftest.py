@@ -7,7 +7,7 @@ import pytest
 import redis as client
 from playwright.sync_api import Browser
 
-from localstack.valkey import Valkey
+from devstack.valkey import Valkey
 from tests.browser.hostile import plant
 from tests.browser.visit import Visit, chromium, served
 from tests.integration.roads import free_port

@@ -9,8 +9,8 @@ from rq.registry import FinishedJobRegistry
 from rq.results import Result
 from rq.serializers import JSONSerializer
 
+from gateway.errors import UnknownCompany
 from tests.unit.board import fail
-from worker.errors import UnknownCompany
 
 EVIL = "evil.test"
 """A name that leads to this machine, in our Chromium alone."""

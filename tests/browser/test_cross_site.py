@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from playwright.sync_api import Browser, expect
 
-from localstack.valkey import Valkey
+from devstack.valkey import Valkey
 from tests.browser.hostile import EVIL
 from tests.browser.visit import Visit, served
 from tests.unit.board import contents

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, expect
 
-from localstack.valkey import Valkey
+from devstack.valkey import Valkey
 from tests.browser.hostile import COMPANY, EVIL, FAILED, QUEUE, hostile
 from tests.browser.visit import Visit, served
 from tests.integration.line import until

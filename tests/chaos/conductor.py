@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
-from localstack.server import Server
+from devstack.server import Server
 from tests.chaos.faults import Hold, act
 from tests.chaos.intruders import intrude
 from tests.chaos.proxy import Proxy, Rule

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.chaos.conductor import Conductor, NotLanded
 from tests.chaos.faults import TIMEOUT
 from tests.chaos.proxy import Proxy

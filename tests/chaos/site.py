@@ -14,11 +14,11 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from localstack.stack import Stack
+from devstack.stack import Stack
+from gateway.client import Gateway
+from gateway.settings import Settings
 from tests.chaos.stream import REFUSED
 from tests.replies import text
-from worker.gateway import Gateway
-from worker.settings import Settings
 
 QUEUE = "chaos"
 _STARTED = f"rq:wip:{QUEUE}"

@@ -21,11 +21,11 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
+from gateway.client import Gateway
+from gateway.errors import DeploymentFault, TransientFault
+from gateway.settings import Settings
+from operations.migrations import migrate
 from tests.oracle import Tables
-from worker.errors import DeploymentFault, TransientFault
-from worker.gateway import Gateway
-from worker.migrations import migrate
-from worker.settings import Settings
 
 PREFIX = "BOTLIVE_CONTRACT_"
 VARIABLES = {  # by the stack's own names: how each may be written behind the prefix

@@ -8,6 +8,7 @@ import pytest
 
 from events import Item, LiveToggled, OrderCompleted
 from tests.contract.conftest import TABLES, Shop, Target
+from tests.make import persist
 
 CLOSED = ["companies", "company_mapping", "company_rag_configs"]
 FUNCTIONS: dict[str, dict[str, Any]] = {
@@ -41,7 +42,7 @@ def fill(target: Target, shop: Shop) -> None:
     order = OrderCompleted(
         company_id=shop.company_id, user_id="+2250700000000", total_amount=9000, items=items
     )
-    target.gateway.persist([order, LiveToggled(company_id=shop.company_id, enabled=True)])
+    persist(target.gateway, [order, LiveToggled(company_id=shop.company_id, enabled=True)])
     target.database.execute(
         """insert into public.company_rag_configs (company_id, company_name, user_id)
            values (%s, 'Boutique', %s)""",

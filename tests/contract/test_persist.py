@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from gateway.errors import EventRefused
 from tests import strategies
 from tests.contract.conftest import Shop, Target
+from tests.make import persist
 from tests.oracle import fold
 from worker.elements import element
-from worker.errors import EventRefused
 
 PHONE = "+2250700000000"
 
@@ -35,7 +36,7 @@ def renamed(events: Sequence[Any]) -> list[Any]:
 
 def kinds(target: Target, events: Sequence[AnyEvent]) -> list[str]:
     """What became of each event."""
-    return [outcome.kind for outcome in target.gateway.persist(events)]
+    return [outcome.kind for outcome in persist(target.gateway, events)]
 
 
 def test_each_event_makes_the_rows_of_the_specification(target: Target, shop: Shop) -> None:
@@ -74,7 +75,7 @@ def test_any_order_and_any_repetition_end_in_the_same_rows(target: Target, data:
     stream = data.draw(st.permutations(events + repeats))
     while stream:
         size = data.draw(st.integers(1, 6))
-        target.gateway.persist(stream[:size])
+        persist(target.gateway, stream[:size])
         stream = stream[size:]
     assert target.rows(*shops) == fold(events, {shop.company_id: shop.uuid for shop in shops})
 
@@ -88,7 +89,7 @@ def test_sessions_follow_from_the_set_of_toggles(target: Target, data: st.DataOb
     drawn = st.lists(toggles, min_size=2, max_size=14, unique_by=lambda e: e.event_id)
     events = target.plain(renamed(data.draw(drawn)))
     for event in data.draw(st.permutations(events)):
-        target.gateway.persist([event])
+        persist(target.gateway, [event])
     assert target.rows(shop) == fold(events, {shop.company_id: shop.uuid})
 
 
@@ -117,7 +118,7 @@ def test_concurrent_toggles_of_one_shop_end_in_its_sessions(target: Target, shop
         stream = random.Random(part).sample(events[part::8] + events[:8], 28)
         while stream:
             size = draw.randrange(1, 4)
-            target.gateway.persist(stream[:size])
+            persist(target.gateway, stream[:size])
             stream = stream[size:]
 
     with ThreadPoolExecutor(8) as pool:
@@ -128,7 +129,7 @@ def test_concurrent_toggles_of_one_shop_end_in_its_sessions(target: Target, shop
 def test_a_repeat_is_a_duplicate_and_leaves_a_persons_edit(target: Target, shop: Shop) -> None:
     """After a person completed the order and deleted its activity, a repeat changes neither."""
     event = order(shop)
-    target.gateway.persist([event])
+    persist(target.gateway, [event])
     target.database.execute("update public.orders set status = 'completed' where id = %s", [event.event_id])
     target.database.execute("delete from public.activities where id = %s", [event.event_id])
     assert kinds(target, [event, event]) == ["duplicate", "duplicate"]
@@ -150,7 +151,7 @@ def test_the_same_id_with_other_content_is_refused(target: Target, shop: Shop, t
     first = order(shop)
     second = order(shop, event_id=first.event_id, total_amount=1)
     batches = [[first, second]] if together else [[first], [second]]
-    outcomes = [outcome for batch in batches for outcome in target.gateway.persist(batch)]
+    outcomes = [outcome for batch in batches for outcome in persist(target.gateway, batch)]
     assert [outcome.kind for outcome in outcomes] == ["persisted", "refused"]
     assert outcomes[1].reason == "event id already used"
     assert target.rows(shop).orders[first.event_id]["total_amount"] == 12000
@@ -202,11 +203,11 @@ def test_a_deleted_session_is_not_made_again(target: Target, shop: Shop) -> None
     """Neither a repeat of its enable nor the disable that ends it brings a deleted session back."""
     on = LiveToggled(company_id=shop.company_id, enabled=True)
     off = LiveToggled(company_id=shop.company_id, enabled=False)
-    target.gateway.persist([on])
+    persist(target.gateway, [on])
     assert target.rows(shop).sessions.keys() == {on.event_id}
     target.database.execute("delete from public.bot_sessions where id = %s", [on.event_id])
-    target.gateway.persist([on])
-    target.gateway.persist([off])
+    persist(target.gateway, [on])
+    persist(target.gateway, [off])
     assert target.rows(shop).sessions == {}
     assert target.rows(shop).activities[off.event_id]["metadata"]["session_id"] == str(on.event_id)
 
@@ -216,10 +217,10 @@ def test_a_deleted_session_stays_deleted_when_an_earlier_toggle_moved_it(target:
     early, between, late = (
         LiveToggled(company_id=shop.company_id, enabled=enabled) for enabled in (True, False, True)
     )
-    target.gateway.persist([late])
+    persist(target.gateway, [late])
     target.database.execute("delete from public.bot_sessions where id = %s", [late.event_id])
-    target.gateway.persist([early])
-    target.gateway.persist([between])
+    persist(target.gateway, [early])
+    persist(target.gateway, [between])
     assert target.rows(shop).sessions.keys() == {early.event_id}
 
 
@@ -232,7 +233,7 @@ def test_sessions_that_no_event_made_are_left_alone(target: Target, shop: Shop) 
     ).fetchone()
     assert made
     off = LiveToggled(company_id=shop.company_id, enabled=False)
-    target.gateway.persist([off])
+    persist(target.gateway, [off])
     rows = target.rows(shop)
     assert rows.sessions[made["id"]]["ended_at"] is None
     assert rows.activities[off.event_id]["metadata"]["session_id"] is None
@@ -240,4 +241,4 @@ def test_sessions_that_no_event_made_are_left_alone(target: Target, shop: Shop) 
 
 def test_an_empty_batch_is_fine(target: Target) -> None:
     """It is answered with no outcomes."""
-    assert target.gateway.persist([]) == []
+    assert persist(target.gateway, []) == []

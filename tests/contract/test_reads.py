@@ -4,6 +4,7 @@ from uuid import uuid4
 
 from events import Item, LiveToggled, OrderCompleted
 from tests.contract.conftest import Shop, Target
+from tests.make import persist
 
 
 def order(shop: Shop) -> OrderCompleted:
@@ -17,7 +18,7 @@ def order(shop: Shop) -> OrderCompleted:
 def test_the_newest_come_first_up_to_the_limit(target: Target, shop: Shop) -> None:
     """Activities and orders of that shop alone, by the time of the event, as JSON of their rows."""
     events = [order(shop) for _ in range(4)]
-    target.gateway.persist([*reversed(events), order(target.shop())])
+    persist(target.gateway, [*reversed(events), order(target.shop())])
     newest = [str(event.event_id) for event in reversed(events[1:])]
     for function in ("botlive_read_activities", "botlive_read_orders"):
         rows = target.gateway.call(function, {"text_id": shop.company_id, "at_most": 3})
@@ -30,7 +31,7 @@ def test_the_newest_come_first_up_to_the_limit(target: Target, shop: Shop) -> No
 def test_orders_are_read_by_status(target: Target, shop: Shop) -> None:
     """Pending ones unless another status is asked for; null asks for all."""
     done, waiting = order(shop), order(shop)
-    target.gateway.persist([done, waiting])
+    persist(target.gateway, [done, waiting])
     target.database.execute("update public.orders set status = 'completed' where id = %s", [done.event_id])
 
     def ids(**arguments: str | None) -> set[str]:
@@ -47,9 +48,9 @@ def test_the_open_session_is_read(target: Target, shop: Shop) -> None:
     read = {"text_id": shop.company_id}
     assert target.gateway.call("botlive_read_session", read) == {"session": None}
     on = LiveToggled(company_id=shop.company_id, enabled=True)
-    target.gateway.persist([on])
+    persist(target.gateway, [on])
     assert target.gateway.call("botlive_read_session", read)["session"]["id"] == str(on.event_id)
-    target.gateway.persist([LiveToggled(company_id=shop.company_id, enabled=False)])
+    persist(target.gateway, [LiveToggled(company_id=shop.company_id, enabled=False)])
     assert target.gateway.call("botlive_read_session", read) == {"session": None}
 
 
@@ -67,7 +68,7 @@ def test_rows_without_a_date_hide_nothing(target: Target, shop: Shop) -> None:
         [shop.uuid],
     )
     event = order(shop)
-    target.gateway.persist([event])
+    persist(target.gateway, [event])
     (row,) = target.gateway.call("botlive_read_activities", {"text_id": shop.company_id, "at_most": 1})
     assert row["id"] == str(event.event_id)
 
@@ -75,7 +76,7 @@ def test_rows_without_a_date_hide_nothing(target: Target, shop: Shop) -> None:
 def test_what_is_in_the_inbox_is_said(target: Target, shop: Shop) -> None:
     """Of the ids asked for, those that were persisted, with the digest of what was."""
     event = order(shop)
-    target.gateway.persist([event])
+    persist(target.gateway, [event])
     asked = {"event_ids": [str(event.event_id), str(uuid4())]}
     assert target.gateway.call("botlive_persisted", asked) == {str(event.event_id): event.digest()}
 

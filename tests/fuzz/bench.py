@@ -10,12 +10,11 @@ from typing import Any
 
 import redis
 
-from localstack.valkey import Valkey
-from worker import logs
+from devstack.valkey import Valkey
+from gateway.client import Gateway, Outcome
+from operations import logs
 from worker.breaker import Breaker
 from worker.consumer import Consumer
-from worker.elements import Element
-from worker.gateway import Gateway, Outcome
 
 
 class Tables(Gateway):
@@ -24,9 +23,9 @@ class Tables(Gateway):
     def __init__(self) -> None:
         self.events: set[str] = set()
 
-    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+    def persist(self, elements: Sequence[Mapping[str, object]], *, apart: bool = False) -> list[Outcome]:
         """All are persisted."""
-        self.events |= {element["event_id"] for element in elements}
+        self.events |= {str(element["event_id"]) for element in elements}
         return [Outcome("persisted")] * len(elements)
 
     def admits(self, plain_events: Sequence[Mapping[str, Any]]) -> list[str | None]:

@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.integration.line import Line
 
 
@@ -36,7 +36,7 @@ def empty_database(stack: Stack) -> Iterator[str]:
         server.execute(SQL("create database {}").format(Identifier(name)))
         url = make_conninfo(stack.postgres.url, dbname=name)
         with psycopg.connect(url, autocommit=True) as database:
-            database.execute(files("localstack").joinpath("supabase.sql").read_bytes())
+            database.execute(files("devstack").joinpath("supabase.sql").read_bytes())
         yield url
         server.execute(SQL("drop database {} with (force)").format(Identifier(name)))
 

@@ -3,10 +3,10 @@
 import sys
 import time
 
+from gateway.settings import Settings
+from operations.logs import configure
 from worker.bootstrap import consumer
 from worker.breaker import Breaker
-from worker.logs import configure
-from worker.settings import Settings
 
 if __name__ == "__main__":
     factor = float(sys.argv[1])

@@ -17,12 +17,12 @@ from pydantic import SecretStr
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from devstack.stack import Stack
 from events import Item, OrderCompleted, Publisher
-from localstack.stack import Stack
+from gateway.client import Gateway
+from gateway.settings import Settings
 from tests.contract.conftest import TABLES
 from tests.oracle import Tables
-from worker.gateway import Gateway
-from worker.settings import Settings
 
 BIN = Path(sys.executable).parent
 PHONE = "+2250700000000"

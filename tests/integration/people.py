@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from worker.migrations import migrate
+from operations.migrations import migrate
 
 Database = psycopg.Connection[dict[str, Any]]
 ME, VICTIM = UUID(int=0xA), UUID(int=0xB)

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from events.job import FUNCTION
+from events.publishing.call import FUNCTION
 
 MARKS = """
 import os

@@ -8,11 +8,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from localstack.stack import Stack
+from devstack.stack import Stack
+from operations.migrations import migrate
 from tests.integration.conftest import empty_database
 from tests.integration.test_zoo import OWNER, Database, connect
 from tests.zoo import base
-from worker.migrations import migrate
 
 ZOO = Path(__file__).parents[1] / "zoo"
 GROUP = b"""

@@ -10,12 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from events import AnyEvent, LiveToggled, PaymentValidated, parse_event
+from gateway.client import Gateway
+from gateway.errors import WorkerEnded
 from tests.integration.line import BIN, BOTLIVE_WORKER, PHONE, Line, order
 from worker import elements, job
 from worker.breaker import Breaker
 from worker.consumer import Consumer
-from worker.errors import WorkerEnded
-from worker.gateway import Gateway
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def burst(line: Line, kind: str) -> subprocess.CompletedProcess[str]:
         *BURST[kind],
         *([] if kind == "ours" else ["--url", line.environment["REDIS_URL"], line.name]),
     ]
-    end = "from worker.cli import main" if kind == "ours" else "from rq.cli import main"
+    end = "from operations.cli import main" if kind == "ours" else "from rq.cli import main"
     code = f"import sys\n{_BROKEN}\nsys.argv[1:] = {arguments!r}\n{end}\nmain()"
     return line.run(sys.executable, "-c", code, cwd=ROOT)
 
@@ -102,12 +102,12 @@ class Faulty:
         self._gateway, self._guilty, self._calls = gateway, guilty, calls
         self.probes = 0
 
-    def persist_elements(self, made: Any, *, apart: bool = False) -> Any:
+    def persist(self, made: Any, *, apart: bool = False) -> Any:
         """As ``Gateway``."""
         self._calls -= 1
         if self._calls >= 0 or self._guilty in {element["event_id"] for element in made}:
             raise KeyError(PHONE)
-        return self._gateway.persist_elements(made, apart=apart)
+        return self._gateway.persist(made, apart=apart)
 
     def admits(self, plain_events: Any) -> Any:
         """As ``Gateway``."""
@@ -178,7 +178,7 @@ def broken(*_): raise LookupError("{PHONE}")
 owner = resolve_name("{module}")
 setattr(owner, "{name}", property(broken) if isinstance(getattr(owner, "{name}"), property) else broken)
 sys.argv[1:] = ["worker", "--burst"]
-from worker.cli import main
+from operations.cli import main
 main()
 """
     done = line.run(sys.executable, "-c", code, cwd=ROOT)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.chaos.faults import act
 from tests.chaos.proxy import Proxy
 from tests.chaos.report import last_line, missing, troubles

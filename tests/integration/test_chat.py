@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 import redis as client
 
+from devstack.valkey import Valkey
 from events import LiveToggled, PaymentValidated, Publisher, PublisherClosed, PublishError
-from events.job import Call
-from events.outbox import Outbox
-from events.publisher import WITHIN
-from localstack.valkey import Valkey
+from events.publishing.call import Call
+from events.publishing.outbox import Outbox
+from events.publishing.publisher import WITHIN
 from tests.integration.line import BIN, until
 
 BOUND = WITHIN + 0.25
@@ -749,6 +749,6 @@ def test_draining_beside_jobs_under_the_same_ids(chat: Chat, publisher: Publishe
 
 
 def _call(event: PaymentValidated | LiveToggled) -> Any:
-    from events.job import Call  # noqa: PLC0415
+    from events.publishing.call import Call  # noqa: PLC0415
 
     return Call.of(event)

@@ -6,8 +6,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from operations.cli import main
 from tests.integration.line import Line
-from worker.cli import main
 
 
 @pytest.fixture

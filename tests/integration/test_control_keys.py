@@ -13,19 +13,19 @@ from structlog.testing import capture_logs
 
 import worker.claims
 import worker.consumer
+from devstack.valkey import Valkey
 from events import LiveToggled, Publisher
-from localstack.valkey import Valkey
-from worker import cli
+from gateway.client import Gateway, Outcome
+from operations import cli
+from operations.failed.registry import FailedRegistry
+from operations.status import read
 from worker.bootstrap import connect_redis
 from worker.breaker import Breaker
 from worker.claims import Claims
 from worker.consumer import Consumer
 from worker.control import Control, Misfit, kinds
 from worker.elements import Element
-from worker.failures import Failures
-from worker.gateway import Gateway, Outcome
 from worker.scripts import script
-from worker.status import read
 from worker.unpacking import LARGEST
 
 QUEUE = "control"
@@ -62,18 +62,18 @@ class Database:
     def __init__(self) -> None:
         self.persisted: list[str] = []
 
-    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
-        """As ``worker.gateway.Gateway``."""
+    def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+        """As ``gateway.client.Gateway``."""
         self.persisted += [element["event_id"] for element in elements if element["company_id"] == "known"]
         known = (element["company_id"] == "known" for element in elements)
         return [Outcome("persisted" if is_known else "unknown_company") for is_known in known]
 
     def admits(self, plain_events: Sequence[Any]) -> list[str | None]:
-        """As ``worker.gateway.Gateway``."""
+        """As ``gateway.client.Gateway``."""
         return [None for _ in plain_events]
 
     def probe(self) -> None:
-        """As ``worker.gateway.Gateway``."""
+        """As ``gateway.client.Gateway``."""
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_a_key_of_another_type_ends_no_worker(
     consumer.run(burst=True)
     assert key in told
     assert {*database.persisted} == {good}
-    assert Failures(server, QUEUE).ids() == [bad]
+    assert FailedRegistry(server, QUEUE).ids() == [bad]
     assert server.xlen(f"rq:results:{bad}") == 1
     assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
 
@@ -168,11 +168,11 @@ def test_the_registry_is_taken_away_amid_a_call(server: redis.Redis, told: list[
     class Thief(Database):
         """While its first call is under way the registry goes."""
 
-        def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+        def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
             """As ``Database``."""
             if not self.persisted:
                 server.set(f"rq:wip:{QUEUE}", ODD)
-            return super().persist_elements(elements, apart=apart)
+            return super().persist(elements, apart=apart)
 
     thief = Thief()
     Consumer(QUEUE, connect_redis(url(server)), cast("Gateway", thief), Breaker(500), patience=5).run(
@@ -180,7 +180,7 @@ def test_the_registry_is_taken_away_amid_a_call(server: redis.Redis, told: list[
     )
     assert told
     assert {*thief.persisted} == {good}
-    assert Failures(server, QUEUE).ids() == [bad]
+    assert FailedRegistry(server, QUEUE).ids() == [bad]
     assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
 
 
@@ -206,7 +206,7 @@ def test_the_registry_is_taken_away_before_the_books_are_kept(
         made(server, database).run(burst=True)
     assert f"rq:wip:{QUEUE}" in told
     assert {*database.persisted} == {good}
-    assert Failures(server, QUEUE).ids() == [bad]
+    assert FailedRegistry(server, QUEUE).ids() == [bad]
     assert server.xlen(f"rq:results:{bad}") == 1
     assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
 
@@ -238,7 +238,7 @@ def test_what_stands_where_a_reason_belongs_gives_way(
     _, bad = publish(server)
     WAYS[kind](server, f"rq:results:{bad}")
     made(server, Database()).run(burst=True)
-    (failure,) = Failures(server, QUEUE).all()
+    (failure,) = FailedRegistry(server, QUEUE).all()
     assert (failure.job_id, failure.reason.error) == (bad, "UnknownCompany")
     assert server.xlen(f"rq:results:{bad}") == 1
     assert told == []
@@ -254,7 +254,7 @@ def test_what_is_too_large_is_refused_as_it_is(server: redis.Redis, told: list[s
     Consumer(QUEUE, connect_redis(url(server)), cast("Gateway", Database()), Breaker(9), patience=5).run(
         burst=True
     )
-    reasons = {failure.job_id: failure.reason.error for failure in Failures(server, QUEUE).all()}
+    reasons = {failure.job_id: failure.reason.error for failure in FailedRegistry(server, QUEUE).all()}
     assert reasons == {ids[0]: "OversizedJob", ids[1]: "OversizedJob", "an id: odd": "UndecodableJob"}
     assert server.hget(f"rq:job:{ids[0]}", "data") == zlib.compress(plain)
     assert server.hget(f"rq:job:{ids[1]}", "data") == plain

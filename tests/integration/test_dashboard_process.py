@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.integration.line import BIN
 from tests.integration.roads import free_port
 

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from gateway.errors import MigrationFailed
+from operations import database, migrations
+from operations.migrations import Migration, migrate
 from tests.integration.pooler import fatal, refusing, transaction_pooler
-from worker import database, migrations
-from worker.errors import MigrationFailed
-from worker.migrations import Migration, migrate
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from localstack.stack import Stack
+from devstack.stack import Stack
+from operations.migrations import bundled, check, migrate
 from tests.integration.conftest import empty_database
 from tests.integration.test_zoo import Database, connect
 from tests.zoo import base
 from tests.zoo.releases import inheriting
-from worker.migrations import bundled, check, migrate
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 
 import dropin
+from devstack.stack import Stack
 from events import Publisher, parse_event
-from localstack.stack import Stack
 from tests.integration.line import PHONE, Line
+from tests.make import persist
 
 
 @pytest.fixture
@@ -23,10 +24,10 @@ def line(stack: Stack) -> Iterator[Line]:
     made.close()
 
 
-def persist(line: Line) -> None:
+def work(line: Line) -> None:
     """What a worker would do with what waits, without the process."""
     events = [parse_event(json.dumps(job.args[0])) for job in line.queue.get_jobs()]
-    assert {outcome.kind for outcome in line.gateway.persist(events)} == {"persisted"}
+    assert {outcome.kind for outcome in persist(line.gateway, events)} == {"persisted"}
 
 
 def test_an_amended_event_is_persisted_and_says_so(line: Line) -> None:
@@ -37,7 +38,7 @@ def test_an_amended_event_is_persisted_and_says_so(line: Line) -> None:
         dropin.create_order(company_id, PHONE, "Awa\0", 5, items, zone="Cocody \ud83d", phone=None)
     )
     assert order
-    persist(line)
+    work(line)
     rows = line.rows([uuid])
     row = rows.orders[UUID(order["id"])]
     assert (row["customer_name"], row["metadata"]["zone"]) == ("Awa", "Cocody ")
@@ -99,7 +100,7 @@ def test_orders_are_read_as_they_are_in_supabase(
         return [order["id"] for order in made if order]
 
     ids = asyncio.run(two_orders())
-    persist(line)
+    work(line)
     orders = asyncio.run(dropin.get_orders(company_id, status="pending", limit=50))
     assert [order["id"] for order in orders] == ids[::-1]
     assert orders[0]["items"][0]["name"] == "Sac"

@@ -11,12 +11,12 @@ import pytest
 
 import dropin
 from events import PaymentValidated, parse_event
+from gateway.errors import EditRefused
+from operations.failed.correction import Change
+from operations.failed.edits import Edits
 from tests.integration.line import BIN, PHONE, Line
 from tests.integration.test_failures import failures, listed, stock_worker, unknown
 from tests.replies import text
-from worker.correction import Change
-from worker.edits import Edits
-from worker.errors import EditRefused
 
 pytestmark = pytest.mark.slow
 

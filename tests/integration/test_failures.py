@@ -16,14 +16,15 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from events import OrderCompleted
+from gateway.errors import UnknownCompany
+from operations import cli
+from operations.failed.registry import FailedRegistry
 from tests.integration.line import BIN, PHONE, Line, order
+from tests.make import persist
 from tests.replies import octets
-from worker import cli
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer
-from worker.errors import UnknownCompany
-from worker.failures import Failures
 
 NAME = "Awa Konaté"
 
@@ -77,7 +78,7 @@ def refuse(line: Line) -> None:
     """What waits is refused, as our worker does it, without the seconds that its process takes."""
     consumer = Consumer(line.name, line.redis, line.gateway, Breaker(500))
     for claim in consumer._claims.claim(500).claims:
-        consumer._books.fail(claim.job_id, UnknownCompany("nobody-knows-it"))
+        consumer._ledger.fail(claim.job_id, UnknownCompany("nobody-knows-it"))
 
 
 def unknown(company_id: str = "nobody-knows-it") -> OrderCompleted:
@@ -128,7 +129,7 @@ def test_replaying_what_was_persisted_meanwhile_changes_no_row(line: Line) -> No
     line.publisher.publish(event)
     refuse(line)
     _, uuid = line.shop(company_id)
-    line.gateway.persist([event])
+    persist(line.gateway, [event])
     line.database.execute("update public.orders set status = 'completed' where id = %s", [event.event_id])
     before = line.rows([uuid])
     assert failures(line, "replay", str(event.event_id)).stdout == "replayed 1\n"
@@ -191,7 +192,7 @@ def test_many_replays_at_once_replay_once(line: Line) -> None:
 
     def replay(number: int) -> int:
         with redis.Redis.from_url(line.environment["REDIS_URL"]) as connection:
-            registry = Failures(connection, line.name)
+            registry = FailedRegistry(connection, line.name)
             doomed = [detail.failure for detail in registry.find(everything)]
             barrier.wait(10)
             if number:
@@ -202,7 +203,7 @@ def test_many_replays_at_once_replay_once(line: Line) -> None:
         counts = list(pool.map(replay, range(5)))
     assert sum(counts) == len(events)
     waiting = line.queue.get_job_ids()
-    thrown = [entry["id"] for entry in Failures(line.redis, line.name).discarded()]
+    thrown = [entry["id"] for entry in FailedRegistry(line.redis, line.name).discarded()]
     assert sorted([*waiting, *thrown]) == everything
     assert all(line.redis.exists(f"rq:job:{job_id}") for job_id in waiting)
     assert not any(line.redis.exists(f"rq:job:{job_id}") for job_id in thrown)
@@ -275,7 +276,7 @@ def test_no_damage_hides_the_others(line: Line) -> None:
     assert found.keys() == ids(good, *broken.values()) | {"\udcff\n[red]"}
     assert found[str(broken["gone"].event_id)]["error"] == found[str(broken["no hash"].event_id)]["error"]
     assert len(failures(line).stdout.splitlines()) == len(found)
-    registry = Failures(line.redis, line.name)
+    registry = FailedRegistry(line.redis, line.name)
     gone = {str(broken[name].event_id) for name in ("gone", "no hash")}
     replayed = registry.replay([job_id for job_id in registry.ids() if job_id.isascii()])
     assert set(replayed.gone) == gone
@@ -328,6 +329,6 @@ def test_ten_thousand_are_listed_in_time(line: Line) -> None:
     done = failures(line, "--limit", "3")
     assert len(done.stdout.splitlines()) == 3
     assert done.stderr == "10000 failed: UnknownCompany 10000; the newest 3 are shown\n"
-    registry = Failures(line.redis, line.name)
+    registry = FailedRegistry(line.redis, line.name)
     assert len(registry.replay(registry.ids()).done) == 10_000
     line.redis.delete(f"rq:queue:{line.name}", *(f"rq:job:copy-{number}" for number in range(9_999)))

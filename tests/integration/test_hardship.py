@@ -11,9 +11,9 @@ import pytest
 import redis
 from rq import Retry
 
+from devstack.stack import Stack
+from devstack.valkey import Valkey
 from events import Publisher, PublishError
-from localstack.stack import Stack
-from localstack.valkey import Valkey
 from tests.integration.line import BOTLIVE_WORKER, PHONE, Line, order
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
@@ -119,7 +119,7 @@ def test_a_burst_ends_with_nothing_waiting(line: Line) -> None:
     line.publisher.publish_many(events)
     claiming = claims(line)
     first = claiming.claim(8)
-    claiming.finish([claim.job_id for claim in first.claims], "rq:worker:nobody")
+    claiming.acknowledge([claim.job_id for claim in first.claims], "rq:worker:nobody")
     for event in events:
         if line.redis.exists(f"rq:job:{event.event_id}"):
             line.redis.hset(f"rq:job:{event.event_id}", "suspect", "1")

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import redis as client
 
-import events.queue
-from events import PaymentValidated, Publisher, PublishError, address
-from events.outbox import Outbox
-from localstack.valkey import Valkey
+import events.publishing.queue
+from devstack.valkey import Valkey
+from events import PaymentValidated, Publisher, PublishError
+from events.publishing import address
+from events.publishing.outbox import Outbox
 from tests.integration.line import until
 from tests.integration.roads import Road, free_port
 from worker.bootstrap import connect_redis
@@ -91,8 +92,8 @@ def test_a_connection_that_was_idle_for_long_is_not_used(
     valkey: Valkey, road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new one is opened at once, without a wait for an answer that may never come."""
-    monkeypatch.setattr(events.queue, "_LONGEST", 0.2)
-    monkeypatch.setattr(events.queue, "_SOON", 60.0)
+    monkeypatch.setattr(events.publishing.queue, "_LONGEST", 0.2)
+    monkeypatch.setattr(events.publishing.queue, "_SOON", 60.0)
     redis = address.client(f"redis://127.0.0.1:{road.port}/0")
     with Publisher(redis, within=5) as publisher:
         publisher.publish(payment())

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from worker.migrations import migrate
+from operations.migrations import migrate
 
 SHOPS = 1_000
 ROWS = 1_000_000

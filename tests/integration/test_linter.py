@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from operations.migrations import migrate
 from tests.linter import RULES, Rule
-from worker.migrations import migrate
 
 _OURS_ALONE = (
     "the API does not show it; row level security without a policy keeps everyone out but the worker"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from worker import migrations
-from worker.errors import MigrationFailed
-from worker.migrations import Migration, migrate
+from gateway.errors import MigrationFailed
+from operations import migrations
+from operations.migrations import Migration, migrate
 
 Bundle = Callable[..., None]
 

@@ -13,8 +13,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
+from operations.migrations import migrate
 from worker.elements import element
-from worker.migrations import migrate
 
 FIELD = Path(__file__).with_name("lovable.sql").read_text(encoding="utf-8")
 FILES = sorted(path.stem for path in Path("sql").glob("*.sql"))

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import redis
 
-from localstack.valkey import Valkey
+from devstack.valkey import Valkey
+from operations.failed.registry import FailedRegistry
 from tests.integration.line import BIN
 from tests.integration.planted import plant
 from tests.integration.test_planted import PAGES, QUEUE, Site
 from tests.integration.test_rq_native import DASHBOARD
 from worker.control import kinds
-from worker.failures import Failures
 
 IDS = [
     b"with spaces",
@@ -98,7 +98,7 @@ def test_no_list_of_ours_breaks(site: Site, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("job_id", IDS)
 def test_each_is_shown_by_its_id(site: Site, job_id: bytes) -> None:
     """As the list has it."""
-    found = list(Failures(site.redis, QUEUE).find([job_id.decode(errors="surrogateescape")]))
+    found = list(FailedRegistry(site.redis, QUEUE).find([job_id.decode(errors="surrogateescape")]))
     assert [detail.failure.job_id.encode(errors="surrogateescape") for detail in found] == [job_id]
 
 
@@ -115,7 +115,7 @@ def test_to_discard_one_touches_no_other(site: Site) -> None:
     """Not the dependents of the job whose key begins alike, nor the hash of another."""
     site.redis.hset("rq:job:good", "data", "its own")
     before = {*site.redis.scan_iter(b"rq:job:*")}
-    (doomed,) = Failures(site.redis, QUEUE).find(["with spaces"])
-    assert Failures(site.redis, QUEUE).discard([doomed.failure], "odd")
+    (doomed,) = FailedRegistry(site.redis, QUEUE).find(["with spaces"])
+    assert FailedRegistry(site.redis, QUEUE).discard([doomed.failure], "odd")
     after = {*site.redis.scan_iter(b"rq:job:*")}
     assert before - after == {b"rq:job:with spaces"}

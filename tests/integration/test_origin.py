@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hatchling.build import build_wheel
 
-from worker.origin import OURS
+from gateway.errors import DevelopmentOnly
+from gateway.origin import OURS
 
 ROOT = Path(__file__).parents[2]
 CHAT = "from dropin import log_payment_validated"
@@ -23,7 +24,7 @@ for name in ("dashboard", "worker.job"):
     except ImportError as error:
         print(error)
 """
-CLI = "from worker.cli import main; main(['--help'])"
+CLI = "from operations.cli import main; main(['--help'])"
 JOB = "import worker.job"
 AGAIN = "install botlive-events from its repository again"
 
@@ -165,7 +166,7 @@ def test_a_folder_of_the_hosts_is_named(site: Site, tmp_path: Path, code: str, n
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "others"),
-    [(CHAT, ["worker", "handlers", "dashboard", "sql"]), (READ, ["dropin", "localstack", "sql"])],
+    [(CHAT, ["worker", "handlers", "dashboard", "sql"]), (READ, ["dropin", "devstack", "sql"])],
 )
 def test_a_folder_of_the_hosts_that_is_in_nobodys_way_is_left_alone(
     site: Site, tmp_path: Path, code: str, others: list[str]
@@ -176,12 +177,19 @@ def test_a_folder_of_the_hosts_that_is_in_nobodys_way_is_left_alone(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_stack_is_in_the_repository_alone(site: Site) -> None:
+    """The installed package has no `devstack`; the command says where it is, and exits with 2."""
+    site.install_ours()
+    done = site.run("from operations.cli import main; main(['stack'])")
+    assert (done.returncode, done.stderr) == (2, f"{DevelopmentOnly()}\n")
+
+
 def test_only_our_own_migrations_are_applied(site: Site, tmp_path: Path) -> None:
     """Whatever folder `sql` Python finds first, with whatever files."""
     site.install_ours()
     host = shadow(tmp_path, "sql")
     (host / "sql" / "drop_everything.sql").write_text("drop schema public cascade")
-    code = "from worker.migrations import bundled, script; print(len(bundled()))"
+    code = "from operations.migrations import bundled, script; print(len(bundled()))"
     done = site.run(f"{code}; assert 'drop schema public' not in script()", host)
     assert (done.stdout, done.stderr) == (f"{len([*(ROOT / 'sql').glob('*.sql')])}\n", "")
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import redis
 
-from localstack.server import Server
-from localstack.stack import Stack
-from localstack.valkey import Valkey
+from devstack.server import Server
+from devstack.stack import Stack
+from devstack.valkey import Valkey
 from tests.integration.line import BOTLIVE_WORKER, Line, locked_orders, order, until
 from tests.replies import text
 from worker.durability import doubts

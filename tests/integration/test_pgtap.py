@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from worker.migrations import bundled, migrate
+from operations.migrations import bundled, migrate
 
 FILES = sorted(Path("tests/pgtap").glob("*.sql"))
 MUTATIONS = {

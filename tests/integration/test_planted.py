@@ -14,8 +14,8 @@ from typing import NamedTuple
 import pytest
 import redis
 
-from localstack.stack import Stack
-from localstack.valkey import Valkey
+from devstack.stack import Stack
+from devstack.valkey import Valkey
 from tests.integration.line import BIN
 from tests.integration.planted import MARKS, plant
 from tests.integration.test_rq_native import DASHBOARD, ROOT

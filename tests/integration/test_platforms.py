@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.integration.line import until
 
 _ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.contract.conftest import aimed
 from tests.probes.run import run
 

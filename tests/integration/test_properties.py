@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from events import AnyEvent
 from tests import strategies
 from tests.integration.line import Line
+from tests.make import persist
 from tests.oracle import fold
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
@@ -30,7 +31,7 @@ def die(line: Line, number: int, *, persisted: bool) -> None:
     dead = Claims(line.redis, line.name, PREFIX + uuid4().hex)
     events = [read(claim.data) for claim in dead.claim(number).claims if claim.data]
     if persisted:
-        line.gateway.persist(events)
+        persist(line.gateway, events)
 
 
 def in_shops(events: Sequence[AnyEvent], shops: dict[str, str]) -> list[AnyEvent]:

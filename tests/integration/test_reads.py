@@ -14,11 +14,12 @@ from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from dashboard import Reader
+from devstack.stack import Stack
 from events import AnyEvent, Item, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
-from localstack.stack import Stack
-from worker.errors import DeploymentFault, TransientFault
-from worker.gateway import Gateway
-from worker.settings import Settings
+from gateway.client import Gateway
+from gateway.errors import DeploymentFault, TransientFault
+from gateway.settings import Settings
+from tests.make import persist
 
 PHONE = "+2250700000000"
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -71,7 +72,7 @@ class Shop:
                 supabase_key=SecretStr(self.environment["SUPABASE_KEY"]),
             )
         )
-        assert {outcome.kind for outcome in gateway.persist(events)} == {"persisted"}
+        assert {outcome.kind for outcome in persist(gateway, events)} == {"persisted"}
         gateway.close()
 
     def insert(self, table: str, **columns: Any) -> None:

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from events import Event
 from tests.integration.line import BIN, PHONE, Line, order
+from tests.make import persist
 
 RECONCILE = [str(BIN / "botlive"), "reconcile"]
 
@@ -38,7 +39,7 @@ def test_each_event_is_where_it_is_said_to_be(line: Line, tmp_path: Path) -> Non
         "persisted 1, waiting 1, failed 2, unknown 1, bad 0",
     ]
     assert PHONE not in done.stdout + done.stderr
-    line.gateway.persist([waits, unknown, other])
+    persist(line.gateway, [waits, unknown, other])
     text = Path(_file(tmp_path / "good.ndjson", written, waits, unknown, other)).read_text()
     good = line.run(*RECONCILE, "-", input=text)
     assert (good.returncode, good.stdout) == (0, "persisted 4, waiting 0, failed 0, unknown 0, bad 0\n")

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
+from operations.migrations import bundled, check, migrate, script
 from tests.integration.line import BIN, order
 from tests.integration.test_migrations import connect, persist
 from tests.zoo import ZOO, base
 from worker.elements import element, plain
-from worker.migrations import bundled, check, migrate, script
 
 pytestmark = pytest.mark.slow
 

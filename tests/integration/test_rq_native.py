@@ -19,8 +19,8 @@ from rq.job import Job
 from rq.registry import clean_registries
 from rq.serializers import JSONSerializer
 
+from devstack.stack import Stack
 from events import PaymentValidated
-from localstack.stack import Stack
 from tests.integration.line import BIN, PHONE, Line, order, until
 from tests.integration.test_worker import frozen_gateway
 from tests.replies import octets
@@ -29,9 +29,9 @@ from worker.claims import PREFIX, Claims
 ROOT = Path(__file__).parents[2]
 DASHBOARD = """
 import json, os, sys
-from events.address import client
-from worker.board.app import Board
-from worker.board.gate import Gate
+from events.publishing.address import client
+from operations.board.app import Board
+from operations.board.gate import Gate
 url = os.environ["REDIS_URL"]
 browser = Board(client(url), url, Gate()).test_client()
 own = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}

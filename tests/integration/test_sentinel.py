@@ -8,8 +8,9 @@ import pytest
 import redis as client
 from redis.sentinel import SentinelConnectionPool
 
-from events import InvalidRedisUrl, Publisher, address
-from localstack.valkey import Valkey
+from devstack.valkey import Valkey
+from events import InvalidRedisUrl, Publisher
+from events.publishing import address
 from tests.integration.line import Line, order, until
 from tests.integration.roads import free_port
 from tests.integration.test_ways import SECRET, Place

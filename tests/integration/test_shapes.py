@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.integration.shapes_project import shapes_project
 from tests.integration.test_zoo import Database, acting
 from tests.zoo.shape import CHANCE, Shape

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from localstack.stack import Stack
+from devstack.stack import Stack
+from operations import cli
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line, order, until
-from worker import cli
 
 pytestmark = pytest.mark.slow
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import WaitsApart
+from operations.status import read
 from tests.integration.line import BIN, Line, order, until
 from worker.apart import Group, Kind, Store
 from worker.claims import PREFIX, Claims
-from worker.errors import WaitsApart
-from worker.status import read
 
 
 def status(line: Line) -> dict[str, Any]:

@@ -235,7 +235,7 @@ def test_what_is_closed_is_nobodys_connection(line: Line) -> None:
     """A connection that got the descriptor of stderr would be written to: it is held by /dev/null instead."""
     script = """
 import os, socket, sys
-from worker import streams
+from operations import streams
 streams.harden()
 with socket.socket() as one:
     print(one.fileno() > 2, os.readlink("/proc/self/fd/2"))

@@ -14,9 +14,9 @@ from uuid import UUID
 import pytest
 from psycopg import sql
 
-from localstack.stack import Stack
+from devstack.stack import Stack
+from operations import cli
 from tests.integration.line import PHONE, Line, order
-from worker import cli
 
 # A link, a colour, C1's, a line that runs from right to left, ends of lines, a cell's end, markup, an emoji.
 MARKUP = "[red]m[/][link=e]k[/link]:smile:"
@@ -27,7 +27,7 @@ OBEYED = re.compile(
 )
 RUN = """
 import json, sys
-from worker import cli
+from operations import cli
 for arguments in json.loads(sys.argv[1]):
     sys.stderr.flush(); print("<<<", flush=True)
     try:

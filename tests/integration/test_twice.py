@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import dropin
 from events import Event, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated, Publisher
-from events.outbox import Outbox
+from events.publishing.outbox import Outbox
 from tests.integration.line import BIN, PHONE, Line
 from tests.integration.test_properties import die, work
 from tests.oracle import fold

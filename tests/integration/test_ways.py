@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import redis as client
 
-from events import Publisher, PublishError, address
-from events.job import Call
-from events.outbox import Outbox
-from localstack.valkey import Valkey
+from devstack.valkey import Valkey
+from events import Publisher, PublishError
+from events.publishing import address
+from events.publishing.call import Call
+from events.publishing.outbox import Outbox
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line, order, until
 from tests.integration.roads import TlsDoor, certificate, free_port
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.integration.shapes_project import ZOO, shapes_project
 from tests.integration.test_zoo import Database, acting
 from tests.zoo.releases import has_invokers_views, with_owners_views

@@ -16,9 +16,10 @@ from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 
+from devstack.stack import Stack
 from events import PaymentValidated
-from localstack.stack import Stack
 from tests.integration.line import BOTLIVE_WORKER, PHONE, Line, locked_orders, order, until
+from tests.make import persist
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer
 from worker.guard import GuardedWorker
@@ -62,7 +63,7 @@ def test_death_between_commit_and_acknowledgement_has_no_second_effect(line: Lin
     line.publisher.publish_many(events)
     dead = Claims(line.redis, line.name, PREFIX + uuid4().hex)
     assert len(dead.claim(100).claims) == 5
-    line.gateway.persist(events)
+    persist(line.gateway, events)
     assert '"event": "duplicate"' in line.work()
     assert len(line.rows([uuid]).activities) == 5
     assert line.held() == 0
@@ -318,7 +319,7 @@ def test_a_job_in_two_hands_comes_back_from_neither(line: Line) -> None:
     assert len(one.claim(1).claims) == 1
     line.redis.rpush(f"rq:queue:{line.name}", str(event.event_id))
     assert len(other.claim(1).claims) == 1
-    one.finish([str(event.event_id)], "rq:worker:one")
+    one.acknowledge([str(event.event_id)], "rq:worker:one")
     other.give_back()
     assert line.held() == len(line.queue) == 0
     assert not line.redis.exists(f"rq:job:{event.event_id}")

@@ -13,15 +13,15 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from devstack.stack import Stack
 from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
-from localstack.stack import Stack
+from gateway.errors import MigrationFailed
+from operations.migrations import check, migrate
 from tests.integration.conftest import empty_database
 from tests.integration.line import PHONE, order
 from tests.zoo import ZOO, Ask, Member, base
 from tests.zoo.releases import knows
 from worker.elements import element
-from worker.errors import MigrationFailed
-from worker.migrations import check, migrate
 
 Database = psycopg.Connection[dict[str, Any]]
 _CLAIMS = b"""select set_config('request.jwt.claims', '{"role": "service_role"}', true)"""

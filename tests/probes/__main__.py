@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from localstack.stack import Stack
+from devstack.stack import Stack
 from tests.contract.conftest import aimed, given
 from tests.probes.run import Report, run
 

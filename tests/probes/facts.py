@@ -8,6 +8,7 @@ from psycopg.sql import SQL, Identifier
 
 from events import Item, LiveToggled, OrderCompleted
 from tests.contract.conftest import Shop, Target
+from tests.make import persist
 
 KEYS = {  # each table's column that names the shop
     "orders": "company_id",
@@ -103,8 +104,9 @@ def renew(target: Target, facts: Facts) -> None:
             " on conflict (company_id) do update set user_id = excluded.user_id",
             [shop.company_id, shop.owner],
         )
-    target.gateway.persist(
-        target.plain([order, LiveToggled(company_id=shop.company_id, enabled=True, mode="live")])
+    persist(
+        target.gateway,
+        target.plain([order, LiveToggled(company_id=shop.company_id, enabled=True, mode="live")]),
     )
     session = SQL("insert into public.bot_sessions (company_id, mode, started_at) values (%s, 'live', now())")
     database.execute(session, [shop.uuid])

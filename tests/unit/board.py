@@ -10,8 +10,8 @@ from rq.registry import FailedJobRegistry
 from rq.results import Result
 from rq.serializers import JSONSerializer
 
-from worker.board.app import Board
-from worker.board.gate import Gate
+from operations.board.app import Board
+from operations.board.gate import Gate
 
 OWN = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
 """What a browser says of a request that the dashboard's own page makes."""

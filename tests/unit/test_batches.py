@@ -7,29 +7,29 @@ from typing import Any
 import pytest
 
 from events import LiveToggled
-from events.job import Call
+from events.publishing.call import Call
+from gateway.client import Outcome
+from gateway.errors import EventRefused, TransientFault, UndecodableJob, WaitsApart
 from worker.apart import Group, Kind
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
+from worker.decode import decode
 from worker.elements import Element
-from worker.errors import EventRefused, TransientFault, UndecodableJob, WaitsApart
-from worker.gateway import Outcome
-from worker.job import decode
 from worker.persister import Persister
 
 
-class Books:
+class Ledger:
     """Notes nothing: here it only matters what is in hand."""
 
-    def finish(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Books``."""
+    def acknowledge(self, job_ids: Sequence[str]) -> None:
+        """As ``worker.batches.Acknowledges``."""
 
     def fail(self, job_id: str, error: EventRefused) -> None:
-        """As ``worker.batches.Books``."""
+        """As ``worker.batches.Acknowledges``."""
 
     def give_back(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Books``."""
+        """As ``worker.batches.Acknowledges``."""
 
 
 class Nowhere:
@@ -51,8 +51,8 @@ class Database:
     def __init__(self) -> None:
         self.may = threading.Event()
 
-    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
-        """As ``worker.gateway.Gateway``."""
+    def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+        """As ``gateway.client.Gateway``."""
         self.may.wait(10)
         return [Outcome("persisted")] * len(elements)
 
@@ -73,7 +73,7 @@ def claim() -> Claim:
 
 def test_while_a_batch_is_under_way_the_next_may_be_claimed(database: Database) -> None:
     """One is in the database, another on its way; then an answer has to come."""
-    batches = Batches(Persister(database), Books(), Nowhere(), Breaker(500), patience=30)
+    batches = Batches(Persister(database), Ledger(), Nowhere(), Breaker(500), patience=30)
     batches.send(Batch([claim()]))
     assert not batches.is_full
     batches.send(Batch([claim()]))
@@ -82,7 +82,7 @@ def test_while_a_batch_is_under_way_the_next_may_be_claimed(database: Database) 
 
 def test_nothing_is_claimed_beside_what_is_under_suspicion(database: Database) -> None:
     """A death is counted against the one event in hand: no other may be there beside it."""
-    batches = Batches(Persister(database), Books(), Nowhere(), Breaker(500), patience=30)
+    batches = Batches(Persister(database), Ledger(), Nowhere(), Breaker(500), patience=30)
     batches.send(Batch([claim()], "suspects"))
     assert batches.is_full
     database.may.set()
@@ -97,8 +97,8 @@ class Away:
         self.calls = 0
         self.may = threading.Event()
 
-    def persist_elements(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
-        """As ``worker.gateway.Gateway``."""
+    def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+        """As ``gateway.client.Gateway``."""
         self.calls += 1
         if self.calls == 1:
             self.may.wait(10)
@@ -106,21 +106,21 @@ class Away:
         return [Outcome("persisted")] * len(elements)
 
 
-class GivenBack(Books):
+class GivenBack(Ledger):
     """Notes what waits again."""
 
     def __init__(self) -> None:
         self.job_ids: list[str] = []
 
     def give_back(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Books``."""
+        """As ``worker.batches.Acknowledges``."""
         self.job_ids += job_ids
 
 
 def test_a_batch_that_passes_says_nothing_of_the_one_that_failed_before_it() -> None:
     """The breaker is open afterwards: else the failed one is tried again and again, and nobody is told."""
-    away, books, breaker = Away(), GivenBack(), Breaker(500)
-    batches = Batches(Persister(away), books, Nowhere(), breaker, patience=30)
+    away, ledger, breaker = Away(), GivenBack(), Breaker(500)
+    batches = Batches(Persister(away), ledger, Nowhere(), breaker, patience=30)
     first = claim()
     batches.send(Batch([first]))
     batches.send(Batch([claim()]))
@@ -128,18 +128,18 @@ def test_a_batch_that_passes_says_nothing_of_the_one_that_failed_before_it() -> 
     batches.conclude()
     assert not batches
     assert breaker.is_open
-    assert books.job_ids == [first.job_id]
+    assert ledger.job_ids == [first.job_id]
 
 
 def test_an_answer_that_never_comes_is_an_outage(database: Database) -> None:
     """After a while the events wait again, though the call still hangs."""
-    books, breaker = GivenBack(), Breaker(500)
-    batches = Batches(Persister(database), books, Nowhere(), breaker, patience=0.05)
+    ledger, breaker = GivenBack(), Breaker(500)
+    batches = Batches(Persister(database), ledger, Nowhere(), breaker, patience=0.05)
     hanging = claim()
     batches.send(Batch([hanging]))
     batches.conclude(5)
     assert breaker.is_open
-    assert books.job_ids == [hanging.job_id]
+    assert ledger.job_ids == [hanging.job_id]
 
 
 def test_what_is_nested_too_deep_to_be_written_is_no_event() -> None:

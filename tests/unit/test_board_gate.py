@@ -7,9 +7,9 @@ import fakeredis
 import pytest
 from flask.testing import FlaskClient
 
+from operations.board import routes
+from operations.board.gate import Gate
 from tests.unit.board import OWN, board, client, contents, fail
-from worker.board import routes
-from worker.board.gate import Gate
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 _ID = "01976f2e-5b7a-7c3d-9e21-3f6a8c0d1b42"

@@ -5,9 +5,9 @@ from http import HTTPStatus
 import fakeredis
 import pytest
 
+from operations import cli
+from operations.board.gate import Gate, Login, named
 from tests.unit.board import OWN, client, contents, fail
-from worker import cli
-from worker.board.gate import Gate, Login, named
 
 _ID = "01976f2e-5b7a-7c3d-9e21-3f6a8c0d1b42"
 

@@ -11,11 +11,11 @@ import pytest
 import rq_dashboard
 from redis.exceptions import ConnectionError as RedisAway
 
+from operations.board import pages
+from operations.board.app import Board
+from operations.board.functions import script
+from operations.board.gate import Gate, Login
 from tests.unit.board import OWN, PHONE, board, client, fail
-from worker.board import pages
-from worker.board.app import Board
-from worker.board.functions import script
-from worker.board.gate import Gate, Login
 
 TEMPLATES = Path(rq_dashboard.__file__).parent / "templates" / "rq_dashboard"
 _ID = "01976f2e-5b7a-7c3d-9e21-3f6a8c0d1b42"

@@ -5,8 +5,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors import DeploymentFault, TransientFault, WorkerError
 from worker.breaker import CAP, Breaker
-from worker.errors import DeploymentFault, TransientFault, WorkerError
 
 AWAY = TransientFault("away")
 

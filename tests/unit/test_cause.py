@@ -13,8 +13,8 @@ from redis.exceptions import ResponseError
 from redis.sentinel import MasterNotFoundError
 
 from events import PublishError
-from events.cause import cause_of
 from events.errors import OutboxFull
+from events.publishing.cause import cause_of
 from worker.fitness import unfit
 
 SECRET = "hush-do-not-tell"  # noqa: S105 # of no server

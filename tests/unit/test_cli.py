@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from events.errors import BotliveError, InvalidRedisUrl, PublishError
-from worker import cli
-from worker.errors import CannotListen, InvalidSetting, MissingSetting, RedisUnusable
+from gateway.errors import CannotListen, InvalidSetting, MissingSetting, RedisUnusable
+from operations import cli
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
@@ -37,18 +37,18 @@ _HEAVY = {"httpx", "psycopg", "pydantic", "redis", "rich", "rq", "starlette", "s
 
 def test_importing_the_script_imports_nothing_heavy() -> None:
     """Not even typer."""
-    assert not _imported("import worker.cli") & {*_HEAVY, "typer"}
+    assert not _imported("import operations.cli") & {*_HEAVY, "typer"}
 
 
 def test_the_help_imports_no_command() -> None:
     """A list of the commands needs typer only."""
-    assert not _imported("from worker.cli import main; main(['--help'])") & _HEAVY
+    assert not _imported("from operations.cli import main; main(['--help'])") & _HEAVY
 
 
 def test_publish_does_without_the_worker() -> None:
     """Publishing needs what the chat needs, not Supabase's client or the logs."""
-    loaded = _imported("from worker.cli import main; main(['publish', '--help'])")
-    assert not loaded & {"httpx", "localstack", "psycopg", "rq", "structlog", "supabase"}
+    loaded = _imported("from operations.cli import main; main(['publish', '--help'])")
+    assert not loaded & {"httpx", "devstack", "psycopg", "rq", "structlog", "supabase"}
     assert "redis" in loaded
 
 
@@ -88,14 +88,14 @@ def test_an_unknown_command_is_a_wrong_call(
         ("typer", ["stack"], "botlive stack needs the extra [stack]"),
         ("typer", [], "botlive needs the extra [worker]"),
         ("psycopg", ["migrate"], "botlive migrate needs the extra [worker]"),
-        ("localstack.cli", ["stack"], None),
+        ("devstack.cli", ["stack"], None),
     ],
 )
 def test_a_missing_extra_is_named(absent: str, arguments: list[str], line: str | None) -> None:
     """One line on stderr and exit code 2; a module of our own that is missing is a fault of ours."""
     code = (
         f"import sys; sys.modules[{absent!r}] = None; sys.argv[1:] = {arguments!r}\n"
-        "from worker.cli import main; main()"
+        "from operations.cli import main; main()"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if line is None:

@@ -11,9 +11,9 @@ from concurrent.futures import CancelledError
 import pytest
 
 from events import PaymentValidated, PublishError
-from events.coalescer import Coalescer, Group, Handle
 from events.errors import OutboxFull
-from events.job import Call
+from events.publishing.call import Call
+from events.publishing.coalescer import Coalescer, Group, Handle
 
 
 class Door:

@@ -7,9 +7,9 @@ import pytest
 
 from events import OrderCompleted
 from events.contracts import Item
-from events.job import Call
-from worker.correction import Change, correct
-from worker.errors import EditRefused
+from events.publishing.call import Call
+from gateway.errors import EditRefused
+from operations.failed.correction import Change, correct
 
 _PHONE = "+2250712345678"
 _ID = "019a9fb0-0000-7000-8000-000000000001"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from worker.credentials import secret_key, web_address
-from worker.errors import InvalidSetting
-from worker.settings import DatabaseSettings, Settings
+from gateway.credentials import secret_key, web_address
+from gateway.errors import InvalidSetting
+from gateway.settings import DatabaseSettings, Settings
 
 _API = "https://abcdefghijklmnopqrst.supabase.co"
 _KEY = "sb_secret_s3cr3t"

@@ -7,8 +7,8 @@ import pytest
 
 from dashboard import Reader
 from events import LiveToggled, Publisher, PublishError
+from gateway.errors import DeploymentFault, MissingSetting, TransientFault
 from tests.application import CALLS, PHONE, PROBLEM, Host, Recorder, call, problem
-from worker.errors import DeploymentFault, MissingSetting, TransientFault
 
 
 @pytest.fixture

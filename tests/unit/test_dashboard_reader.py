@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from dashboard import Reader, get_active_orders, get_active_session, get_orders, get_realtime_activity, reads
-from worker.errors import (
+from gateway.errors import (
     DeploymentFault,
     InvalidSetting,
     MissingSetting,

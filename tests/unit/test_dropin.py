@@ -686,8 +686,8 @@ def test_an_amended_text_holds_all_that_json_can_carry(text: str) -> None:
 def test_a_worker_refuses_it_in_one_line(redis: fakeredis.FakeStrictRedis, field: str, value: Any) -> None:
     """The reason names the field and holds no value."""
     pytest.importorskip("rq")
-    from worker.errors import EventRefused  # noqa: PLC0415 - the plain install has no worker
-    from worker.job import decode  # noqa: PLC0415
+    from gateway.errors import EventRefused  # noqa: PLC0415 - the plain install has no worker
+    from worker.decode import decode  # noqa: PLC0415
 
     _pay(**{field: value})
     with pytest.raises(EventRefused) as refusal:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from events import Event, LiveToggled
+from gateway.errors import HandlerFailed
 from handlers import Rows, rows
 from worker import elements
 from worker.elements import element
-from worker.errors import HandlerFailed
 
 _NUMBER = "+2250700000000"
 

@@ -14,11 +14,11 @@ import pytest
 import dropin
 from events import InvalidEvent, OrderCompleted, PaymentValidated, Publisher, parse_event
 from events.contracts import MOST_ITEMS
-from worker import cli
-from worker.correction import Change, correct
-from worker.errors import EditRefused, EventRefused
-from worker.failure import payload
-from worker.job import decode
+from gateway.errors import EditRefused, EventRefused
+from operations import cli
+from operations.failed.correction import Change, correct
+from operations.failed.job import payload
+from worker.decode import decode
 
 PAYMENT = '{{"type":"payment_validated","company_id":"s","user_id":"u","reference":"","amount":{}}}'
 MANY = 100_000

@@ -14,8 +14,8 @@ from rq.serializers import JSONSerializer
 
 from events import Event, OrderCompleted, Publisher
 from events.contracts import Item
-from worker import cli
-from worker.failures import Failures
+from operations import cli
+from operations.failed.registry import FailedRegistry
 
 _PHONE = "+2250712345678"
 _PRIVATE = (_PHONE, "Awa", "Pagne", "Cocody")
@@ -207,7 +207,7 @@ def test_which_is_said_in_one_way(
     """Nothing, or more than one way, is a wrong call: nobody replays all by leaving something out."""
     job_id = fail(redis, order(), "EventRefused: x")
     assert failures(*arguments)[0] == 2
-    assert Failures(redis, "botlive").ids() == [job_id]
+    assert FailedRegistry(redis, "botlive").ids() == [job_id]
 
 
 def test_what_cannot_be_replayed_is_named(redis: fakeredis.FakeStrictRedis, failures: Failing) -> None:
@@ -222,7 +222,7 @@ def test_what_cannot_be_replayed_is_named(redis: fakeredis.FakeStrictRedis, fail
         "absent is not in the failed registry",
     ]
     assert redis.lrange("rq:queue:botlive", 0, -1) == [good.encode()]
-    assert Failures(redis, "botlive").ids() == [gone]
+    assert FailedRegistry(redis, "botlive").ids() == [gone]
     assert failures("replay", "--all")[:2] == (1, ["replayed 0"])
 
 
@@ -232,7 +232,7 @@ def test_redis_away_is_one_line(failures: Failing, monkeypatch: pytest.MonkeyPat
     def away(*_: object) -> None:
         raise client.ConnectionError("redis://:secret@host")
 
-    monkeypatch.setattr(Failures, "ids", away)
+    monkeypatch.setattr(FailedRegistry, "ids", away)
     for arguments in ((), ("replay", "--all")):
         code, out, err = failures(*arguments)
         assert (code, out) == (1, [])

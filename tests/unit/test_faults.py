@@ -4,14 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.errors import DeploymentFault, EventRefused, TransientFault, UnclassifiedFault, WorkerError
-from worker.faults import Failure, classify
+from gateway.errors import DeploymentFault, EventRefused, TransientFault, UnclassifiedFault, WorkerError
+from gateway.faults import FailedCall, classify
 
 _ROW = "Failing row contains (Awa, +2250700000000)"
 
 
-def _failure(status: int | None = None, code: str | None = None, retry_after: float | None = None) -> Failure:
-    return Failure(status, code, _ROW, retry_after, transport=False)
+def _failure(
+    status: int | None = None, code: str | None = None, retry_after: float | None = None
+) -> FailedCall:
+    return FailedCall(status, code, _ROW, retry_after, transport=False)
 
 
 _TRANSIENT = [
@@ -65,7 +67,7 @@ def test_each_answer_has_its_class(status: int | None, code: str | None, expecte
 
 def test_no_answer_is_transient() -> None:
     """A transport error holds the events."""
-    error = classify(Failure(None, None, "Connection refused", None, transport=True))
+    error = classify(FailedCall(None, None, "Connection refused", None, transport=True))
     assert type(error) is TransientFault
 
 
@@ -127,10 +129,10 @@ _CODES = st.none() | st.sampled_from(["22003", "23514", "57014", "502", "PGRST20
 @given(_STATUSES, _CODES, st.text(min_size=12))
 def test_the_servers_words_are_never_repeated(status: int | None, code: str | None, words: str) -> None:
     """Whatever comes back, the message is one line made of our words, one code and one status."""
-    plain = str(classify(Failure(status, code, "", None, transport=False)))
-    assert str(classify(Failure(status, code, words, None, transport=False))) == plain
+    plain = str(classify(FailedCall(status, code, "", None, transport=False)))
+    assert str(classify(FailedCall(status, code, words, None, transport=False))) == plain
     assert plain.isprintable()
-    assert words not in repr(Failure(status, code, words, None, transport=False)) or words in repr(code)
+    assert words not in repr(FailedCall(status, code, words, None, transport=False)) or words in repr(code)
 
 
 @pytest.mark.parametrize("code", ["+2250700000000", "Awa", "2250700000000", "12345678", "22003\n"])

@@ -19,20 +19,22 @@ from redis.exceptions import ResponseError
 
 import dropin
 from events import LiveToggled, Publisher
-from events.courier import Courier
-from events.job import Call, Keys
-from events.outbox import Outbox
-from events.queue import Queue
+from events.publishing.call import Call
+from events.publishing.courier import Courier
+from events.publishing.keys import Keys
+from events.publishing.outbox import Outbox
+from events.publishing.queue import Queue
+from gateway.client import Gateway
+from gateway.errors import CommandRefused, EventRefused, InvalidSetting
+from gateway.settings import Settings
+from operations.commands.reconcile import Desk
+from operations.failed.edits import Edits
+from operations.failed.job import read as read_failure
+from operations.failed.reason import Reason
 from tests.fuzz import canaries
+from tests.make import persist
 from worker.apart import Store
-from worker.commands.reconcile import Desk
 from worker.decode import read
-from worker.edits import Edits
-from worker.errors import CommandRefused, EventRefused, InvalidSetting
-from worker.failure import read as read_failure
-from worker.gateway import Gateway
-from worker.reasons import Reason
-from worker.settings import Settings
 
 PHONE, KEY = "+2250759483726", canaries.SECRET
 TOGGLE = LiveToggled(company_id="shop", enabled=True)
@@ -91,7 +93,7 @@ FOREIGN = f"call {PHONE}\nor \x1b[31m{KEY}" + "x" * 5_000
 def test_an_outcomes_reason_is_one_clean_line(kind: str) -> None:
     """Whoever stands in front of the database may have written it."""
     answer = httpx.Response(200, json=[{"outcome": kind, "reason": FOREIGN}])
-    [outcome] = gateway(answer).persist([TOGGLE])
+    [outcome] = persist(gateway(answer), [TOGGLE])
     _clean(outcome.reason)
     [reason] = gateway(httpx.Response(200, json=[FOREIGN])).admits([{}])
     _clean(reason or "")
@@ -158,7 +160,7 @@ def test_a_row_that_no_publisher_wrote_holds_up_none_behind_it(tmp_path: Path) -
     assert len({call.own_id for call in foreign}) == len(ROWS)
     for call in foreign:
         assert call.description in {"event", "order_completed"}
-        assert len(call.digest) == 16
+        assert len(call.fingerprint) == 16
         with pytest.raises(EventRefused):
             read(call.data.encode())
     assert len(outbox) == 0
@@ -268,5 +270,5 @@ def test_reconcile_passes_over_keys_of_another_type() -> None:
     server.zadd("rq:failed:botlive", {call.own_id: 5})
     with pytest.raises(ResponseError):
         server.hget(f"rq:job:{call.own_id}", "digest")
-    [found] = Desk(server, Keys.of("botlive")).find([call])
+    [found] = Desk(server, Keys("botlive")).find([call])
     assert found.reason == "its reason is not kept: replay it to have it told anew"

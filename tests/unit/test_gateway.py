@@ -10,9 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from events import LiveToggled
-from worker.errors import DeploymentFault, TransientFault, UnclassifiedFault, WorkerError
-from worker.gateway import Gateway
-from worker.settings import Settings
+from gateway.client import Gateway
+from gateway.errors import DeploymentFault, TransientFault, UnclassifiedFault, WorkerError
+from gateway.settings import Settings
+from tests.make import persist
 
 
 def gateway(answer: httpx.Response) -> Gateway:
@@ -38,7 +39,7 @@ def gateway(answer: httpx.Response) -> Gateway:
 def test_a_spoilt_answer_holds_the_events(answer: httpx.Response, fault: type[WorkerError]) -> None:
     """It is no exception that would end the worker, and blames no event."""
     with pytest.raises(fault):
-        gateway(answer).persist([])
+        persist(gateway(answer), [])
 
 
 _HTML = "<html><body>+2250700000000</body></html>"
@@ -65,7 +66,7 @@ _GOOD = [{"outcome": "persisted"}]
 def test_what_is_not_said_to_be_persisted_is_not_taken_for_it(answer: Any) -> None:
     """An answer of another form, or an unknown outcome: the events wait for a migration."""
     with pytest.raises(UnclassifiedFault, match="run `botlive migrate`") as caught:
-        gateway(httpx.Response(200, json=answer)).persist([LiveToggled(company_id="shop", enabled=True)])
+        persist(gateway(httpx.Response(200, json=answer)), [LiveToggled(company_id="shop", enabled=True)])
     assert "+225" not in str(caught.value)
 
 

@@ -13,8 +13,8 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
 
 from dashboard import Reader
 from dashboard.api import router
+from gateway.errors import TransientFault
 from tests.application import CALLS, PHONE, Client, Host, allow, call, problem
-from worker.errors import TransientFault
 
 TOGGLE, ACTIVITY = "/toggle-live-mode", "/botlive/activity"
 JSON = {"Content-Type": "application/json"}

@@ -3,8 +3,8 @@
 import fakeredis
 from rq.serializers import JSONSerializer
 
+from gateway.release import release
 from worker.guard import GuardedWorker
-from worker.release import release
 
 
 def test_the_release_stands_in_the_workers_hash() -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from events import Event, InvalidEvent, PaymentIssue, PaymentValidated, parse_event
 from events.fields import LONGEST_NAME
 from events.identity import keyed_id
-from events.job import Call
+from events.publishing.call import Call
 
 _KEY = "wamid.1"
 _FIELDS = {"company_id": "shop", "user_id": "+2250700000000", "amount": 2000, "reference": "WAVE-123"}
@@ -71,7 +71,7 @@ def test_without_a_key_nothing_is_changed(build: Callable[..., Event]) -> None:
     assert build().event_id != build().event_id
     event = build(event_id="019a9fb0-0000-7000-8000-000000000001", occurred_at="2026-11-20T08:00:00Z")
     assert event.digest() == "113d3c9a259907bb2b8dde79c12cdabbb79df6455addf0ae680ec8c626a1f7c6"
-    assert Call.of(event).digest == "04a30b2df59e6686"
+    assert Call.of(event).fingerprint == "04a30b2df59e6686"
     assert "key" not in event.content()
 
 
@@ -100,7 +100,7 @@ def test_when_it_occurred_is_no_part_of_its_content() -> None:
         _in_python(key=_KEY, amount=5),
     )
     assert first.digest() == second.digest() != other.digest()
-    assert Call.of(first).digest == Call.of(second).digest != Call.of(other).digest
+    assert Call.of(first).fingerprint == Call.of(second).fingerprint != Call.of(other).fingerprint
     assert first.occurred_at != second.occurred_at
     assert json.loads(Call.of(second).data)[2][0]["occurred_at"].startswith("2026-11-20T00:00:00")
 
@@ -114,9 +114,11 @@ def test_what_fits_no_contract_is_known_by_its_key_too() -> None:
     """The same wrong event twice has one id and one content; without a key, or with an id, its own."""
     wrong = {**_FIELDS, "amount": "12 000 FCFA"}
     first, second = (Call.unchecked(None, "payment_validated", {**wrong, "key": _KEY}) for _ in range(2))
-    assert (first.event_id, first.digest) == (second.event_id, second.digest)
+    assert (first.event_id, first.fingerprint) == (second.event_id, second.fingerprint)
     assert first.event_id == _MADE
-    assert first.digest != Call.unchecked(None, "payment_validated", {**_FIELDS, "key": _KEY}).digest
+    assert (
+        first.fingerprint != Call.unchecked(None, "payment_validated", {**_FIELDS, "key": _KEY}).fingerprint
+    )
     for payload in (
         wrong,
         {**wrong, "key": ""},

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
 
-from worker import logs
-from worker.errors import UnknownCompany
-from worker.letters import harmless, plain
-from worker.output import Screen
+from gateway.errors import UnknownCompany
+from gateway.letters import harmless, plain
+from operations import logs
+from operations.output import Screen
 
 
 @given(st.text())

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from worker import logs
+from operations import logs
 
 _PHONE = "+2250700000000"
 _TWO = "%s and no second argument: %s"
@@ -267,7 +267,7 @@ def test_a_rotation_to_another_owner_is_told(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", _PHONE)
 
-    monkeypatch.setattr("worker.logfiles.LogFile._open", refuse)
+    monkeypatch.setattr("operations.logfiles.LogFile._open", refuse)
     log.info("second")
     log.info("third")
     told = lines()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import PaymentIssue
-from worker.masking import MASK, PRIVATE, mask, mask_text
+from gateway.masking import MASK, PRIVATE, mask, mask_text
 
 _ID = "019a9fb0-0000-7000-8000-000000000002"
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from events.contracts import PaymentValidated
+from gateway.errors import EventRefused, NewerEvent
+from gateway.release import release
+from operations.failed.reason import Reason
 from worker import decode
-from worker.errors import EventRefused, NewerEvent
-from worker.reasons import Reason
-from worker.release import release
 
 _JOBS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "jobs-v1.json").read_text(encoding="utf-8")

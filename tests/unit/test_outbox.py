@@ -13,11 +13,11 @@ import fakeredis
 import pytest
 
 from events import PaymentIssue, PaymentValidated, Publisher, PublishError
-from events.coalescer import Group
 from events.errors import OutboxFailed, OutboxFull
-from events.job import Call
-from events.outbox import Outbox
-from events.publisher import WITHIN
+from events.publishing.call import Call
+from events.publishing.coalescer import Group
+from events.publishing.outbox import Outbox
+from events.publishing.publisher import WITHIN
 from tests.replies import text
 
 QUEUE = "rq:queue:botlive"
@@ -39,7 +39,7 @@ def until(condition: Callable[[], bool]) -> None:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The courier tries again soon."""
-    monkeypatch.setattr("events.courier.PAUSE", 0.05)
+    monkeypatch.setattr("events.publishing.courier.PAUSE", 0.05)
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def _large() -> PaymentIssue:
 
 def test_the_file_is_bounded_by_bytes_too(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large events fill it before they are many: that is said, what is kept stays, and can be delivered."""
-    monkeypatch.setattr("events.outbox._PAGES", 40)
+    monkeypatch.setattr("events.publishing.outbox._PAGES", 40)
     large = [_large() for _ in range(5)]
     answers = [outbox.add([[Call.of(event)]])[0] for event in large]
     assert [type(answer) for answer in answers] == [type(None)] * 2 + [OutboxFull] * 3
@@ -379,7 +379,7 @@ def test_a_relative_name_is_that_of_the_start(tmp_path: Path, monkeypatch: pytes
 
 def test_processes_that_make_the_file_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each finds it whole, whoever was first."""
-    monkeypatch.setattr("events.outbox._PATIENCE", 10)  # on a busy machine none shall give up
+    monkeypatch.setattr("events.publishing.outbox._PATIENCE", 10)  # on a busy machine none shall give up
     for number in range(5):
         outbox = Outbox(tmp_path / str(number) / "outbox.db")
         at = time.monotonic() + 0.02

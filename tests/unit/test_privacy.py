@@ -6,7 +6,7 @@ import pytest
 
 from events import contracts, privacy
 from events.contracts import Contract, Event
-from events.fields import LONGEST_NAME, LONGEST_TEXT, Amount, Kind, Name, Text, Word
+from events.fields import LONGEST_NAME, LONGEST_TEXT, Amount, Handling, Name, Text, Word
 
 
 class _Line(Contract):
@@ -58,4 +58,4 @@ def test_every_text_says_of_which_kind_it_is(contract: type[Contract]) -> None:
     """A bare `str` would be shown to everyone: a field chooses one of the kinds of `events.fields`."""
     for name, field in contract.model_fields.items():
         if field.annotation is str:
-            assert [mark for mark in field.metadata if isinstance(mark, Kind)], name
+            assert [mark for mark in field.metadata if isinstance(mark, Handling)], name

@@ -10,7 +10,7 @@ import fakeredis
 import pytest
 
 from events import Publisher, PublishError
-from worker import cli
+from operations import cli
 
 _DATA = Path(__file__).parents[1] / "data"
 

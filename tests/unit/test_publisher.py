@@ -27,7 +27,7 @@ from events import (
     PublishError,
     parse_event,
 )
-from events.publisher import WITHIN
+from events.publishing.publisher import WITHIN
 from tests.replies import text
 
 _ROOT = Path(__file__).parents[2]
@@ -428,7 +428,7 @@ def test_a_silent_redis_does_not_keep_the_chat_waiting(monkeypatch: pytest.Monke
 
 def test_the_chat_imports_little() -> None:
     """``import events`` brings neither RQ nor anything of the worker with it."""
-    foreign = ("rq", "supabase", "httpx", "structlog", "psycopg", "handlers", "worker", "localstack", "sql")
+    foreign = ("rq", "supabase", "httpx", "structlog", "psycopg", "handlers", "worker", "devstack", "sql")
     program = f"import sys, events; print([name for name in {foreign!r} if name in sys.modules])"
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True

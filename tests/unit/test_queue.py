@@ -11,8 +11,8 @@ import pytest
 import redis as client
 
 from events import PaymentValidated, PublishError
-from events.job import Call
-from events.queue import CHUNK, Queue
+from events.publishing.call import Call
+from events.publishing.queue import CHUNK, Queue
 from tests.replies import text
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.errors import UnknownCompany
-from worker.reasons import Reason, cause
+from gateway.errors import UnknownCompany
+from operations.failed.reason import Reason, cause
 
 _PHONE = "+2250712345678"
 _STOCK = """Traceback (most recent call last):
@@ -17,7 +17,7 @@ During handling of the above exception, another exception occurred:
 Traceback (most recent call last):
   File "/site/worker/job.py", line 29, in persist
     raise error
-worker.errors.UnknownCompany: company x is in no row of company_mapping
+gateway.errors.UnknownCompany: company x is in no row of company_mapping
 and a second line
 """
 

@@ -17,11 +17,12 @@ from rq.results import Result
 from rq.serializers import JSONSerializer
 
 from events import Event, PaymentValidated, Publisher, parse_event
+from gateway.client import Gateway
+from gateway.errors import TransientFault
+from operations import cli
+from operations.commands import reconcile as module
+from operations.failed import reason as reasons
 from tests.replies import text
-from worker import cli, reasons
-from worker.commands import reconcile as module
-from worker.errors import TransientFault
-from worker.gateway import Gateway
 
 _PHONE = "+2250712345678"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from worker.errors import InvalidSetting, MissingSetting, SettingError
-from worker.masking import mask
-from worker.settings import DatabaseSettings, Environment, Settings
+from gateway.errors import InvalidSetting, MissingSetting, SettingError
+from gateway.masking import mask
+from gateway.settings import DatabaseSettings, Environment, Settings
 
 _ALL = (
     *("REDIS_URL", "SUPABASE_URL", "SUPABASE_KEY", "DATABASE_URL"),

@@ -47,7 +47,7 @@ def test_an_error_is_named_wherever_it_stands(tmp_path: Path) -> None:
     if (_ROOT / ".mypy_cache").exists():  # what `make lint` knows of the libraries: four times as fast
         shutil.copytree(_ROOT / ".mypy_cache", tmp_path / ".mypy_cache")
     one_a_folder = {module.parts[0]: str(module) for module in sorted(_modules())}
-    planted = {*one_a_folder.values(), "worker/masking.py", "tests/replies.py", "tests/contract/conftest.py"}
+    planted = {*one_a_folder.values(), "gateway/masking.py", "tests/replies.py", "tests/contract/conftest.py"}
     for place in planted:
         with (tmp_path / place).open("a", encoding="utf-8") as file:
             file.write(_PLANTED)

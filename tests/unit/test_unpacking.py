@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from events import InvalidEvent, LiveToggled, parse_event
-from events.job import FUNCTION, Call
+from events.publishing.call import FUNCTION, Call
+from gateway.errors import EventRefused, OversizedJob, UndecodableJob
+from operations.failed import job as failure
+from operations.failed import reason as reasons
 from tests.unit.test_batches import Database, Nowhere
-from worker import failure, reasons
 from worker.batches import HEAVIEST, Batches
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
 from worker.decode import read
-from worker.errors import EventRefused, OversizedJob, UndecodableJob
 from worker.event_job import EventJob
 from worker.persister import Persister
 from worker.unpacking import LARGEST, unpack
@@ -34,28 +35,28 @@ ODD_JSON = {
 }
 
 
-class Books:
+class Ledger:
     """Notes what becomes of jobs."""
 
     def __init__(self) -> None:
         self.failed: list[tuple[str, EventRefused]] = []
         self.given_back: list[str] = []
 
-    def finish(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Books``."""
+    def acknowledge(self, job_ids: Sequence[str]) -> None:
+        """As ``worker.batches.Acknowledges``."""
 
     def fail(self, job_id: str, error: EventRefused) -> None:
-        """As ``worker.batches.Books``."""
+        """As ``worker.batches.Acknowledges``."""
         self.failed.append((job_id, error))
 
     def give_back(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Books``."""
+        """As ``worker.batches.Acknowledges``."""
         self.given_back += job_ids
 
 
-def batches(books: Books) -> Batches:
+def batches(ledger: Ledger) -> Batches:
     """Some that go nowhere."""
-    return Batches(Persister(Database()), books, Nowhere(), Breaker(500), patience=1)
+    return Batches(Persister(Database()), ledger, Nowhere(), Breaker(500), patience=1)
 
 
 def peak(call: Any) -> int:
@@ -90,23 +91,23 @@ def test_what_is_no_bomb_is_unpacked_whole() -> None:
 
 def test_a_batch_of_bombs_holds_one_at_a_time() -> None:
     """Each is refused with its reason; one that Redis was not even asked for likewise."""
-    books = Books()
+    ledger = Ledger()
     claims = [Claim(str(number), BOMB) for number in range(20)]
     batch = Batch([*claims, Claim("unread", None)])
-    assert peak(lambda: batches(books).send(batch)) < 5 * LARGEST
-    assert [job_id for job_id, _ in books.failed] == [claim.job_id for claim in batch.claims]
-    assert {type(error) for _, error in books.failed} == {OversizedJob}
+    assert peak(lambda: batches(ledger).send(batch)) < 5 * LARGEST
+    assert [job_id for job_id, _ in ledger.failed] == [claim.job_id for claim in batch.claims]
+    assert {type(error) for _, error in ledger.failed} == {OversizedJob}
 
 
 def test_a_batch_weighs_no_more_than_it_may() -> None:
     """What is small as it stands and large as it is read: the rest waits for its turn, in order."""
-    books = Books()
+    ledger = Ledger()
     data = zlib.compress(CALL % (b'"' + b" " * 7_900_000 + b'"'))
     batch = Batch([Claim(str(number), data) for number in range(12)])
-    batches(books).send(batch)
+    batches(ledger).send(batch)
     taken = HEAVIEST // 7_900_000 + 1
-    assert [job_id for job_id, _ in books.failed] == [str(number) for number in range(taken)]
-    assert books.given_back == [str(number) for number in range(taken, 12)]
+    assert [job_id for job_id, _ in ledger.failed] == [str(number) for number in range(taken)]
+    assert ledger.given_back == [str(number) for number in range(taken, 12)]
 
 
 @pytest.mark.parametrize("text", ODD_JSON.values(), ids=ODD_JSON)

@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, ResponseError
 from structlog.testing import capture_logs
 
-from events.notices import EVERY, Notices
-from worker.errors import RedisUnusable
+from events.publishing.notices import EVERY, Notices
+from gateway.errors import RedisUnusable
 from worker.way import AT_FIRST, Way, entering, told, way_of
 
 

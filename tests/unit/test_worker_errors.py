@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from events import BotliveError
-from worker import errors
+from gateway import errors
 
 _TREE = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.WorkerError)

@@ -9,6 +9,9 @@ import httpx
 
 from dashboard.reader import Reader
 from events import AnyEvent
+from gateway.client import Gateway
+from gateway.errors import WorkerError
+from gateway.settings import Settings
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import hearing
@@ -16,9 +19,6 @@ from tests.fuzz.loop import Loop
 from tests.fuzz.replies import GOOD, Answer, answer
 from tests.fuzz.target import Target, no_canary, one_line
 from worker.elements import element
-from worker.errors import WorkerError
-from worker.gateway import Gateway
-from worker.settings import Settings
 
 
 class _Wire(httpcore.NetworkBackend):
@@ -95,7 +95,7 @@ class Answers(Target):
                 assert session is None or isinstance(session, dict)
 
     def _persist(self, gateway: Gateway, events: Sequence[AnyEvent]) -> None:
-        outcomes = gateway.persist_elements([element(event) for event in events])
+        outcomes = gateway.persist([element(event) for event in events])
         assert len(outcomes) == len(events), "not every event has an outcome"
         for event, outcome in zip(events, outcomes, strict=True):
             if error := outcome.error(event):

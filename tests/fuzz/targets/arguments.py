@@ -13,15 +13,15 @@ import fakeredis
 import redis
 
 from events import Publisher
+from gateway.client import Gateway
+from operations import cli
+from operations.commands import failures, reconcile
 from tests.fuzz.canaries import OBEYED, PASSWORD, PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import exit_code, hearing
 from tests.fuzz.target import Target, no_canary
 from tests.fuzz.targets.decode import call, results
 from tests.fuzz.targets.lines import Recording
-from worker import cli
-from worker.commands import failures, reconcile
-from worker.gateway import Gateway
 
 _COMPANY = {"company_id": "shop", "uuid": "da24ff12-b95c-4696-8bef-6ad89c18f601"}
 _ANSWERS: Mapping[str, Any] = {
@@ -94,13 +94,13 @@ class Arguments(Target):
         )
         for module in (failures, reconcile):
             stack.enter_context(patch.object(module, "redis_at", self._redis_at))
-        stack.enter_context(patch("worker.commands.worker.consumer"))
-        stack.enter_context(patch("worker.commands.worker.configure"))
-        stack.enter_context(patch("worker.commands.failures.configure"))
+        stack.enter_context(patch("operations.commands.worker.consumer"))
+        stack.enter_context(patch("operations.commands.worker.configure"))
+        stack.enter_context(patch("operations.commands.failures.configure"))
         for name in ("configure", "Board", "server"):
-            stack.enter_context(patch(f"worker.commands.dashboard.{name}"))
-        stack.enter_context(patch("worker.commands.dashboard.redis_at", self._redis_at))
-        stack.enter_context(patch("worker.cli.gc.freeze"))  # of each call's own, for good
+            stack.enter_context(patch(f"operations.commands.dashboard.{name}"))
+        stack.enter_context(patch("operations.commands.dashboard.redis_at", self._redis_at))
+        stack.enter_context(patch("operations.cli.gc.freeze"))  # of each call's own, for good
         stack.enter_context(patch.object(sys, "stdin"))
 
     def make(self, dice: Dice) -> tuple[list[str], Callable[[], None]]:

@@ -6,21 +6,21 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from gateway.client import Gateway
+from gateway.errors import EventRefused, WaitsApart
+from gateway.settings import Settings
+from operations import logs
 from tests.fuzz.canaries import SECRET
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import hearing
 from tests.fuzz.replies import Answer, answer, good
 from tests.fuzz.target import Target, no_canary
 from tests.fuzz.targets.decode import call
-from worker import logs
 from worker.apart import Group, Kind
 from worker.batches import Batches
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
-from worker.errors import EventRefused, WaitsApart
-from worker.gateway import Gateway
 from worker.persister import Persister
-from worker.settings import Settings
 
 
 class Sent(NamedTuple):
@@ -30,14 +30,14 @@ class Sent(NamedTuple):
     answers: Sequence[Answer]
 
 
-class _Books:
+class _Ledger:
     """Where each job went, and everything that is told of what waits apart."""
 
     def __init__(self) -> None:
         self.places: list[tuple[str, str]] = []
         self.said: list[str] = []
 
-    def finish(self, job_ids: Sequence[str]) -> None:
+    def acknowledge(self, job_ids: Sequence[str]) -> None:
         """These are done."""
         self.places += [(job_id, "persisted") for job_id in job_ids]
 
@@ -85,23 +85,23 @@ class Judged(Target):
 
     def check(self, case: Sent) -> Iterable[str]:
         """Send them, as often as there are answers."""
-        books, breaker = _Books(), Breaker(3, sleep=lambda _: None)
+        ledger, breaker = _Ledger(), Breaker(3, sleep=lambda _: None)
         with hearing() as heard:
             logs.configure()
-            batches = Batches(Persister(self._gateway, apart=True), books, books, breaker, patience=30)
+            batches = Batches(Persister(self._gateway, apart=True), ledger, ledger, breaker, patience=30)
             for turn, self._now in enumerate(case.answers):
-                books.places.clear()
+                ledger.places.clear()
                 claims = [Claim(f"{turn}-{number}", data) for number, data in enumerate(case.jobs)]
                 batches.send(Batch(claims))
                 while batches:
                     batches.conclude()
-                assert sorted(job_id for job_id, _ in books.places) == [claim.job_id for claim in claims]
+                assert sorted(job_id for job_id, _ in ledger.places) == [claim.job_id for claim in claims]
                 breaker.probe_passed()
         no_canary(heard.all, "the log")
         assert "own fault" not in heard.all, "a fault of the worker's own"
-        for said in books.said:
+        for said in ledger.said:
             no_canary(said, "a reason", values="BL00" not in str(case.answers))
-        return [place for _, place in books.places]
+        return [place for _, place in ledger.places]
 
     def _next(self) -> httpx.Response:
         now = self._now

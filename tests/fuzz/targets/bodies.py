@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from dashboard import Reader
 from dashboard.api import router
 from events import Event, Publisher
-from events.job import Call
+from events.publishing.call import Call
 from tests.fuzz import documents
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice

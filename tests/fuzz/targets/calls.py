@@ -11,17 +11,18 @@ from uuid import UUID
 import dropin
 from dropin import sender
 from events import Event, Item, Publisher
-from events.job import Call, Keys
+from events.publishing.call import Call
+from events.publishing.keys import Keys
+from gateway.errors import EventRefused
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import hearing
 from tests.fuzz.loop import Loop
 from tests.fuzz.target import Target, no_canary
 from worker.decode import read
-from worker.errors import EventRefused
 from worker.persister import Delivery
 
-_KEYS = Keys.of("botlive")
+_KEYS = Keys("botlive")
 _Function = Callable[..., Coroutine[Any, Any, Any]]
 _FUNCTIONS: Mapping[str, tuple[_Function, tuple[str, ...], tuple[type, ...]]] = {
     "payment": (dropin.log_payment_validated, ("company_id", "user_id", "amount", "reference"), (bool,)),
@@ -145,7 +146,7 @@ class Recording(Publisher):
         return self._take(Call.unchecked(event_id, event_type, payload))
 
     def _take(self, call: Call) -> UUID:
-        "".join(_KEYS.arguments(call, call.own_id)).encode()
+        "".join(call.arguments(_KEYS, call.own_id)).encode()
         self.calls.append(call)
         return call.event_id
 

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from events import Publisher, parse_event
+from operations import cli
 from tests.fuzz import documents, samples
 from tests.fuzz.bench import Bench
 from tests.fuzz.canaries import OBEYED, PHONE, SECRET
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import exit_code, hearing
 from tests.fuzz.target import Target, no_canary
-from worker import cli
 
 _QUEUE = "fuzz"
 _IDS = (
@@ -62,7 +62,7 @@ class Control(Target):
     def enter(self, stack: ExitStack) -> None:
         """With this Valkey in the environment."""
         stack.enter_context(patch.dict("os.environ", self._environment))
-        stack.enter_context(patch("worker.cli.gc.freeze"))
+        stack.enter_context(patch("operations.cli.gc.freeze"))
 
     def make(self, dice: Dice) -> Planted:
         """A key."""

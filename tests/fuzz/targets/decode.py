@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from events import AnyEvent, parse_event
-from events.job import FUNCTION, Call
+from events.publishing.call import FUNCTION, Call
+from gateway.errors import EditRefused, EventRefused, OversizedJob
+from operations.failed import table as listing
+from operations.failed.correction import Change, correct
+from operations.failed.job import read as read_failure
 from tests.fuzz import documents, samples
 from tests.fuzz.canaries import PHONE, SECRET
 from tests.fuzz.dice import Dice
 from tests.fuzz.target import Target, no_canary, one_line
-from worker import listing
 from worker.apart import _read as read_group
-from worker.correction import Change, correct
 from worker.decode import read
-from worker.errors import EditRefused, EventRefused, OversizedJob
-from worker.failure import read as read_failure
 from worker.persister import Delivery
 from worker.unpacking import unpack
 

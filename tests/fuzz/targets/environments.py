@@ -12,16 +12,16 @@ import psycopg
 
 from dashboard.reader import Reader
 from events import InvalidRedisUrl, Publisher
+from gateway.client import Gateway
+from gateway.errors import MigrationFailed, SettingError
+from gateway.settings import DatabaseSettings, QueueSettings, Settings
+from operations.database import connect
 from tests.fuzz import documents
 from tests.fuzz.canaries import PASSWORD, PHONE, SECRET
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import hearing
 from tests.fuzz.target import Target, no_canary, one_line
 from worker.bootstrap import connect_redis
-from worker.database import connect
-from worker.errors import MigrationFailed, SettingError
-from worker.gateway import Gateway
-from worker.settings import DatabaseSettings, QueueSettings, Settings
 
 _JWT = ".".join(("eyJhbGciOiJIUzI1NiJ9", "eyJyb2xlIjoic2VydmljZV9yb2xlIn0", "c2lnbmVk"))
 _GOOD = {
@@ -95,7 +95,7 @@ class Environments(Target):
     def enter(self, stack: ExitStack) -> None:
         """Where no database answers."""
         stack.enter_context(patch.object(psycopg, "connect", _nobody))
-        stack.enter_context(patch("events.publisher.Courier"))
+        stack.enter_context(patch("events.publishing.publisher.Courier"))
         stack.enter_context(patch("redis.utils.get_lib_version", return_value="8"))
         stack.enter_context(patch("ssl.create_default_context", partial(_context, self._certificates)))
 

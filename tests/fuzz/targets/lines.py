@@ -9,17 +9,18 @@ from unittest.mock import patch
 from uuid import UUID
 
 from events import Event, Publisher
-from events.job import Call, Keys
+from events.publishing.call import Call
+from events.publishing.keys import Keys
+from operations.commands.publish import publish
 from tests.fuzz import documents, samples
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import exit_code, hearing
 from tests.fuzz.target import Target, one_line
-from worker.commands.publish import publish
 from worker.decode import read
 from worker.persister import Delivery
 
 REFUSAL = re.compile(r"line (\d+): (?:json|type|[\w?]+(?:\.[\w?]+)*): \S.*")
-_KEYS = Keys.of("botlive")
+_KEYS = Keys("botlive")
 _ENDINGS = (b"\n", b"\n", b"\n", b"\r\n", b"\n\n \n", b"\n\t\r\n")
 
 
@@ -63,7 +64,7 @@ class Recording(Publisher):
         """As the publisher's, into memory."""
         calls = [Call.of(event) for event in events]
         for call in calls:
-            "".join(_KEYS.arguments(call, call.own_id)).encode()  # as redis-py sends them
+            "".join(call.arguments(_KEYS, call.own_id)).encode()  # as redis-py sends them
         self.calls += calls
         return [call.event_id for call in calls]
 
@@ -117,5 +118,5 @@ def persistable(call: Call) -> None:
     """A worker reads from the job the very event, and can say what it means for the tables."""
     event = read(call.data.encode())
     assert event.event_id == call.event_id, "the job is another event's"
-    assert Call.of(event).digest == call.digest, "the job's event is not the one that was published"
+    assert Call.of(event).fingerprint == call.fingerprint, "the job's event is not the one that was published"
     Delivery.of(call.own_id, event)

@@ -8,17 +8,17 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from events import PublishError, parse_event
-from events.courier import Courier
 from events.errors import OutboxFailed, OutboxFull
-from events.job import Call
-from events.outbox import Outbox
-from events.queue import Queue
+from events.publishing.call import Call
+from events.publishing.courier import Courier
+from events.publishing.outbox import Outbox
+from events.publishing.queue import Queue
+from gateway.errors import EventRefused
 from tests.fuzz import documents, samples
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import hearing
 from tests.fuzz.target import Target, no_canary
 from worker.decode import read
-from worker.errors import EventRefused
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 # the disk's pauses are no part of what is tried
 _OTHER_TABLES = (
@@ -49,7 +49,7 @@ class Taking(Queue):
     def put(self, calls: Sequence[Call]) -> None:
         """Into memory, as redis-py would write it."""
         for call in calls:
-            "".join((call.own_id, call.contested_id, call.data, call.digest, call.description)).encode()
+            "".join((call.own_id, call.contested_id, call.data, call.fingerprint, call.description)).encode()
         self.calls += calls
 
 

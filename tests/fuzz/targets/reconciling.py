@@ -10,16 +10,16 @@ from unittest.mock import Mock, patch
 from redis.exceptions import ResponseError
 
 from events import parse_event
-from events.job import Call
+from events.publishing.call import Call
+from gateway.client import Gateway
+from gateway.settings import Settings
+from operations.commands import reconcile as command
 from tests.fuzz.canaries import PHONE
 from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import exit_code, hearing
 from tests.fuzz.target import Target, one_line
 from tests.fuzz.targets.decode import results
 from tests.fuzz.targets.lines import REFUSAL, Line, content, count, line
-from worker.commands import reconcile as command
-from worker.gateway import Gateway
-from worker.settings import Settings
 
 _OUTCOMES = ("persisted", "waiting", "failed", "unknown", "bad")
 _WRONG = ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -46,10 +46,11 @@ class _Redis:
         """Itself."""
         return self
 
-    def _of(self, key: str) -> Known | None:
-        return self._known.get(key.removeprefix("rq:job:").removeprefix("rq:results:")[:36])
+    def _of(self, key: str | bytes) -> Known | None:
+        name = key if isinstance(key, str) else key.decode()
+        return self._known.get(name.removeprefix("rq:job:").removeprefix("rq:results:")[:36])
 
-    def hmget(self, key: str, *_: str) -> None:
+    def hmget(self, key: bytes, *_: str) -> None:
         """The job's digest and status."""
         known = self._of(key)
         self._replies.append(known.fields if known else [None, None])
@@ -59,7 +60,7 @@ class _Redis:
         known = self._of(job_id)
         self._replies.append(known.score if known else None)
 
-    def xrevrange(self, key: str, count: int) -> None:
+    def xrevrange(self, key: bytes, count: int) -> None:
         """The newest result."""
         known = self._of(key)
         self._replies.append(known.results if known else [])
@@ -136,6 +137,6 @@ def _content(line: Line) -> str:
 
 def _digest(line: Line) -> bytes | None:
     try:
-        return Call.of(parse_event(line.content)).digest.encode()
+        return Call.of(parse_event(line.content)).fingerprint.encode()
     except ValueError:
         return None

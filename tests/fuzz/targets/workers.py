@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from events import Publisher, parse_event
+from operations.failed import table as listing
+from operations.failed.registry import FailedRegistry
 from tests.fuzz import documents, samples
 from tests.fuzz.bench import Bench
 from tests.fuzz.canaries import PHONE, VALUE
@@ -13,8 +15,6 @@ from tests.fuzz.dice import Dice
 from tests.fuzz.hearing import hearing
 from tests.fuzz.target import Target, no_canary, one_line
 from tests.fuzz.targets.decode import call
-from worker import listing
-from worker.failures import Failures
 from worker.persister import Persister
 
 _NEVER = b"tests.fuzz.targets.workers.never"
@@ -93,7 +93,7 @@ class Workers(Target):
         """With a Valkey of one's own."""
         self._bench = Bench(stack)
         self._publisher = Publisher(self._bench.redis, queue=self._bench.queue, within=10)
-        self._failures = Failures(self._bench.redis, self._bench.queue)
+        self._failures = FailedRegistry(self._bench.redis, self._bench.queue)
 
     def enter(self, stack: ExitStack) -> None:
         """With our tables for stock jobs too."""

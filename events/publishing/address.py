@@ -1,0 +1,115 @@
+"""The address of Redis: REDIS_URL, as redis-py reads it, and Sentinels besides."""
+
+import socket
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
+
+from events.errors import InvalidRedisUrl
+
+DEFAULT = "redis://127.0.0.1:6379/0"
+"""The Redis where the environment names none: this machine's own."""
+
+_SCHEMES = {
+    "sentinel": "redis",
+    "sentinels": "rediss",
+    "redis+sentinel": "redis",
+    "rediss+sentinel": "rediss",
+}
+_SENTINEL_PORT = 26379
+_SENTINEL_PATIENCE = 0.5  # seconds for each step: the next Sentinel may know more
+
+# A path with network address translation or a load balancer forgets a silent connection, many after a
+# minute. These questions keep it known, and find out a dead one within half a minute.
+_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+KEEPALIVE: dict[str, Any] = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        getattr(socket, name): value for name, value in _KEEPALIVE.items() if hasattr(socket, name)
+    },
+}
+"""Options of a TCP connection."""
+
+
+class _AskedAnew:
+    """Asks the Sentinels each time: redis-py itself would connect again to where the server was."""
+
+    def _connect(self: Any) -> Any:
+        self.host, self.port = self.connection_pool.get_master_address()
+        return super()._connect()  # type: ignore[misc] # of what it is mixed in with
+
+
+class _Managed(_AskedAnew, SentinelManagedConnection):
+    """Plain."""
+
+
+class _ManagedTls(_AskedAnew, SentinelManagedSSLConnection):
+    """With TLS."""
+
+
+def client(url: str, **options: Any) -> redis.Redis:
+    """A client of the Redis at that URL, which connects when it is used; what the URL says goes first.
+
+    Besides redis-py's URLs: ``sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST…]/SERVICE[/DB]``, with
+    ``sentinels://`` for TLS. What stands behind ``?`` is for Redis, as in redis-py's URLs; only
+    ``sentinel_username`` and ``sentinel_password`` are for the Sentinels.
+
+    Raises:
+        InvalidRedisUrl: it is no such URL, or has an option that is none.
+    """
+    try:
+        made = _client(url, options)
+        pool = made.connection_pool
+        connection = pool.connection_class(**pool.connection_kwargs)  # finds out an unknown option
+        if isinstance(connection, redis.Connection):
+            connection.host.encode("idna")
+    except (ValueError, TypeError, RedisError):  # their own messages may quote the password
+        raise InvalidRedisUrl from None
+    return made
+
+
+def _client(url: str, options: dict[str, Any]) -> redis.Redis:
+    parts = urlsplit(url)
+    if parts.scheme in _SCHEMES:
+        return _behind_sentinels(parts, options)
+    tcp = {} if parts.scheme == "unix" else KEEPALIVE
+    return redis.Redis.from_url(url, **{**tcp, **options})
+
+
+def _behind_sentinels(parts: SplitResult, options: dict[str, Any]) -> redis.Redis:
+    login, at, hosts = parts.netloc.rpartition("@")
+    service, _, database = parts.path.strip("/").partition("/")
+    if not service or not hosts:
+        raise ValueError("no service, or no Sentinel")
+    plain = SplitResult(_SCHEMES[parts.scheme], f"{login}{at}redis", f"/{database or 0}", parts.query, "")
+    found = {**KEEPALIVE, **options, **parse_url(urlunsplit(plain))}
+    found.pop("host")
+    tls = found.pop("connection_class", None) is not None
+    own = {"username": found.pop("sentinel_username", None), "password": found.pop("sentinel_password", None)}
+    asked = {
+        **KEEPALIVE,
+        **{name: value for name, value in found.items() if name.startswith("ssl_")},
+        **own,
+        "ssl": tls,
+        "socket_timeout": _SENTINEL_PATIENCE,
+        "socket_connect_timeout": _SENTINEL_PATIENCE,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    sentinel = Sentinel([_place(host) for host in hosts.split(",")], sentinel_kwargs=asked)
+    made: redis.Redis = sentinel.master_for(
+        unquote(service), connection_class=_ManagedTls if tls else _Managed, **found
+    )
+    return made
+
+
+def _place(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError("no host")
+    return parts.hostname, parts.port or _SENTINEL_PORT

@@ -1,6 +1,0 @@
-"""A Supabase of one's own on the loopback: PostgreSQL, Valkey and a small REST gateway.
-
-For local use and tests only. Start it with `localstack.stack.Stack` or `botlive stack`.
-"""
-
-__distribution__ = "botlive-events"

@@ -1,0 +1,3 @@
+"""What people run: the commands, the failed events, the migrations, the logs."""
+
+__distribution__ = "botlive-events"

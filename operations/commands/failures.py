@@ -1,0 +1,236 @@
+"""``botlive failures``: what could not be persisted and why; replay, correct or discard it."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from gateway.hints import word
+from gateway.settings import QueueSettings
+from operations.failed import table as listing
+from operations.failed.correction import Change
+from operations.failed.job import FailedJob
+from operations.failed.registry import FailedRegistry
+from operations.logs import configure
+from operations.output import report, say, say_lines
+from operations.terminal import redis_at
+from worker.control import telling_misfits
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="As the list shows them.")]
+ReasonPart = Annotated[
+    str | None,
+    typer.Option(
+        "--reason", metavar="R", help="Those whose reason holds this, as UnknownCompany; in any case."
+    ),
+]
+Company = Annotated[str | None, typer.Option(metavar="TEXT_ID", help="Those of this shop.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="The newest N; on a terminal 100.")]
+
+_ON_A_TERMINAL = 100  # rows
+_EPILOG = """
+Without a subcommand they are listed, the newest first: when it failed, id, event type, company, how often it
+failed, and the reason; separated by tabs where that is no terminal. --json gives id, reason, error,
+event_type, company_id, failed_at (UTC) and failures (how often); null is what is not known.
+What waits apart, because its shop's tables take no event of its type, is told on stderr.
+"""
+_DISCARDED = ("at", "id", "event_type", "company_id", "error", "reason", "why")
+
+
+@app.callback(invoke_without_command=True, epilog=_EPILOG)
+def failures(
+    context: typer.Context,
+    reason: ReasonPart = None,
+    company: Company = None,
+    as_json: AsJson = False,
+    limit: Limit = None,
+) -> None:
+    """List the events that were refused, the newest first, and why."""
+    if context.invoked_subcommand is None:
+        with _registry() as registry:
+            found = sorted(_select(registry, reason, company), key=_age, reverse=True)
+            apart = [listing.apart(*each) for each in registry.apart(company)]
+        _show(found, as_json, limit)
+        for line in apart:
+            report(line)
+    elif reason or company or as_json or limit:
+        raise typer.BadParameter("they go behind the subcommand", param_hint="the options")
+
+
+@app.command()
+def show(
+    job_id: Annotated[str, typer.Argument(metavar="ID")],
+    with_payload: Annotated[
+        bool, typer.Option("--payload", help="The event too, as JSON: a customer's personal data.")
+    ] = False,
+) -> None:
+    """Say all that is known of one, without the customer's data."""
+    with _registry() as registry:
+        found = list(registry.find([job_id]))
+        notes = registry.edits.notes(job_id)
+    for detail in found:
+        for name, value in listing.facts(detail):
+            say(f"{name}: {value}")
+    for note in notes:
+        say(f"edited: {note.at} {', '.join(note.fields)}")
+    for note in notes if with_payload else ():
+        say(f"before the edit of {note.at}: {note.before}")
+    for detail in found if with_payload else ():
+        say_lines(listing.pretty(detail.call))
+    _refuse([] if found else [job_id])
+
+
+@app.command()
+def edit(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="As the list shows it.")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="JSON where it is such, else text; items.0.price=500."
+        ),
+    ] = None,
+    removals: Annotated[
+        list[str] | None, typer.Option("--unset", metavar="FIELD", help="Take a field out.")
+    ] = None,
+) -> None:
+    """Correct an event and replay it at once, if it then fits its contract.
+
+    A text that looks like a number goes in quotes: --set 'reference="123"'. Which event it is stays:
+    event_id, type, version and key cannot be changed.
+
+    The old values are kept: `botlive failures show ID --payload` shows them, afterwards too.
+
+    The exit code is 1 if it was not edited; nothing is changed then.
+    """
+    changes = [Change.of(text) for text in assignments or ()]
+    changes += [Change(path, is_removal=True) for path in removals or ()]
+    if not changes:
+        raise typer.BadParameter("say what is to be changed", param_hint="--set, --unset")
+    with _registry(logging=True) as registry:
+        event = registry.edits.edit(job_id, changes)
+    fields = [change.shown for change in changes]
+    log: Any = structlog.stdlib.get_logger("botlive")
+    log.info("edited", event_id=str(event.event_id), event_type=event.type, job_id=job_id, fields=fields)
+    say(f"edited and replayed {job_id}: {', '.join(fields)}")
+
+
+@app.command()
+def replay(
+    ids: Ids = None,
+    reason: ReasonPart = None,
+    company: Company = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Put events to the end of the queue again, when the cause is mended.
+
+    Say which: by their ids, by --reason and --company (both must hold), or --all. What was persisted
+    meanwhile is not persisted twice.
+
+    The exit code is 1 if one that was named was not replayed.
+    """
+    _choose_one(ids, reason or company, everything)
+    with _registry() as registry:
+        selected = (failure.job_id for failure in _select(registry, reason, company))
+        outcome = registry.replay(ids or (registry.ids() if everything else list(selected)))
+    say(f"replayed {len(outcome.done)}")
+    for job_id in outcome.gone:
+        way_out = f"`botlive failures discard --why TEXT -- {word(job_id)}` takes it off the list"
+        report(f"{job_id}: its job is no more in Redis: {way_out}")
+    _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
+
+
+@app.command()
+def discard(
+    why: Annotated[str, typer.Option(help="Written down with what is discarded.")],
+    ids: Ids = None,
+    reason: ReasonPart = None,
+) -> None:
+    """Throw events away for good. Say which, by their ids or by --reason, and --why.
+
+    `botlive failures discarded` lists them afterwards.
+
+    The exit code is 1 if one that was named is not there.
+    """
+    _choose_one(ids, reason)
+    if not why.strip():
+        raise typer.BadParameter("say why", param_hint="--why")
+    with _registry(logging=True) as registry:
+        wanted = [detail.failure for detail in registry.find(ids)] if ids else _select(registry, reason)
+        done = registry.discard(list(wanted), why)
+    _log(done, why)
+    say(f"discarded {len(done)}")
+    _refuse(set(ids or ()) - {failure.job_id for failure in done})
+
+
+@app.command()
+def discarded(as_json: AsJson = False) -> None:
+    """List what was discarded, the newest first, and why."""
+    with _registry() as registry:
+        entries = list(registry.discarded())
+    for entry in entries:
+        told = {name: entry.get(name) or None for name in _DISCARDED}
+        say(*([json.dumps(told)] if as_json else [value or "-" for value in told.values()]))
+
+
+@contextmanager
+def _registry(*, logging: bool = False) -> Iterator[FailedRegistry]:
+    settings = QueueSettings.from_env()
+    if logging:
+        configure(settings.log_dir)
+    with redis_at(settings.redis_url) as connection, telling_misfits(connection, settings.queue):
+        yield FailedRegistry(connection, settings.queue)
+
+
+def _select(
+    registry: FailedRegistry, reason: str | None = None, company: str | None = None
+) -> Iterator[FailedJob]:
+    part = (reason or "").casefold()
+    for failure in registry.all():
+        if part in str(failure.reason).casefold() and company in {None, failure.company_id}:
+            yield failure
+
+
+def _choose_one(*ways: object) -> None:
+    if sum(map(bool, ways)) != 1:
+        raise typer.BadParameter("name IDs, or select by options: one of the two", param_hint="the selection")
+
+
+def _refuse(absent: Iterable[str], *, also: bool = False) -> None:
+    """Name what is not there, and exit accordingly."""
+    missing = sorted(absent)
+    for job_id in missing:
+        report(f"{job_id} is not in the failed registry")
+    if missing or also:
+        raise typer.Exit(1)
+
+
+def _age(failure: FailedJob) -> float:
+    return failure.failed_at.timestamp() if failure.failed_at else 0.0
+
+
+def _show(found: Sequence[FailedJob], as_json: bool, limit: int | None) -> None:
+    terminal = sys.stdout.isatty() and not as_json
+    shown = found[: limit or (_ON_A_TERMINAL if terminal else len(found))]
+    if terminal:
+        listing.print_list(shown)
+    for failure in () if terminal else shown:
+        say(*([json.dumps(failure.to_dict())] if as_json else listing.row(failure)))
+    report(listing.summary(found, len(shown)))
+
+
+def _log(done: Iterable[FailedJob], why: str) -> None:
+    log: Any = structlog.stdlib.get_logger("botlive")
+    for failure in done:
+        log.info(
+            "discarded",
+            event_id=failure.job_id,
+            event_type=failure.event_type,
+            reason=str(failure.reason),
+            why=why,
+        )

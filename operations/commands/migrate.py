@@ -1,0 +1,32 @@
+"""``botlive migrate``"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gateway.settings import DatabaseSettings
+from operations.migrations import check, script
+from operations.migrations import migrate as apply
+from operations.output import say
+
+
+def migrate(
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print one script for an SQL editor; change nothing.")
+    ] = False,
+) -> None:
+    """Bring the database DATABASE_URL to this version, and say what was done and what cannot work.
+
+    The exit code is 1 if a table cannot take an event; the line says which column and the cure.
+    """
+    if sql:
+        sys.stdout.write(script())
+        return
+    database_url = DatabaseSettings.from_env().database_url.get_secret_value()
+    for line in apply(database_url):
+        say(line)
+    findings = check(database_url)
+    for finding in findings:
+        say(f"{'cannot work' if finding.blocks else 'note'}: {finding.words}")
+    raise typer.Exit(1 if any(finding.blocks for finding in findings) else 0)

@@ -1,0 +1,114 @@
+"""Corrections of what stands in RQ's failed registry, each with a note of what was there before."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any, NamedTuple, cast
+
+import redis
+from pydantic import TypeAdapter, ValidationError
+
+from events import AnyEvent
+from events.publishing.call import Call
+from events.publishing.keys import QUEUES, Keys, job_key, raw, timestamp
+from gateway.errors import EditRefused, OversizedJob
+from gateway.hints import word
+from gateway.letters import plain
+from operations.failed.correction import Change, correct
+from worker.control import passing_over_misfits
+from worker.scripts import script
+from worker.unpacking import unpack
+
+KEPT = 10_000
+"""Notes that are kept, about."""
+
+_PROBLEMS = {
+    0: "is not in the failed registry",
+    -1: "its job is no more in Redis: `botlive failures discard --why TEXT -- {id}` takes it off the list",
+    -2: "somebody else has edited it just now: look at it with `botlive failures show -- {id}`",
+}
+"""By what ``edit.lua`` answers."""
+
+
+class Note(NamedTuple):
+    """What is kept of one edit."""
+
+    at: str
+    """In UTC, ISO 8601."""
+    fields: list[str]
+    before: str
+    """The old values by their fields, as JSON: personal data."""
+
+
+class Edits:
+    """The edits of one queue's failed jobs."""
+
+    def __init__(self, connection: redis.Redis, queue: str) -> None:
+        self._redis = connection
+        self._keys = Keys(queue)
+        self._edit = script(connection, "edit", "replay")
+
+    def edit(self, job_id: str, changes: Sequence[Change]) -> AnyEvent:
+        """Correct an event and replay it, in one step; the event as it is now.
+
+        Raises:
+            EditRefused: it does not stand there, or cannot be changed so; the message says why.
+        """
+        data = self._data(job_id)
+        event, before = correct(_call(job_id, data), changes)
+        now = datetime.now(UTC)
+        note: dict[str, str | bytes] = {
+            "id": raw(job_id),
+            "at": now.isoformat(timespec="seconds"),
+            "fields": json.dumps([change.shown for change in changes]),
+            "before": json.dumps(before),
+        }
+        (code,) = self._edit(
+            keys=[self._keys.failed, self._keys.queue, QUEUES, self._keys.edited],
+            args=[
+                *(self._keys.name, timestamp(), raw(job_id)),
+                *(data, Call.of(event).data, KEPT),
+                *chain.from_iterable(note.items()),
+            ],
+        )
+        if code != 1:
+            raise _refused(job_id, code)
+        return event
+
+    def notes(self, job_id: str) -> list[Note]:
+        """Those of this event, the oldest first."""
+        entries: Any = passing_over_misfits(lambda: self._redis.xrange(self._keys.edited)) or []
+        return [_note(fields) for _, fields in entries if fields.get(b"id") == raw(job_id)]
+
+    def _data(self, job_id: str) -> bytes:
+        """The job's call as it is written, which may be compressed."""
+        if self._redis.zscore(self._keys.failed, raw(job_id)) is None:
+            raise _refused(job_id, 0)
+        try:
+            return cast("bytes | None", self._redis.hget(cast("str", job_key(job_id)), "data")) or b""
+        except redis.ResponseError:  # something else than a hash stands there
+            raise _refused(job_id, -1) from None
+
+
+def _note(fields: Mapping[bytes, bytes]) -> Note:
+    """The note, as far as it can be read: whoever writes to Redis may have put anything in its place."""
+    at, before = (fields.get(name, b"").decode(errors="replace") for name in (b"at", b"before"))
+    try:
+        names = TypeAdapter(list[str]).validate_json(fields.get(b"fields", b""))
+    except ValidationError:
+        names = ["?"]
+    return Note(plain(at), names, before)
+
+
+def _call(job_id: str, data: bytes) -> bytes:
+    try:
+        return unpack(data)
+    except OversizedJob:
+        raise EditRefused(
+            f"{plain(job_id)}: it is larger than any event: it cannot be edited, discard it"
+        ) from None
+
+
+def _refused(job_id: str, code: int) -> EditRefused:
+    return EditRefused(f"{plain(job_id)}: {_PROBLEMS[code].format(id=word(job_id))}")

@@ -1,0 +1,147 @@
+"""Logs: one JSON object a line, or readable lines on a terminal, without personal data either way.
+
+What others log through the standard library (RQ above all) goes the same way.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from gateway.letters import harmless, plain
+from gateway.masking import mask
+from operations.logfiles import LogFile, Stderr
+from operations.streams import own
+
+
+def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> None:
+    """Send every log line of this process to stderr and, if ``log_dir`` is given, to a file there.
+
+    On a terminal stderr gets readable lines; the file ``worker.json`` always gets JSON. Several
+    workers may share it, and it may be moved away under them (``logrotate``): it is opened anew. Where
+    it cannot be written, that is said, and stderr has the lines all the same.
+    """
+    file = LogFile(log_dir / "worker.json") if log_dir else None
+    handlers: list[logging.Handler] = [_to(Stderr(own(sys.stderr)), *_on_stderr())]
+    if file:
+        handlers.append(_to(file, _JSON))
+    root = logging.getLogger()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(True)
+    # httpx says every request at INFO: one line a batch is ours to write.
+    for chatty in ("httpx", "httpcore"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *_SHARED, _for_handlers],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    if file:
+        file.check()
+
+
+def without_personal_data(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
+    """A structlog processor: masks the whole line, whatever it carries."""
+    # A foreign line still carries its LogRecord, which no renderer ever shows.
+    kept = {key: event_dict.pop(key) for key in ("_record", "_from_structlog") if key in event_dict}
+    return {**mask(event_dict), **kept}
+
+
+def exceptions(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
+    """A structlog processor: an exception as one line, and its stack without local variables."""
+    error = _exception(event_dict.pop("exc_info", None))
+    if error:
+        event_dict["exception"] = _one_line(error)
+        event_dict["stack"] = _stack(error)
+    return event_dict
+
+
+def _exception(exc_info: Any) -> BaseException | None:
+    match exc_info:
+        case BaseException():
+            return exc_info
+        case (_, BaseException() as error, _):
+            return error
+        case True:
+            return sys.exc_info()[1]
+    return None
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__qualname__}: {' '.join(str(error).split())}"
+
+
+def _stack(error: BaseException) -> str:
+    """The frames of the exception and, by type alone, of what led to it.
+
+    A cause's own words may quote a row; whoever raised the exception has said what matters of it.
+    """
+    links = (f"{type(link).__qualname__}\n{_frames(link.__traceback__)}" for link in _chain(error))
+    return "from ".join(links)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _frames(stack: TracebackType | None) -> str:
+    frames = traceback.extract_tb(stack)
+    return "".join(f"  {frame.filename}:{frame.lineno} in {frame.name}\n" for frame in frames)
+
+
+def _to(handler: logging.Handler, *renderers: Processor) -> logging.Handler:
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
+    )
+    return handler
+
+
+def without_control_codes(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
+    """A structlog processor, for a terminal: each text on one line, but the stack on its own."""
+    return {
+        plain(key): harmless(value) if key == "stack" else _plain(value) for key, value in event_dict.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """What is no text is shown by its repr, which escapes."""
+    return plain(value) if isinstance(value, str) else value
+
+
+def _on_stderr() -> tuple[Processor, ...]:
+    try:
+        is_terminal = sys.stderr.isatty()
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        is_terminal = False
+    return (without_control_codes, structlog.dev.ConsoleRenderer()) if is_terminal else (_JSON,)
+
+
+_JSON = structlog.processors.JSONRenderer()
+_for_handlers = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
+
+# Masked before a handler sees the line: what logging itself prints when a handler fails is clean too.
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    exceptions,
+    without_personal_data,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
