@@ -1,4 +1,4 @@
-"""What the chat and the front end read (extra ``[read]``); ``dashboard.api`` is the router (extra ``[api]``).
+"""Reads for the chat and the front end (extra ``[read]``). ``dashboard.api`` has the router (``[api]``).
 
 >>> from dashboard import get_active_orders
 >>> orders = await get_active_orders("shop", limit=50)
@@ -6,7 +6,7 @@
 
 from gateway.origin import check
 
-check("dashboard")  # before the rest, which would fail without a word of the cause
+check("dashboard")  # before the other imports, whose errors would not show the cause
 
 from dashboard.reader import Reader  # noqa: E402
 from dashboard.reads import get_active_orders, get_active_session, get_orders, get_realtime_activity  # noqa: E402

@@ -1,4 +1,4 @@
-"""The endpoints that the front end calls, for the host's own FastAPI application:
+"""The endpoints for the front end, to include in the host's FastAPI application.
 
 >>> from dashboard.api import router as botlive_router
 >>> app.include_router(botlive_router(authorize=may_use_company))
@@ -35,17 +35,17 @@ _PROBLEMS = documented(
 
 
 def router(*, authorize: Authorize = refuse, publisher: EventPublisher | None = None) -> APIRouter:
-    """The three endpoints.
+    """Return a router with the three endpoints.
 
     Args:
-        authorize: a function of the host's, plain or ``async``, that is called with the request and the
-            ``company_id`` that the endpoint will use, and returns True if the caller may see and switch that
-            company. An ``HTTPException`` of its own is the answer; whatever else it returns or raises is 403.
-            Without it everything is refused.
-        publisher: of the host's own; without it ``Publisher.from_env()`` at the first toggle.
+        authorize: a function of the host, plain or ``async``. It gets the request and the ``company_id`` that
+            the endpoint uses, and returns True if the caller may read and switch that company. If it raises
+            an ``HTTPException``, that is the answer. Any other result or exception gives 403. Without this
+            function every call gets 403.
+        publisher: the publisher to use. The default is ``Publisher.from_env()``, at the first toggle.
 
     Raises:
-        TypeError: ``authorize`` takes other parameters, for which FastAPI would ask the caller.
+        TypeError: ``authorize`` has other parameters. FastAPI would read these from the request.
     """
     guard = Guard(authorize)
     routes = APIRouter(route_class=ProblemRoute, responses=_PROBLEMS, tags=["botlive"])
@@ -61,7 +61,7 @@ def _toggling(guard: Guard, given: EventPublisher | None) -> Callable[..., Any]:
     publisher: Callable[[], EventPublisher] = cache(lambda: given or Publisher.from_env())
 
     async def toggle_live_mode(wanted: Annotated[Toggle, Depends(guard.toggle)]) -> Enabled | Disabled:
-        """Answers at once; the session's row begins or ends by the worker."""
+        """Publishes the event and answers at once. The worker then starts or ends the session."""
         event = LiveToggled(company_id=wanted.company_id, enabled=wanted.enable, key=wanted.key)
         await publisher().apublish(event)
         return Enabled(session_id=event.event_id) if wanted.enable else Disabled()
@@ -73,7 +73,7 @@ def _activity(guard: Guard) -> Callable[..., Any]:
     async def activity(
         company_id: Annotated[str, Depends(guard.shop)], limit: ActivityLimit = 10
     ) -> Activities:
-        """The newest first; none where the shop is not known."""
+        """Returns the newest first, and an empty list if the shop is unknown."""
         return Activities(activities=await reads.get_realtime_activity(company_id, limit))
 
     return activity
@@ -83,7 +83,7 @@ def _active_orders(guard: Guard) -> Callable[..., Any]:
     async def active_orders(
         company_id: Annotated[str, Depends(guard.shop)], limit: OrderLimit = 50
     ) -> ActiveOrders:
-        """The newest first; none where the shop is not known."""
+        """Returns the newest first, and an empty list if the shop is unknown."""
         orders = await reads.get_active_orders(company_id, limit)
         return ActiveOrders(orders=orders, total=len(orders))
 

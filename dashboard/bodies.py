@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON that everybody reads alike, or a 400."""
+"""Parses request bodies strictly: ambiguous JSON gets 400."""
 
 import json
 from http import HTTPStatus
@@ -9,14 +9,14 @@ from fastapi import HTTPException, Request
 
 
 class StrictRequest(Request):
-    """A request whose JSON has one meaning only, for the endpoint and for the host's own code."""
+    """A request with strict JSON, for the endpoint and for the host's own code."""
 
     async def json(self) -> Any:
-        """The body as JSON.
+        """Return the body as JSON.
 
         Raises:
-            JSONDecodeError: it is none.
-            HTTPException: 400: it is none that every reader reads alike, or none that can be read.
+            JSONDecodeError: the body is not JSON.
+            HTTPException: 400: JSON parsers may read the body differently, or it cannot be parsed.
         """
         if not hasattr(self, "_json"):
             self._json = strict(await self.body())
@@ -24,21 +24,21 @@ class StrictRequest(Request):
 
 
 def strict(body: bytes) -> Any:
-    """The JSON value; ``StrictRequest.json`` says what is raised."""
+    """Parse the JSON. It raises the same as ``StrictRequest.json``."""
     try:
         return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_number)
     except JSONDecodeError:
         raise
     except UnicodeDecodeError:
-        raise _refused("the body is no JSON in UTF-8") from None
+        raise _refused("the body is not JSON in UTF-8") from None
     except RecursionError:
         raise _refused("the body is nested too deeply") from None
-    except ValueError:  # Python's limit on the digits of a whole number
+    except ValueError:  # Python limits the digits of an int
         raise _refused("the body has a number that is too long") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of two values for one name some readers take the first, others the last."""
+    """Refuse an object with a duplicate name, because some parsers take its first value, others the last."""
     made = dict(pairs)
     if len(made) < len(pairs):
         raise _refused("the body has two values for one name")
@@ -46,7 +46,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(_: str) -> None:
-    raise _refused("the body has a number that JSON does not know")
+    raise _refused("the body has a number that is not valid JSON")
 
 
 def _refused(detail: str) -> HTTPException:

@@ -1,4 +1,4 @@
-"""Who may call: the host's own function, asked about the very company that the endpoint then uses."""
+"""Authorization: calls the host's ``authorize`` with the same company that the endpoint then uses."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,36 +22,36 @@ from dashboard.models import Shop, Toggle
 from events.errors import BotliveError
 
 Authorize = Callable[[Request, str], Any]
-"""Whether that request may see and switch that company; plain or ``async``."""
+"""A function, plain or ``async``, that returns whether a request may read and switch a company."""
 
 _ANYTHING = [[Parameter.VAR_POSITIONAL], [Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD]]
 _NAMES = ["request", "company_id"]
 _WANTED = (
-    "authorize is a function of (request, company_id) that returns True or raises an HTTPException: "
-    "FastAPI fills in no other parameter of it, see docs/integration.md"
+    "authorize must be a function of (request, company_id) that returns True or raises an HTTPException: "
+    "FastAPI does not fill in other parameters, see docs/integration.md"
 )
 
 _log = logging.getLogger("botlive.dashboard")
 
 
 async def refuse(request: Request, company_id: str) -> bool:
-    """Nobody may call: the host has not said who may."""
-    raise HTTPException(HTTPStatus.FORBIDDEN, "nobody is authorized: the host gave no `authorize`")
+    """Refuse every call. This is the default of ``authorize``."""
+    raise HTTPException(HTTPStatus.FORBIDDEN, "nobody is authorized: the host set no `authorize`")
 
 
 class Guard:
-    """The dependencies that an endpoint gets its company from, once the host has said yes."""
+    """The dependencies of the endpoints. Each returns its argument after the host has authorized the call."""
 
     def __init__(self, authorize: Authorize) -> None:
         self._ask = _asking(authorize)
 
     async def shop(self, request: Request, company_id: Shop) -> str:
-        """The company of the path."""
+        """Return the company in the path."""
         await self._check(request, company_id)
         return company_id
 
     async def toggle(self, request: Request, wanted: Toggle) -> Toggle:
-        """The switch of the body."""
+        """Return the toggle in the body."""
         await self._check(request, wanted.company_id)
         return wanted
 
@@ -59,7 +59,7 @@ class Guard:
         answer = await self._answer(request, company_id)
         if answer is True:
             return
-        if answer is not False:  # as a rule a function that was to raise, as FastAPI's own dependencies do
+        if answer is not False:  # usually a function that raises if it refuses, like a FastAPI dependency
             _log.warning("authorize returned %s, not True: refused", type(answer).__name__)
         raise HTTPException(HTTPStatus.FORBIDDEN)
 
@@ -68,16 +68,16 @@ class Guard:
             return await self._ask(request, company_id)
         except (AnyHTTPException, BotliveError):
             raise
-        except Exception as error:  # noqa: BLE001 # whatever the host's code raises lets nobody in
+        except Exception as error:  # noqa: BLE001 # any exception of the host's code means refused
             _log.error("authorize failed (%s): refused", _kind_and_place(error))
             return False
 
 
 def _asking(authorize: Authorize) -> Callable[[Request, str], Awaitable[Any]]:
-    """The function as one that is awaited.
+    """Return the function as a coroutine function.
 
     Raises:
-        TypeError: it takes something else, or is no function; nobody shall find that out by a 403.
+        TypeError: it is not such a function. The host learns this at the start, not from a 403.
     """
     by_name = _takes_names(authorize)
 
@@ -93,7 +93,7 @@ def _asking(authorize: Authorize) -> Callable[[Request, str], Awaitable[Any]]:
 
 
 def _takes_names(authorize: Authorize) -> bool:
-    """Whether it is to be called by its parameters' names, which may stand in any order."""
+    """Return whether to call the function by parameter names, which may have any order."""
     if not callable(authorize) or isgeneratorfunction(authorize) or isasyncgenfunction(authorize):
         raise TypeError(_WANTED)
     parameters = [*signature(authorize).parameters.values()]
@@ -108,7 +108,7 @@ def _takes_names(authorize: Authorize) -> bool:
 
 
 def _fits_by_place(parameters: Sequence[Parameter]) -> bool:
-    """Whether they are two, and none of them has the other one's name."""
+    """Return whether these are two parameters, and none has the name of the other."""
     by_place = {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD}
     if len(parameters) != len(_NAMES) or not {each.kind for each in parameters} <= by_place:
         return False
@@ -118,7 +118,7 @@ def _fits_by_place(parameters: Sequence[Parameter]) -> bool:
 
 
 def _kind_and_place(error: Exception) -> str:
-    """Its words may hold a token or what was sent."""
+    """Describe the error without its message, which may contain a token or data of the request."""
     frames = extract_tb(error.__traceback__)[-1:]
     places = [f" at {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
     return "".join([type(error).__qualname__, *places])

@@ -1,4 +1,4 @@
-"""What the endpoints take and answer, as OpenAPI shows it."""
+"""The models of requests and responses, as shown in OpenAPI."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -30,8 +30,8 @@ _ORDER: dict[str, Any] = {
 }
 
 Shop = Annotated[Identifier, Path(description="The shop's id in Botlive", examples=[_SHOP])]
-ActivityLimit = Annotated[int, Query(ge=1, le=100, description="How many at most", examples=[10])]
-OrderLimit = Annotated[int, Query(ge=1, le=500, description="How many at most", examples=[50])]
+ActivityLimit = Annotated[int, Query(ge=1, le=100, description="Maximum number", examples=[10])]
+OrderLimit = Annotated[int, Query(ge=1, le=500, description="Maximum number", examples=[50])]
 
 
 class Toggle(Contract):
@@ -41,20 +41,22 @@ class Toggle(Contract):
 
     company_id: Identifier = Field(description="The shop's id in Botlive")
     enable: StrictBool = Field(description="On or off")
-    key: Key | None = Field(None, description="The caller's own id of this switch: sent twice, it is one")
+    key: Key | None = Field(
+        None, description="Idempotency key: a switch that is sent twice with one key counts once"
+    )
 
 
 class Enabled(BaseModel):
-    """Live mode is being switched on; the worker writes the row."""
+    """Live mode will be switched on by the worker."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "enabled", "session_id": _SESSION}]})
 
     status: Literal["enabled"] = "enabled"
-    session_id: UUID = Field(description="The event's id: the session's, where none was open")
+    session_id: UUID = Field(description="The id of the event, and of the session if none was open")
 
 
 class Disabled(BaseModel):
-    """Live mode is being switched off; the worker ends the session."""
+    """Live mode will be switched off by the worker."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "disabled"}]})
 
@@ -79,4 +81,4 @@ class ActiveOrders(BaseModel):
 
     success: Literal[True] = True
     orders: list[ActiveOrder]
-    total: int = Field(description="How many there are in this answer")
+    total: int = Field(description="Number of orders in this response")

@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457), without internals and without what was sent."""
+"""Returns errors as problem documents (RFC 9457), without internals and without data of the request."""
 
 import logging
 import math
@@ -20,30 +20,32 @@ from gateway.errors import TransientFault
 MEDIA_TYPE = "application/problem+json"
 
 RETRY_AFTER = 5
-"""Seconds, where Supabase asked for no other pause."""
+"""The default pause in seconds, if Supabase asked for none."""
 
-_OURS = frozenset({"company_id", "enable", "limit"})
+_OUR_FIELDS = frozenset({"company_id", "enable", "limit"})
 
 _log = logging.getLogger("botlive.dashboard")
 
 
 class Problem(BaseModel):
-    """What went wrong."""
+    """A problem document."""
 
-    type: str = Field(default="about:blank", description="Nothing beyond the status")
+    type: str = Field(
+        default="about:blank", description="Always about:blank: the status describes the problem"
+    )
     title: str = Field(description="The status in words", examples=["Forbidden"])
     status: int = Field(description="The HTTP status", examples=[403])
     detail: str | None = Field(default=None, description="What is wrong with this request")
     errors: dict[str, str] | None = Field(
-        default=None, description="By field: what is wrong with it", examples=[{"limit": "Field required"}]
+        default=None, description="The problem of each field", examples=[{"limit": "Field required"}]
     )
 
 
 class ProblemRoute(APIRoute):
-    """A route whose errors are problem documents, whatever handlers the host's application has."""
+    """A route that returns errors as problem documents, regardless of the host's exception handlers."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint, its dependencies and its validation."""
+        """Return the handler for the endpoint, its dependencies and its validation."""
         handler = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
@@ -53,7 +55,7 @@ class ProblemRoute(APIRoute):
                 return _invalid(error)
             except HTTPException as error:
                 if error.status_code < HTTPStatus.BAD_REQUEST:
-                    raise  # no error: a redirect of the host's
+                    raise  # not an error: a redirect of the host
                 return _refused(error)
             except BotliveError as error:
                 return _unavailable(error)
@@ -62,40 +64,40 @@ class ProblemRoute(APIRoute):
 
 
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """The problems that an endpoint may answer with, for OpenAPI."""
+    """Return the problem responses of an endpoint for OpenAPI."""
     return {status.value: _document(status) for status in statuses}
 
 
 def _document(status: HTTPStatus) -> dict[str, Any]:
     example = Problem(title=status.phrase, status=status).model_dump(exclude_none=True)
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema(), "example": example}}
-    retry = {"description": "Seconds until it is worth asking again", "schema": {"type": "integer"}}
+    retry = {"description": "Seconds to wait before the next request", "schema": {"type": "integer"}}
     headers = {"Retry-After": retry} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
     return {"description": status.phrase, "content": content, "headers": headers}
 
 
 def _invalid(error: RequestValidationError) -> Response:
-    errors = dict(map(_field_and_words, error.errors()))
-    detail = "; ".join(f"{field}: {words}" for field, words in errors.items())
+    errors = dict(map(_field_and_problem, error.errors()))
+    detail = "; ".join(f"{field}: {problem}" for field, problem in errors.items())
     return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
 
-def _field_and_words(detail: Mapping[str, Any]) -> tuple[str, str]:
-    """Names are repeated only where they are ours: an unknown field's is the sender's text."""
+def _field_and_problem(detail: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the field and its problem. The name of an unknown field is not shown: the sender chose it."""
     place, *path = detail["loc"]
-    field = path[0] if path and path[0] in _OURS else place
-    # Of what the host's dependency reads, nobody knows whether its words quote a value.
-    return str(field), detail["msg"] if field in _OURS | {"body"} else "is not valid"
+    field = path[0] if path and path[0] in _OUR_FIELDS else place
+    # The message about a field of the host's own dependency may quote a value.
+    return str(field), detail["msg"] if field in _OUR_FIELDS | {"body"} else "is not valid"
 
 
 def _refused(error: HTTPException) -> Response:
-    """As FastAPI or the host's dependency said it."""
+    """Return the error of FastAPI or of the host's dependency."""
     detail = error.detail if isinstance(error.detail, str) else None
     return _problem(error.status_code, detail, error.headers)
 
 
 def _unavailable(error: BotliveError) -> Response:
-    """Why is for the log: its reader can mend it, the caller can only come again."""
+    """Return 503 and log the reason, because only the operator can fix it."""
     _log.error("%s: %s", type(error).__name__, error)
     asked = error.retry_after if isinstance(error, TransientFault) else None
     headers = {"Retry-After": str(math.ceil(asked or RETRY_AFTER))}
@@ -113,5 +115,5 @@ def _problem(
 def _title(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
-    except ValueError:  # a status of the host's own
+    except ValueError:  # a non-standard status of the host
         return "Error"

@@ -1,4 +1,4 @@
-"""The way back from Supabase: each read is one call of one SQL function (``sql/functions/46_reads.sql``)."""
+"""Reads from Supabase. Each read is one call of one SQL function (``sql/functions/46_reads.sql``)."""
 
 import asyncio
 import json
@@ -11,14 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from dashboard.shapes import ActiveOrder, Activity, active_order, activity
 from events.fields import Identifier
-from gateway.answers import misshapen
+from gateway.answers import unexpected
 from gateway.errors import EventRefused, InvalidSetting, TransientFault, UnclassifiedFault, WorkerError
 from gateway.faults import FailedCall, classify
 from gateway.masking import mask_text
 from gateway.settings import Settings
 
 BOUND = 5.0
-"""Seconds that one read may take in all."""
+"""Maximum duration of one read, in seconds."""
 
 _MOST = 2**31 - 1  # PostgreSQL's integer
 _LONGEST_PAUSE = 3600.0  # seconds
@@ -29,17 +29,17 @@ _identifier: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
 class Reader:
-    """Reads what the shops' tables hold, with connections that it keeps alive: for one event loop.
+    """Reads the shops' tables through a pool of connections. Each event loop needs its own reader.
 
-    Every read raises what is wrong as a ``gateway.errors.WorkerError`` within the bound, a
-    ``TransientFault`` while Supabase is away; no error quotes a key or a row. A company without a
-    mapping has nothing to show, and a log line says so.
+    Each read returns or raises within ``bound`` seconds. It raises a ``gateway.errors.WorkerError``: a
+    ``TransientFault`` while Supabase is away. No error quotes a key or a row. For a company without a
+    mapping, a read returns nothing and logs a warning.
     """
 
     def __init__(
         self, url: str, key: str, *, bound: float = BOUND, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        if not (key.isascii() and key.isprintable()):  # httpx would quote it in its error
+        if not (key.isascii() and key.isprintable()):  # the error of httpx would quote it
             raise InvalidSetting("SUPABASE_KEY", "must be printable ASCII")
         self._bound = bound
         self._http = httpx.AsyncClient(
@@ -52,44 +52,44 @@ class Reader:
 
     @classmethod
     def from_env(cls) -> Self:
-        """A reader of ``SUPABASE_URL`` with ``SUPABASE_KEY``. Opens no connection yet.
+        """Create a reader from ``SUPABASE_URL`` and ``SUPABASE_KEY``. It opens no connection yet.
 
         Raises:
-            SettingError: one of them is missing or cannot be used.
+            SettingError: a setting is missing or cannot be used.
         """
         settings = Settings.from_env()
         return cls(settings.supabase_url, settings.supabase_key.get_secret_value())
 
     async def get_realtime_activity(self, company_id: str, limit: int = 10) -> list[Activity]:
-        """The newest activities, newest first."""
+        """Return the newest activities, newest first."""
         rows = await self._rows("botlive_read_activities", company_id, at_most=_positive(limit))
         now = datetime.now(UTC)
         return [activity(row, now) for row in rows]
 
     async def get_active_orders(self, company_id: str, limit: int = 50) -> list[ActiveOrder]:
-        """The newest pending orders, newest first."""
+        """Return the newest pending orders, newest first."""
         return [active_order(row) for row in await self.get_orders(company_id, "pending", limit)]
 
     async def get_orders(
         self, company_id: str, status: str | None = "pending", limit: int = 50
     ) -> list[dict[str, Any]]:
-        """The newest orders of a status (None: of any) as their rows, newest first."""
+        """Return the rows of the newest orders with this status (None: any status), newest first."""
         return await self._rows(
             "botlive_read_orders", company_id, wanted_status=status, at_most=_positive(limit)
         )
 
     async def get_active_session(self, company_id: str) -> dict[str, Any] | None:
-        """The row of the newest session that is open, or None."""
+        """Return the row of the newest open session, or None."""
         answer = await self._ask("botlive_read_session", company_id)
         match answer:
             case None | {"session": None}:
                 return None
             case {"session": dict() as session}:
                 return session
-        raise misshapen(answer)
+        raise unexpected(answer)
 
     async def aclose(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -102,28 +102,28 @@ class Reader:
         answer = await self._ask(function, company_id, **arguments)
         rows = [] if answer is None else answer
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise misshapen(answer)
+            raise unexpected(answer)
         return rows
 
     async def _ask(self, function: str, company_id: str, **arguments: Any) -> Any:
-        """The function's answer; None, and a log line, where nobody knows the company."""
+        """Return the function's answer. If the company is unknown, return None and log a warning."""
         answer = await self._call(function, {"text_id": _checked(company_id), **arguments})
         if answer is None:
-            known_as = mask_text(company_id)
-            _log.warning("company %r is in no row of company_mapping: run `botlive company add`", known_as)
+            masked = mask_text(company_id)
+            _log.warning("company %r is in no row of company_mapping: run `botlive company add`", masked)
         return answer
 
     async def _call(self, function: str, arguments: dict[str, Any]) -> Any:
         response = await self._post(function, arguments)
         if response is None:
-            raise TransientFault("Supabase gave no answer: nothing was read, ask again")
+            raise TransientFault("Supabase gave no answer: nothing was read, try again later")
         document = _document(response)
         if not response.is_success or document is _UNREADABLE:
             raise _fault(response, document)
         return document
 
     async def _post(self, function: str, arguments: dict[str, Any]) -> httpx.Response | None:
-        """The answer, or None: what httpx raises may quote the key, so it goes no further."""
+        """Return the answer, or None without one. An exception of httpx is dropped: it may quote the key."""
         try:
             async with asyncio.timeout(self._bound):
                 return await self._http.post(function, json=arguments)
@@ -134,7 +134,7 @@ class Reader:
 def _document(response: httpx.Response) -> Any:
     try:
         return json.loads(response.content)
-    except (ValueError, RecursionError):  # half of a document, a gateway's HTML, a nest of brackets
+    except (ValueError, RecursionError):  # a truncated body, the HTML of a proxy, nesting too deep
         return _UNREADABLE
 
 
@@ -149,7 +149,7 @@ def _fault(response: httpx.Response, document: Any) -> WorkerError:
             transport=False,
         )
     )
-    # No event is read: what would be an event's fault is an answer that nobody foresaw.
+    # A read carries no event, so no event can be at fault.
     return UnclassifiedFault() if isinstance(fault, EventRefused) else fault
 
 
@@ -166,5 +166,5 @@ def _positive(limit: int) -> int:
 def _checked(company_id: str) -> str:
     try:
         return _identifier.validate_python(company_id)
-    except ValidationError:  # it quotes the value
+    except ValidationError:  # its message quotes the value
         raise ValueError("company_id must be a text of 1 to 128 characters without a zero byte") from None

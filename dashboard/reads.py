@@ -1,7 +1,7 @@
-"""The reads as functions, with ``SUPABASE_URL`` and ``SUPABASE_KEY`` of the environment.
+"""The reads as functions, which use ``SUPABASE_URL`` and ``SUPABASE_KEY`` of the environment.
 
-Each is one request and raises as ``Reader`` does. Whoever wants to say when the connections are
-closed makes a ``Reader``; these close theirs when the event loop ends.
+Each function sends one request and raises the same errors as ``Reader``. The connections are closed when the
+event loop ends. To close them earlier, use a ``Reader``.
 """
 
 import asyncio
@@ -16,19 +16,19 @@ from dashboard.shapes import ActiveOrder, Activity
 
 
 async def get_realtime_activity(company_id: str, limit: int = 10) -> list[Activity]:
-    """The company's newest activities, newest first; none where nobody knows the company.
+    """Return the company's newest activities, newest first; an empty list if the company is unknown.
 
     Raises:
-        WorkerError: why nothing could be read.
+        WorkerError: nothing could be read, for this reason.
     """
     return await (await _reader()).get_realtime_activity(company_id, limit)
 
 
 async def get_active_orders(company_id: str, limit: int = 50) -> list[ActiveOrder]:
-    """The company's newest pending orders, newest first; none where nobody knows the company.
+    """Return the company's newest pending orders, newest first; an empty list if the company is unknown.
 
     Raises:
-        WorkerError: why nothing could be read.
+        WorkerError: nothing could be read, for this reason.
     """
     return await (await _reader()).get_active_orders(company_id, limit)
 
@@ -36,48 +36,48 @@ async def get_active_orders(company_id: str, limit: int = 50) -> list[ActiveOrde
 async def get_orders(
     company_id: str, status: str | None = "pending", limit: int = 50
 ) -> list[dict[str, Any]]:
-    """The rows of the company's newest orders of a status (None: of any), newest first.
+    """Return the rows of the company's newest orders with a status (None: any status), newest first.
 
     Raises:
-        WorkerError: why nothing could be read.
+        WorkerError: nothing could be read, for this reason.
     """
     return await (await _reader()).get_orders(company_id, status, limit)
 
 
 async def get_active_session(company_id: str) -> dict[str, Any] | None:
-    """The row of the company's newest open session, or None.
+    """Return the row of the company's newest open session, or None.
 
     Raises:
-        WorkerError: why nothing could be read.
+        WorkerError: nothing could be read, for this reason.
     """
     return await (await _reader()).get_active_session(company_id)
 
 
-class _Lease(NamedTuple):
-    """A reader, and what closes it when the event loop ends."""
+class _Open(NamedTuple):
+    """A reader and the generator that closes it when the event loop ends."""
 
     reader: Reader
     closing: AsyncGenerator[None, None]
 
 
-_Leases = WeakKeyDictionary[asyncio.AbstractEventLoop, _Lease]
+_Readers = WeakKeyDictionary[asyncio.AbstractEventLoop, _Open]
 
-# By process too: a connection that a fork inherited would carry the answers of both.
-_leases: defaultdict[int, _Leases] = defaultdict(WeakKeyDictionary)
+# By process too, because a forked child must not use the connections of its parent.
+_readers: defaultdict[int, _Readers] = defaultdict(WeakKeyDictionary)
 
 
 async def _reader() -> Reader:
-    """The reader of the running event loop: a connection serves no other."""
-    leases, loop = _leases[os.getpid()], asyncio.get_running_loop()
-    if loop not in leases:
+    """Return the reader of the running event loop, because a connection works in one loop only."""
+    readers, loop = _readers[os.getpid()], asyncio.get_running_loop()
+    if loop not in readers:
         reader = Reader.from_env()
-        leases[loop] = _Lease(reader, _closing(reader))
-        await anext(leases[loop].closing)
-    return leases[loop].reader
+        readers[loop] = _Open(reader, _closing(reader))
+        await anext(readers[loop].closing)
+    return readers[loop].reader
 
 
 async def _closing(reader: Reader) -> AsyncGenerator[None, None]:
-    """Once begun it is ended by the loop's ``shutdown_asyncgens``, which is ``asyncio.run``'s last act."""
+    """Close the reader when the loop ends: ``asyncio.run`` calls ``shutdown_asyncgens``, which ends this."""
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
-"""From rows to what the chat and the front end show. Pure, and at ease with any row.
+"""Converts rows to the form that the chat and the front end show. It does no I/O and accepts any row.
 
-Rows are also made by hand, by Lovable and by the integration before ours: a value that is missing or of
-another kind is simply not known.
+People, Lovable and the first integration also wrote rows. A value that is missing or has another type is
+treated as unknown.
 """
 
 import re
@@ -20,24 +20,24 @@ YES, NO = "✅", "❌"
 
 _PHONE = re.compile(r"[+(]?\d[\d\s.()/-]{6,}\d")
 _LONGEST = 400
-"""Decimal places left or right of the dot; no double has more."""
+"""Maximum number of digits before or after the decimal point. No double has more."""
 
 
 class Activity(TypedDict):
-    """Something that happened in a shop."""
+    """An activity of a shop, as it is shown."""
 
     type: str
-    """``metadata.event`` where there is one, else the column: any text, for others write rows too."""
+    """``metadata.event`` if there is one, else the column ``type``. It may be any text."""
     client: str
-    """The title."""
+    """The title of the activity."""
     produit: str
-    """The description."""
+    """The description of the activity."""
     timestamp: str
     """How long ago, in French."""
 
 
 class ActiveOrder(TypedDict):
-    """A pending order, and what is known of it."""
+    """A pending order, as it is shown."""
 
     user_id: str
     user_name: str
@@ -46,12 +46,12 @@ class ActiveOrder(TypedDict):
     zone: str
     numero: str
     completion_rate: int
-    """Per cent: how many of produit, paiement, zone and numero are known."""
+    """The percentage of produit, paiement, zone and numero that are known."""
     created_at: str
 
 
 def activity(row: Row, now: datetime) -> Activity:
-    """A row of ``activities`` as it is shown at that instant (aware)."""
+    """Convert a row of ``activities``. ``now`` is an aware datetime."""
     return {
         "type": _text(_metadata(row).get("event")) or _text(row.get("type")) or "info",
         "client": _text(row.get("title")),
@@ -61,7 +61,7 @@ def activity(row: Row, now: datetime) -> Activity:
 
 
 def active_order(row: Row) -> ActiveOrder:
-    """A row of ``orders`` as it is shown."""
+    """Convert a row of ``orders``."""
     metadata, name = _metadata(row), _text(row.get("customer_name"))
     known = (
         _product(row.get("items")),
@@ -83,9 +83,9 @@ def active_order(row: Row) -> ActiveOrder:
 
 
 def relative_time(created_at: object, now: datetime) -> str:
-    """How long ago that was, in French; ``récemment`` where the date cannot be read.
+    """Return how long ago that was, in French; ``récemment`` if the date cannot be read.
 
-    A date without a zone is UTC, and one in the future (a clock ahead) is just now.
+    A date without a time zone is UTC. A date in the future counts as now.
     """
     instant = _instant(created_at)
     if instant is None:
@@ -122,14 +122,14 @@ def _payment(total: object) -> str:
 
 
 def _amount(value: object) -> Decimal:
-    """PostgreSQL's ``numeric`` comes as a number or as text; 0 where it is no amount."""
+    """Return a ``numeric`` of PostgreSQL, which is a number or text; 0 if it is not an amount."""
     if not isinstance(value, int | float | str):
         return Decimal(0)
     try:
         amount = Decimal(str(value))
-    except (ValueError, ArithmeticError):  # an integer of thousands of digits; no number
+    except (ValueError, ArithmeticError):  # an int with thousands of digits; not a number
         return Decimal(0)
-    # 1e999999999 is short to write and would fill the memory when written out.
+    # 1e999999999 is a short text, but its digits would fill the memory.
     return amount if amount.is_finite() and abs(amount.adjusted()) <= _LONGEST else Decimal(0)
 
 
@@ -139,5 +139,5 @@ def _metadata(row: Row) -> Row:
 
 
 def _text(value: object) -> str:
-    """The text as it is; empty where it is blank or no text."""
+    """Return the text, or an empty text if it is blank or not a text."""
     return value if isinstance(value, str) and value.strip() else ""

@@ -1,15 +1,15 @@
-"""The names of Botlive's first integration, on top of the publisher: one import line changes.
+"""The functions of Botlive's first integration, based on the publisher. Only the import line changes.
 
 >>> from dropin import create_order, log_order_created
 
-They never raise into the chat and never drop an event without a word. A zero byte or half a
-surrogate pair is taken out of a text and a text that is too long is cut, which ``amended`` in the
-activity's ``metadata`` names; what still fits no contract stands in RQ's failed registry.
+They never raise an exception into the chat, and log each event that is not published. They remove zero bytes
+and lone surrogates from texts, and cut texts that are too long; ``amended`` in the activity's ``metadata``
+names the changed fields. A worker puts an event that still fits no contract in RQ's failed registry.
 """
 
 from dropin.origin import check
 
-check()  # before the rest, which would fail without a word of the cause
+check()  # before the other imports, whose errors would not show the cause
 
 from dropin.activities import log_order_created, log_payment_issue, log_payment_validated  # noqa: E402
 from dropin.orders import create_order, get_orders  # noqa: E402

@@ -1,4 +1,4 @@
-"""What happened in a chat. The old module: ``core.activities_logger``."""
+"""Activities of the chat. Replaces the old module ``core.activities_logger``."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -18,10 +18,12 @@ async def log_payment_validated(  # noqa: PLR0913 - the event's fields
     conversation_id: UUID | str | None = None,
     key: Key | None = None,
 ) -> bool:
-    """A payment was checked and found good; ``amount`` in FCFA.
+    """Publish that a payment was verified. ``amount`` is in FCFA.
 
-    True: it is on its way to the tables, for the first time or, by its ``key``, once more. False: it fits no
-    contract and stands in RQ's failed registry, or Redis did not confirm it; the log says which.
+    Returns:
+        True if the event is published, also if an event with the same ``key`` was published before. False if
+        the event does not fit its contract (it goes to RQ's failed registry), or if Redis did not confirm it.
+        The log says which.
     """
     fields = {
         "company_id": company_id,
@@ -46,7 +48,11 @@ async def log_payment_issue(  # noqa: PLR0913 - the event's fields
     conversation_id: UUID | str | None = None,
     key: Key | None = None,
 ) -> bool:
-    """A payment needs a person's eye; amounts in FCFA. The answer is as ``log_payment_validated``'s."""
+    """Publish that a person must check a payment. Amounts are in FCFA.
+
+    Returns:
+        The same as ``log_payment_validated``.
+    """
     fields = {
         "company_id": company_id,
         "conversation_id": conversation_id,
@@ -69,5 +75,5 @@ async def log_order_created(
     *,
     conversation_id: UUID | str | None = None,
 ) -> bool:
-    """Nothing is left to do: the event of ``create_order`` makes the order and its activity in one."""
+    """Do nothing, because the event of ``create_order`` creates the order and its activity."""
     return True

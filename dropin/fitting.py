@@ -1,4 +1,4 @@
-"""Texts made to fit their contract, and the names of those that had to be changed. Pure."""
+"""Changes texts so that they fit their contract, and lists the changed fields. It does no I/O."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -7,13 +7,13 @@ from typing import Any
 from events.privacy import cuttable_fields
 
 _LONGEST = cuttable_fields()
-_MOST_LINES = 1_001  # one more than an order may have: a generator need not end
+_MOST_LINES = 1_001  # one more than an order may have, because a generator may be endless
 
 
 def fit(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields with their texts stripped and cut, and in ``amended`` the names of those changed.
+    """Return the fields with cleaned and cut texts. ``amended`` lists the names of the changed fields.
 
-    What is no text stays as it is, for the contract to judge.
+    Other values stay as they are; the contract checks them.
     """
     given = {name: _unrolled(value) for name, value in fields.items()}
     fitted = {name: _fitted(name, value) for name, value in given.items()}
@@ -22,7 +22,7 @@ def fit(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unrolled(value: Any) -> Any:
-    """A generator can be read once, and both the contract and the failed registry want to see it."""
+    """Read an iterator into a list, because the contract and the failed registry both need its elements."""
     return [*islice(value, _MOST_LINES)] if isinstance(value, Iterator) else value
 
 
@@ -36,12 +36,11 @@ def _fitted(name: str, value: Any) -> Any:
 
 
 def _line(line: Any) -> Any:
-    """One line of an order."""
     return {key: _fitted(key, value) for key, value in line.items()} if isinstance(line, Mapping) else line
 
 
 def _clean(text: str) -> str:
-    # Through UTF-16 the two halves of a character that came apart are one again; a lone half goes.
+    # Encoding to UTF-16 joins the two surrogates of a character, and drops a lone surrogate.
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore").replace("\0", "")
 
 

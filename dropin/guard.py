@@ -1,4 +1,4 @@
-"""What makes a function of the drop-in harmless to the chat that calls it."""
+"""A decorator that prevents a function of the drop-in from raising into the chat."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
@@ -12,16 +12,16 @@ from events.parsing import shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
-O = TypeVar("O")  # noqa: E741 - for "otherwise"
+O = TypeVar("O")  # noqa: E741 - the result of "otherwise"
 
 
 def guarded(
     contract: type[Event] | None, otherwise: Callable[[], O]
 ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R | O]]]:
-    """Have the function log what it would raise, and return what ``otherwise`` makes.
+    """Make the function log an exception instead of raising it, and return ``otherwise()``.
 
-    Where it is called with arguments that it does not take, what was given goes the way of the
-    events, and a worker refuses it by name.
+    If it is called with wrong arguments and has a ``contract``, the arguments are published unchecked. A
+    worker then refuses them, and they are kept in the failed registry.
     """
 
     def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R | O]]:
@@ -32,9 +32,9 @@ def guarded(
             try:
                 expected.bind(*args, **kwargs)
             except TypeError as error:
-                # It names arguments and quotes no value; but a name may be a piece of data too.
-                words = error if "?" not in shown(kwargs) else "an argument's name is none"
-                logger.error("%s is called wrongly: %s", function.__name__, words)
+                # The message names arguments and quotes no value, but a wrong name may be data too.
+                problem = error if "?" not in shown(kwargs) else "an argument's name is not valid"
+                logger.error("%s is called with wrong arguments: %s", function.__name__, problem)
                 if contract:
                     await send(contract, _given(expected, args, kwargs))
                 return otherwise()
@@ -50,10 +50,10 @@ def guarded(
 
 
 def _given(expected: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fields:
-    """All that the caller gave, under the names that it has, and the defaults of the rest.
+    """Return the caller's arguments by name, with the defaults for those that are missing.
 
-    ``arguments`` is no field of a contract: what was left out may be one that need not be there, and the
-    caller has been told that the event is refused.
+    ``arguments`` holds the surplus arguments. No contract has such a field, so the event is always refused,
+    even if a missing argument is optional in the contract. The caller was told that it is refused.
     """
     parameters = expected.parameters.values()
     defaults = {each.name: each.default for each in parameters if each.default is not each.empty}

@@ -1,4 +1,4 @@
-"""The orders of a shop. The old module: ``core.orders_manager``."""
+"""The orders of a shop. Replaces the old module ``core.orders_manager``."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -25,11 +25,12 @@ async def create_order(  # noqa: PLR0913 - the event's fields
     conversation_id: UUID | str | None = None,
     key: Key | None = None,
 ) -> Order | None:
-    """An order is complete; amounts in FCFA.
+    """Publish that an order is complete. Amounts are in FCFA.
 
-    The answer is the order as it will be written, with the ``id`` that it will have: the same one for the
-    same ``key``. None: it fits no contract, the log names the field, and it stands in RQ's failed registry.
-    An order that Redis did not confirm, which the log says too, has its answer: it may arrive all the same.
+    Returns:
+        The order as it will be written. Its ``id`` is the same for the same ``key``. None if the event does
+        not fit its contract: it goes to RQ's failed registry, and the log names the field. If Redis did not
+        confirm the event, the log says so and the order is returned too, because it may still arrive.
     """
     fields = {
         "company_id": company_id,
@@ -49,11 +50,11 @@ async def create_order(  # noqa: PLR0913 - the event's fields
 
 @guarded(None, list[Order])
 async def get_orders(company_id: str, status: str | None = "pending", limit: int = 50) -> list[Order]:
-    """The newest orders of that status (None: of any), as they are in Supabase.
+    """Return the newest orders with this status (None: any status) from Supabase.
 
-    Empty too where they could not be read, which is logged: ``dashboard.reads`` raises instead.
+    If they cannot be read, log the error and return an empty list. ``dashboard.reads`` raises instead.
     It needs the extra ``[read]``.
     """
-    from dashboard import reads  # noqa: PLC0415 - the plain install publishes without it
+    from dashboard import reads  # noqa: PLC0415 - publishing works without this extra
 
     return await reads.get_orders(company_id, status, limit)

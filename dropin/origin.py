@@ -1,4 +1,4 @@
-"""Whether `events` is that of Botlive Events: a distribution of the same name may lie over it."""
+"""Checks that the module `events` is ours, because another distribution may have overwritten it."""
 
 import logging
 
@@ -6,22 +6,22 @@ _log = logging.getLogger("botlive.dropin")
 
 _CURE = (
     "install botlive-events from its repository again (pip install --force-reinstall --no-deps .), "
-    "and no other distribution or folder of that name beside it"
+    "and remove every other distribution or folder of that name"
 )
 
 
 def check() -> None:
-    """Say what is wrong, and go on where the parts are there: the chat must not fail because of it.
+    """Log the problem and continue if the publisher can be imported, so that the chat does not fail.
 
     Raises:
-        ImportError: they are not; one line says what happened and the cure.
+        ImportError: the publisher cannot be imported. One line says what happened and what to do.
     """
-    import events  # noqa: PLC0415 - whatever that is
+    import events  # noqa: PLC0415 - it may be another distribution
 
     if getattr(events, "__distribution__", None) == "botlive-events":
         return
     try:
-        import events.publishing.publisher  # noqa: PLC0415 - the same
+        import events.publishing.publisher  # noqa: PLC0415 - see above
     except ImportError:
         raise ImportError(
             f"the module `events` that Python finds is not that of botlive-events: {_CURE}"

@@ -1,4 +1,4 @@
-"""The way of an event to the queue, from which nothing ever comes back as an exception."""
+"""Publishes events without ever raising an exception."""
 
 import os
 from collections.abc import Mapping
@@ -20,26 +20,26 @@ from events.publishing.publisher import Publisher
 
 Fields = Mapping[str, Any]
 Key = str | int | UUID
-"""The chat's own name of what happened, such as a WhatsApp message's id."""
+"""The chat's idempotency key, such as the id of a WhatsApp message."""
 
 
 class Sent(NamedTuple):
-    """What became of one event."""
+    """The result of sending one event."""
 
     event_id: str
     fits: bool
-    """Whether it fits its contract; if not it is refused, in sight of people."""
+    """Whether the event fits its contract. If not, a worker refuses it visibly."""
     published: bool
-    """Whether it is on the queue, or in the outbox."""
+    """Whether the event is on the queue or in the outbox."""
 
     @property
     def accepted(self) -> bool:
-        """Whether it is on its way to the tables."""
+        """Whether the event fits its contract and is published."""
         return self.fits and self.published
 
 
 class Unfit(NamedTuple):
-    """What fits no contract: a worker will refuse it in sight of people."""
+    """A payload that fits no contract. A worker will refuse it visibly."""
 
     event_id: UUID
     type: str
@@ -50,8 +50,8 @@ _given: EventPublisher | None = None
 
 
 def use(publisher: EventPublisher | None) -> None:
-    """Publish through this publisher from now on; None: through one made from the environment."""
-    global _given  # noqa: PLW0603 - one publisher per process is the point
+    """Publish through this publisher from now on. None restores the one from the environment."""
+    global _given  # noqa: PLW0603 - there is one publisher per process
     _given = publisher
 
 
@@ -60,12 +60,12 @@ def _from_env() -> Publisher:
     return Publisher.from_env()
 
 
-# A forked child must not speak over its parent's connections.
+# A forked child must not use its parent's connections.
 os.register_at_fork(after_in_child=_from_env.cache_clear)
 
 
 async def send(contract: type[Event], fields: Fields) -> Sent:
-    """Publish the event that the fields make, or as it is what makes none."""
+    """Publish the event with these fields. If they fit no contract, publish them unchecked."""
     event = _event(contract, fields)
     return Sent(str(event.event_id), not isinstance(event, Unfit), await _published(event))
 
@@ -78,14 +78,14 @@ def _event(contract: type[Event], fields: Fields) -> Event | Unfit:
         fitted = fit(_named(fields))
         identity = id_of_payload(kind, fitted) or identity
         return contract.model_validate({"event_id": identity, **fitted})
-    except Exception as error:  # noqa: BLE001 - a value's own methods may raise anything
+    except Exception as error:  # noqa: BLE001 - the methods of a value may raise any exception
         problem = _problem(error)
         logger.warning("event %s (%s) does not fit: %s; a worker will refuse it", identity, kind, problem)
         return Unfit(identity, kind, fitted)
 
 
 def _named(fields: Fields) -> Fields:
-    """With the key as text: a number is as good as its digits, and an empty text is no key."""
+    """Return the fields with the key as text. A number becomes its digits, and an empty text means no key."""
     key = fields.get("key")
     if isinstance(key, int | UUID) and not isinstance(key, bool):
         key = str(key)
@@ -94,7 +94,7 @@ def _named(fields: Fields) -> Fields:
 
 
 def _problem(error: Exception) -> str:
-    """The fields' names, of which those within an order's lines are the caller's text."""
+    """Return the names of the wrong fields. Nested names are left out, because the caller chose them."""
     if not isinstance(error, ValidationError):
         return type(error).__name__
     details = error.errors(include_url=False, include_context=False, include_input=False)

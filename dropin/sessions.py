@@ -1,4 +1,4 @@
-"""When a shop's live mode is on. The old module: ``core.sessions_manager``."""
+"""Sessions of a shop's live mode. Replaces the old module ``core.sessions_manager``."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from dropin.sender import Key, send
 from events.clock import new_id
 from events.contracts import LiveToggled
 
-_begun: dict[str, str] = {}  # company_id: the id of the last start in this process
+_started: dict[str, str] = {}  # company_id → id of the last start in this process
 
 
 @guarded(LiveToggled, lambda: None)
@@ -18,15 +18,17 @@ async def start_session(
     conversation_id: UUID | str | None = None,
     key: Key | None = None,
 ) -> str | None:
-    """The live mode was switched on. The answer is the event's id: the session's, if it begins one.
+    """Publish that the live mode was switched on.
 
-    None: it fits no contract, the log names the field, and it stands in RQ's failed registry.
+    Returns:
+        The id of the event, which is also the id of the session if the event starts one. None if the event
+        does not fit its contract: it goes to RQ's failed registry, and the log names the field.
     """
     about = {"company_id": company_id, "conversation_id": conversation_id, "key": key}
     sent = await send(LiveToggled, {**about, "enabled": True, "mode": mode})
     if not sent.fits:
         return None
-    _begun[company_id] = sent.event_id
+    _started[company_id] = sent.event_id
     return sent.event_id
 
 
@@ -38,9 +40,12 @@ async def end_session(
     conversation_id: UUID | str | None = None,
     key: Key | None = None,
 ) -> bool:
-    """The live mode was switched off: the company's open session ends. Whether that is on its way.
+    """Publish that the live mode was switched off, which ends the company's open session.
 
-    Which session that is follows from the company's toggles; ``session_id`` is not looked at.
+    The database finds the session from the company's toggles; ``session_id`` is ignored.
+
+    Returns:
+        The same as ``log_payment_validated``.
     """
     about = {"company_id": company_id, "conversation_id": conversation_id, "key": key}
     return (await send(LiveToggled, {**about, "enabled": False})).accepted
@@ -48,10 +53,10 @@ async def end_session(
 
 @guarded(None, lambda: {"id": str(new_id()), "company_id": ""})
 async def get_active_session(company_id: str) -> dict[str, str]:
-    """A handle to end the company's session with, also where none was begun in this process.
+    """Return a handle for ``end_session``, even if no session was started in this process.
 
-    It is not a look into Supabase, where the row may not have been written yet: the true read is
-    ``dashboard.get_active_session``.
+    It does not read Supabase, because the row may not be written yet. ``dashboard.get_active_session`` reads
+    the row.
     """
-    begun = _begun.get(company_id) if isinstance(company_id, str) else None
-    return {"id": begun or str(new_id()), "company_id": company_id}
+    started = _started.get(company_id) if isinstance(company_id, str) else None
+    return {"id": started or str(new_id()), "company_id": company_id}

@@ -1,4 +1,4 @@
-"""The events of Botlive and their publisher: all that the chat process imports.
+"""The events of Botlive and their publisher. The chat process imports nothing else.
 
 >>> from events import PaymentValidated, Publisher
 >>> publisher = Publisher.from_env()
@@ -57,9 +57,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The publisher, imported at its first use: the contracts and the handlers need no redis."""
+    """Import ``Publisher`` at its first use, because contracts and handlers must not need redis."""
     if name != "Publisher":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from events.publishing.publisher import Publisher  # noqa: PLC0415 # as the docstring says
+    from events.publishing.publisher import Publisher  # noqa: PLC0415 # see the docstring
 
     return Publisher

@@ -1,4 +1,4 @@
-"""Time-ordered identities: when an event occurred, and which event it is."""
+"""Strictly increasing timestamps and time-ordered event ids."""
 
 import os
 import threading
@@ -11,23 +11,23 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
-    """A wall clock in whole microseconds that never stands still and never steps back.
+    """A wall clock in whole microseconds whose values strictly increase.
 
-    Two toggles of one chat process must not share an instant, or their order would be lost; a
-    clock set back by NTP must not turn it round either.
+    Two toggles of one chat process must not have the same time, because their order would be lost. When
+    NTP sets the system clock back, the order must not change either.
     """
 
     def __init__(self) -> None:
         self._last = 0
         self._lock = threading.Lock()
-        # A fork may happen while another thread holds the lock; the child needs a free one.
+        # A fork may happen while another thread holds the lock. The child needs an unlocked one.
         os.register_at_fork(after_in_child=self._renew_lock)
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
 
     def tick(self) -> int:
-        """The microseconds since 1970-01-01 UTC, greater than at any call before."""
+        """Return the microseconds since 1970-01-01 UTC, greater than in every earlier call."""
         with self._lock:
             self._last = max(time.time_ns() // 1000, self._last + 1)
             return self._last
@@ -37,15 +37,15 @@ _clock = Clock()
 
 
 def now() -> datetime:
-    """The present instant in UTC, later than every instant this process was given before."""
+    """Return the current time in UTC, later than every time that this process got before."""
     return _EPOCH + _clock.tick() * _MICROSECOND
 
 
 def new_id() -> UUID:
-    """A UUID of version 7 that sorts after every one this process made before.
+    """Return a UUID of version 7 that sorts after every UUID that this process made before.
 
     The twelve bits after the version hold the fraction of the millisecond (RFC 9562, section
-    6.2, method 3), so that the ids of one process keep its order within a millisecond too.
+    6.2, method 3). So the ids of one process are in order even within a millisecond.
     """
     milliseconds, microseconds = divmod(_clock.tick(), 1000)
     fraction = microseconds * 4096 // 1000

@@ -1,6 +1,7 @@
-"""The four events, version 1. A new type: a class, its name in ``EventType``, a line in ``AnyEvent``.
+"""The contracts of the four events.
 
-``docs/changing-an-event.md`` says what may change in a class.
+A new type needs a class, its name in ``EventType`` and a line in ``AnyEvent``.
+``docs/changing-an-event.md`` explains which changes of a class are allowed.
 """
 
 import hashlib
@@ -36,45 +37,45 @@ from events.fields import (
 from events.identity import keyed_id
 
 EventType = Literal["payment_validated", "payment_issue", "order_completed", "live_toggled"]
-"""The names of the types; mypy holds each class to one of them."""
+"""The names of the event types. mypy checks that each class uses one of them."""
 
 TYPES: tuple[EventType, ...] = get_args(EventType)
-"""The same, to be gone through."""
+"""The same names as a tuple."""
 
 MOST_ITEMS = 1_000
-"""Lines of the longest order."""
+"""Maximum number of items in an order."""
 
 MOST_AMENDED = 2_000
-"""Names of fields; of an order each line has one text, and the order has some."""
+"""Maximum number of names in ``amended``. An order has some texts, and each of its items has one."""
 
 _Words = Annotated[tuple[Word, ...], Field(max_length=MOST_AMENDED)]
 
 
 class Contract(BaseModel):
-    """Frozen, closed to unknown fields, and silent about values when it refuses one."""
+    """Base of all contracts: frozen, refuses unknown fields, and never shows a value in an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Event(Contract):
-    """What every event carries."""
+    """Base of all events, with the fields that every event has."""
 
     event_id: Uuid = Field(default_factory=clock.new_id)
-    """The idempotency key; time-ordered (UUID version 7), or made from ``key`` where there is one."""
+    """The idempotency key: derived from ``key`` if that is set, else time-ordered (UUID version 7)."""
     type: EventType
     version: int = 1
-    """The version of its class: the default is the newest one, and the class reads the older ones too."""
+    """The version of the contract. The default is the newest version; the class also reads older ones."""
     company_id: Identifier
-    """The shop's id in Botlive (text, not the UUID of Lovable's tables)."""
+    """The id of the shop in Botlive: a text, not the UUID in Lovable's tables."""
     occurred_at: Instant = Field(default_factory=clock.now)
-    """When it happened (UTC)."""
+    """When the event happened (UTC)."""
     conversation_id: Uuid | None = None
     amended: Annotated[_Words | None, first(MOST_AMENDED)] = None
-    """The fields whose text had to be cut or stripped to fit (``dropin``); stands in ``metadata``."""
+    """The fields whose text ``dropin`` had to change so that it fits. It is copied to ``metadata``."""
     key: Key | None = None
-    """The caller's own name of what happened (a message's id): the same thing twice is one event.
+    """The caller's idempotency key, such as the id of a message. Two events with one key are the same event.
 
-    When it occurred is then no part of its content: whichever of the two comes first is persisted.
+    The time is then not compared: the event that is persisted first keeps its time.
     """
 
     @field_validator("version", mode="before")
@@ -88,22 +89,25 @@ class Event(Contract):
             return self
         identity = keyed_id(self.company_id, self.type, self.key)
         if "event_id" not in self.model_fields_set:
-            self.__dict__["event_id"] = identity  # frozen for everybody else
+            self.__dict__["event_id"] = identity  # the model is frozen, so it is set directly
             self.model_fields_set.add("event_id")
         elif self.event_id != identity:
             raise PydanticCustomError("event_id_of_key", "event_id is not the one that its key makes")
         return self
 
     def content(self) -> dict[str, Any]:
-        """Its fields as JSON values, absent optionals left out."""
+        """Return all fields as JSON values. Unset fields are left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
     def own_fields(self) -> dict[str, Any]:
-        """The fields that only its type has, as JSON values, absent optionals left out."""
+        """Return the type's own fields, and ``amended``, as JSON values. Unset fields are left out."""
         return self.model_dump(mode="json", exclude_none=True, exclude=_SHARED_FIELDS)
 
     def digest(self) -> str:
-        """A fingerprint of the content (SHA-256, hex): equal for equal events, however written."""
+        """Return a hash of the content (SHA-256, hex), which is the same for every notation of the event.
+
+        The time is left out if the event has a ``key``.
+        """
         content = self.content()
         if self.key is not None:
             del content["occurred_at"]
@@ -115,18 +119,18 @@ _SHARED_FIELDS = {*Event.model_fields} - {"amended"}
 
 
 class PaymentValidated(Event):
-    """A customer's payment was checked and found good."""
+    """A customer's payment was verified."""
 
     type: Literal["payment_validated"] = "payment_validated"
     user_id: Customer
     amount: Amount
     """FCFA."""
     reference: Name
-    """The operator's reference; may be empty."""
+    """The reference of the payment operator; may be empty."""
 
 
 class PaymentIssue(Event):
-    """A payment needs a person's eye."""
+    """A payment needs a person to check it."""
 
     type: Literal["payment_issue"] = "payment_issue"
     user_id: Customer
@@ -140,23 +144,23 @@ class PaymentIssue(Event):
 
 
 class Item(Contract):
-    """One line of an order."""
+    """One item of an order."""
 
     name: Name
     quantity: int = Field(strict=True, ge=1, le=2**31 - 1)
     price: Amount
-    """FCFA each."""
+    """FCFA per piece."""
 
 
 class OrderCompleted(Event):
-    """A customer's order is complete. The order's id is the event's id."""
+    """A customer completed an order. The id of the order is the id of the event."""
 
     type: Literal["order_completed"] = "order_completed"
     user_id: Customer
     customer_name: Annotated[Name, BeforeValidator(lambda name: "" if name is None else name)] = Field(
         default="", validate_default=True
     )
-    """Where missing or empty: the last four characters of ``user_id``."""
+    """If missing or empty, the last four characters of ``user_id``."""
     total_amount: Amount
     """FCFA."""
     items: Annotated[tuple[Item, ...], first(MOST_ITEMS)] = Field(min_length=1, max_length=MOST_ITEMS)
@@ -170,7 +174,7 @@ class OrderCompleted(Event):
 
 
 class LiveToggled(Event):
-    """The shop's live mode was switched. The first enable's id is the session's id."""
+    """A shop's live mode was switched. The id of the session is the id of its first enable."""
 
     type: Literal["live_toggled"] = "live_toggled"
     enabled: StrictBool
@@ -181,4 +185,4 @@ AnyEvent = Annotated[
     PaymentValidated | PaymentIssue | OrderCompleted | LiveToggled,
     Field(discriminator="type"),
 ]
-"""Any of the events, told apart by ``type``."""
+"""Any of the events, distinguished by ``type``."""

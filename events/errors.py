@@ -1,10 +1,20 @@
-"""What can go wrong on the chat's side. An exception's docstring is its message."""
+"""Exceptions of the chat process. The first line of an exception's docstring is its default message.
+
+BotliveError
+├── InvalidEvent       also a ValueError
+├── InvalidRedisUrl    also a ValueError
+├── PublishError
+│   ├── PublisherClosed
+│   ├── OutboxFull
+│   └── OutboxFailed
+└── WorkerError        with subclasses of its own, see ``gateway.errors``
+"""
 
 from inspect import cleandoc
 
 
 class BotliveError(Exception):
-    """Botlive Events could not do what was asked."""
+    """Botlive Events could not complete the operation."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or cleandoc(type(self).__doc__ or "").partition("\n")[0])
@@ -13,10 +23,10 @@ class BotliveError(Exception):
 class InvalidEvent(BotliveError, ValueError):
     """The event does not fit its contract.
 
-    The message is ``field: problem``. It never repeats the value, which may be personal data.
-    ``field`` is ``json`` where the text is no JSON object and ``type`` where the type is unknown.
-    ``is_newer`` says that a newer release may know the event: only its version, its type or some of its
-    fields are unknown here.
+    The message is ``field: problem``. It never contains the value, which may be personal data.
+    ``field`` is ``json`` if the text is not a JSON object, and ``type`` if the type is unknown.
+    ``is_newer`` is true if a newer release may know the event, because the version is newer, or because only
+    the type or some fields are unknown.
     """
 
     def __init__(self, field: str, problem: str, *, is_newer: bool = False) -> None:
@@ -27,7 +37,7 @@ class InvalidEvent(BotliveError, ValueError):
 
 
 class InvalidRedisUrl(BotliveError, ValueError):
-    """REDIS_URL is not the URL of a Redis, or has an option that is none."""
+    """REDIS_URL is not a valid Redis URL, or has an unknown option: see the README."""
 
 
 class PublishError(BotliveError):
@@ -35,12 +45,12 @@ class PublishError(BotliveError):
 
 
 class PublisherClosed(PublishError):
-    """The publisher is closed: nothing can be published through it any more."""
+    """The publisher is closed: create a new one and publish the event with that."""
 
 
 class OutboxFull(PublishError):
-    """Redis did not confirm the event, and the outbox has no room for it: it may not be published."""
+    """Redis did not confirm the event and the outbox is full: it may not be published. Bring Redis back."""
 
 
 class OutboxFailed(PublishError):
-    """Redis did not confirm the event, nor did the outbox's file in time: it may not be published."""
+    """The outbox's file failed or was too slow: the event may not be published. Check its disk."""

@@ -1,6 +1,6 @@
-"""The kinds of value an event carries, each with its limits, alike in Python and in JSON.
+"""The field types of the events and their limits. They are the same in Python and in JSON.
 
-Each kind of text says whether it is personal data and whether it may be cut; ``events.privacy`` reads it.
+Each text type declares whether it is personal data and whether it may be cut. ``events.privacy`` reads this.
 """
 
 import math
@@ -24,26 +24,26 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 LONGEST_TEXT = 65_536
-"""Characters of the longest text: what one WhatsApp message may hold."""
+"""Maximum length of a text, in characters: the longest WhatsApp message."""
 
 LONGEST_NAME = 1_024
-"""Characters of a name, a reference, a place or a number."""
+"""Maximum length of a name, a reference, a place or a phone number, in characters."""
 
 FUTURE = timedelta(hours=24)
-"""How far ahead a clock may be before its events are refused."""
+"""An event that occurs later than this from now is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handling:
-    """What is known of a kind of text besides its limits."""
+    """How to handle a type of text: its privacy, and whether it may be cut."""
 
     private: bool
-    """Whether it is personal data."""
+    """Whether the text is personal data."""
     cut_at: int | None = None
-    """Characters that are kept of a longer one; None where a part is worth nothing, as with an id."""
+    """Number of characters to keep of a longer text; None if it must not be cut, such as an id."""
 
 
-_HOURS_ONLY = re.compile(r"(?<=:\d\d)(?:\.\d+)?[+-]\d\d$")  # a zone as PostgreSQL writes it
+_HOURS_ONLY = re.compile(r"(?<=:\d\d)(?:\.\d+)?[+-]\d\d$")  # the short UTC offset of PostgreSQL
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 
 
@@ -72,7 +72,10 @@ def _fits_a_double(value: int | float | Decimal) -> bool:
 
 
 def first(most: int) -> BeforeValidator:
-    """Look at no more than one element beyond so many: each that does not fit costs an error of its own."""
+    """Return a validator that reads at most ``most + 1`` elements.
+
+    One element too many is enough for an error, and pydantic would create an error for each bad element.
+    """
 
     def begin(value: Any) -> Any:
         is_one = isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable)
@@ -89,25 +92,26 @@ def _without_zero_byte(text: str) -> str:
 
 def _uuid(value: Any, handler: ValidatorFunctionWrapHandler) -> UUID:
     try:
-        return handler(value)  # type: ignore[no-any-return] # of the schema, a UUID
-    except ValueError:  # pydantic's own words quote a piece of the value
+        return handler(value)  # type: ignore[no-any-return] # the schema returns a UUID
+    except ValueError:  # pydantic's message quotes a part of the value
         raise PydanticCustomError("uuid", "must be a UUID") from None
 
 
 def known_version(value: Any, newest: int) -> int:
-    """The version, if it is one from 1 to the newest.
+    """Return the version if it is between 1 and ``newest``.
 
     Raises:
-        PydanticCustomError: of type ``version_newer`` where a newer release may know it.
+        PydanticCustomError: the version is not known. The error type is ``version_newer`` if a newer release
+            may know it.
     """
-    if type(value) is not int or not 1 <= value <= newest:  # true and 1.0 equal 1
+    if type(value) is not int or not 1 <= value <= newest:  # because True and 1.0 are equal to 1
         kind = "version_newer" if type(value) is int and value > newest else "version"
         raise PydanticCustomError(kind, "must be 1" if newest == 1 else f"must be 1 to {newest}")
     return value
 
 
 def _datetime_or_iso_text(value: Any) -> Any:
-    # pydantic would take a number, or a text of digits, as seconds since 1970.
+    # pydantic would read a number, or a text of digits, as seconds since 1970.
     if isinstance(value, str) and _ISO_DATE.match(value):
         return _HOURS_ONLY.sub(r"\g<0>:00", value)
     if isinstance(value, datetime):
@@ -126,13 +130,13 @@ def _utc(instant: datetime) -> datetime:
 
 
 Amount = Annotated[int | float | Decimal, BeforeValidator(_amount)]
-"""FCFA (XOF), finite and not negative. Kept as an int where whole, else as a double."""
+"""An amount in FCFA (XOF), finite and not negative. A whole amount is an int, any other a float."""
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_datetime_or_iso_text), AfterValidator(_utc)]
-"""An aware date and time, normalised to UTC, at most 24 hours ahead."""
+"""An aware datetime, converted to UTC, at most 24 hours in the future."""
 
 Uuid = Annotated[UUID, WrapValidator(_uuid)]
-"""An id, as a UUID or its text."""
+"""A UUID, given as a UUID or as text."""
 
 _short = Field(strict=True, max_length=LONGEST_NAME)
 _without_zeros = AfterValidator(_without_zero_byte)
@@ -143,21 +147,21 @@ Text = Annotated[
     _without_zeros,
     Handling(private=True, cut_at=LONGEST_TEXT),
 ]
-"""A text that a person wrote."""
+"""A text written by a person."""
 
 Name = Annotated[str, _short, _without_zeros, Handling(private=True, cut_at=LONGEST_NAME)]
 """A short text about a person: a name, a reference, a place, a phone number."""
 
 Word = Annotated[str, _short, _without_zeros, Handling(private=False, cut_at=LONGEST_NAME)]
-"""A short text about no person, such as the kind of an issue."""
+"""A short text without personal data, such as the type of an issue."""
 
 _key = Field(strict=True, min_length=1, max_length=LONGEST_NAME)
 Key = Annotated[str, _key, _without_zeros, Handling(private=True)]
-"""The caller's own name of what happened, such as a message's id; it may hold a phone number."""
+"""The caller's idempotency key, such as the id of a message. It may contain a phone number."""
 
 _id = Field(strict=True, min_length=1, max_length=128)
 Identifier = Annotated[str, _id, _without_zeros, Handling(private=False)]
-"""An id given by Botlive: 1 to 128 characters."""
+"""An id from Botlive: 1 to 128 characters."""
 
 Customer = Annotated[str, _id, _without_zeros, Handling(private=True)]
-"""The id of a customer: a phone number."""
+"""The id of a customer, which is a phone number."""

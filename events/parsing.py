@@ -1,4 +1,4 @@
-"""From JSON to an event, or to an error that names the field and never the value."""
+"""Parses JSON into an event. An error names the field and never contains the value."""
 
 import json
 import re
@@ -13,28 +13,28 @@ from events.errors import InvalidEvent
 
 _adapter: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
 
-_WHOLE = {  # errors of the text as a whole: field and problem
+_WHOLE = {  # errors of the whole text: field and problem
     "json_invalid": ("json", "is not valid JSON"),
     "dict_type": ("json", "is not a JSON object"),
     "model_attributes_type": ("json", "is not a JSON object"),
     "union_tag_not_found": ("type", "is missing"),
     "union_tag_invalid": ("type", "is not a known event type"),
 }
-_PLAIN = {  # problems for which pydantic's own words would quote a piece of the value
+_WITHOUT_VALUE = {  # replaces messages of pydantic that quote a part of the value
     "datetime_from_date_parsing": "must be a date and time with a zone (ISO 8601)",
     "datetime_parsing": "must be a date and time with a zone (ISO 8601)",
 }
 _OWN = {"event_id_of_key": ("event_id", "is not the one that its key makes: leave it out")}
-_MOST_FIELDS = 64  # of one object: no contract has as many
-_SUSPICIOUS = 5_000  # colons
-_OURS = re.compile(r"[a-z_]{1,40}", re.IGNORECASE)
+_MOST_FIELDS = 64  # in one object; every contract has fewer
+_SUSPICIOUS = 5_000  # colons: a text with more of them is checked first
+_FIELD_NAME = re.compile(r"[a-z_]{1,40}", re.IGNORECASE)
 
 
 def parse_event(text: str | bytes) -> AnyEvent:
-    """Read one event from a JSON object.
+    """Parse one event from a JSON object.
 
     Raises:
-        InvalidEvent: the text does not fit the contract.
+        InvalidEvent: the text does not fit a contract.
     """
     _must_be_narrow(text)
     try:
@@ -44,7 +44,7 @@ def parse_event(text: str | bytes) -> AnyEvent:
 
 
 def _must_be_narrow(text: str | bytes) -> None:
-    """Refuse an object of countless fields at once: pydantic would describe each of them."""
+    """Refuse an object with too many fields early, because pydantic would create an error for each."""
     colons = text.count(":") if isinstance(text, str) else text.count(b":")
     if colons <= _SUSPICIOUS:
         return
@@ -53,7 +53,7 @@ def _must_be_narrow(text: str | bytes) -> None:
     except InvalidEvent:
         raise
     except (ValueError, RecursionError):
-        return  # it is pydantic's to refuse
+        return  # pydantic refuses it, with a better message
 
 
 def _narrow(fields: list[tuple[str, Any]]) -> None:
@@ -62,14 +62,14 @@ def _narrow(fields: list[tuple[str, Any]]) -> None:
 
 
 def _invalid(details: Sequence[ErrorDetails]) -> InvalidEvent:
-    # Another version may have other fields: the version tells more than what is wrong with them.
-    other_version = [detail for detail in details if detail["type"] == "version_newer"]
-    is_newer = bool(other_version) or all(map(_is_unknown, details))
-    return InvalidEvent(*_told((other_version or details)[0]), is_newer=is_newer)
+    # A newer version may have other fields, so the version is the more useful error.
+    newer_version = [detail for detail in details if detail["type"] == "version_newer"]
+    is_newer = bool(newer_version) or all(map(_is_unknown, details))
+    return InvalidEvent(*_field_and_problem((newer_version or details)[0]), is_newer=is_newer)
 
 
 def _is_unknown(detail: ErrorDetails) -> bool:
-    """Whether it is a type or a field that is not known, by a name such as we give."""
+    """Return whether the error is an unknown type or field whose name looks like one of ours."""
     match detail["type"]:
         case "union_tag_invalid":
             name = detail["ctx"]["tag"]
@@ -77,22 +77,24 @@ def _is_unknown(detail: ErrorDetails) -> bool:
             name = detail["loc"][-1]
         case _:
             return False
-    return _OURS.fullmatch(str(name)) is not None
+    return _FIELD_NAME.fullmatch(str(name)) is not None
 
 
-def _told(detail: ErrorDetails) -> tuple[str, str]:
-    """The field and the problem."""
+def _field_and_problem(detail: ErrorDetails) -> tuple[str, str]:
     if not detail["loc"] and detail["type"] in _WHOLE:
         return _WHOLE[detail["type"]]
     if detail["type"] in _OWN:
         return _OWN[detail["type"]]
-    problem = _PLAIN.get(detail["type"]) or detail["msg"].replace("Input should", "should")
+    problem = _WITHOUT_VALUE.get(detail["type"]) or detail["msg"].replace("Input should", "should")
     return shown(detail["loc"][1:]), problem[:1].lower() + problem[1:]
 
 
 def shown(location: Iterable[int | str]) -> str:
-    """A field's place, as errors and logs name it.
+    """Return the path of a field as text for errors and logs.
 
-    The name of an unknown field is the sender's text: it is repeated only where it looks like one.
+    The sender chose the name of an unknown field, and it may hold personal data. A name that does not look
+    like a field's name is therefore shown as ``?``.
     """
-    return ".".join(str(part) if isinstance(part, int) or _OURS.fullmatch(part) else "?" for part in location)
+    return ".".join(
+        str(part) if isinstance(part, int) or _FIELD_NAME.fullmatch(part) else "?" for part in location
+    )

@@ -1,4 +1,4 @@
-"""What of the events is personal data, and which texts may be cut: read from the contracts themselves."""
+"""Derives from the contracts which fields are personal data and which texts may be cut."""
 
 from collections.abc import Iterator
 from inspect import isclass
@@ -11,7 +11,7 @@ from events.fields import Handling
 
 
 def private_fields() -> frozenset[str]:
-    """The events' fields that are personal data, or hold some."""
+    """Return the names of the event fields that are personal data or contain some."""
     return frozenset(
         name
         for name, field in _fields()
@@ -20,7 +20,10 @@ def private_fields() -> frozenset[str]:
 
 
 def cuttable_fields() -> dict[str, int]:
-    """The fields whose text may be cut, those of an order's lines too, and the characters that are kept."""
+    """Return the fields whose text may be cut, with the number of characters to keep.
+
+    The fields of an order's items are included.
+    """
     fields = [*_fields(), *((name, part) for _, field in _fields() for name, part in _parts(field).items())]
     return {name: kind.cut_at for name, field in fields for kind in _kinds(field) if kind.cut_at is not None}
 
@@ -32,7 +35,7 @@ def _fields() -> Iterator[tuple[str, FieldInfo]]:
 
 
 def _parts(field: FieldInfo) -> dict[str, FieldInfo]:
-    """The fields of the contract that the field holds, by name."""
+    """Return the fields of the contract that is nested in this field, by name."""
     held = [part for part in _within(field.annotation) if isclass(part) and issubclass(part, Contract)]
     return held[0].model_fields if held else {}
 

@@ -1,4 +1,4 @@
-"""What a host needs of a publisher: ``Publisher`` has it, and the test double of ``events.testing``."""
+"""The interface of a publisher, implemented by ``Publisher`` and by the test double in ``events.testing``."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, Self
@@ -8,11 +8,11 @@ from events.contracts import Event
 
 
 class EventPublisher(Protocol):
-    """The type for a host's own functions that are given a publisher. ``Publisher`` says what each does."""
+    """The type to use where a function takes a publisher. ``Publisher`` documents each method."""
 
     @property
     def waiting(self) -> int:
-        """How many events wait in the outbox."""
+        """The number of events in the outbox."""
 
     def publish(self, event: Event) -> UUID:
         """Put the event on the queue and return its id."""
@@ -21,23 +21,23 @@ class EventPublisher(Protocol):
         """Put the events on the queue in their order."""
 
     async def apublish(self, event: Event) -> UUID:
-        """As ``publish``, without blocking the event loop."""
+        """Do the same as ``publish`` without blocking the event loop."""
 
     def publish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
-        """Put on the queue what fits no contract, for a worker to refuse it visibly."""
+        """Put a payload that fits no contract on the queue, so that a worker refuses it visibly."""
 
     async def apublish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
-        """As ``publish_unchecked``, without blocking the event loop."""
+        """Do the same as ``publish_unchecked`` without blocking the event loop."""
 
     def drain(self) -> int:
-        """Bring what waits in the outbox to the queue."""
+        """Move the events of the outbox to the queue."""
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
 
     def __enter__(self) -> Self: ...
 

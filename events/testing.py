@@ -1,7 +1,7 @@
-"""A publisher for the tests of a host: it needs no Redis, records the events and validates them.
+"""A test double for ``Publisher``. It needs no Redis; it records and validates the events.
 
 >>> publisher = RecordingPublisher()
->>> dropin.use(publisher)  # or pass it wherever the host takes a Publisher
+>>> dropin.use(publisher)  # or pass it where your code takes a Publisher
 >>> publisher.events_of(OrderCompleted)
 """
 
@@ -22,21 +22,21 @@ E = TypeVar("E", bound=Event)
 
 
 class Refused(NamedTuple):
-    """What was published unchecked and a worker would refuse."""
+    """A payload that was published unchecked and that a worker would refuse."""
 
     event_id: UUID
     event_type: str
     payload: Mapping[str, Any]
-    """What the worker would read."""
+    """The payload as the worker would read it."""
     error: InvalidEvent
-    """Why it would refuse it."""
+    """Why the worker would refuse it."""
 
 
 class RecordingPublisher:
-    """Has the methods of ``Publisher`` and keeps what it is given in ``events`` and ``refused``.
+    """Has the methods of ``Publisher`` and records the events in ``events`` and ``refused``.
 
-    It reads each event as a worker does, from the job's JSON. As on the queue, an event that is published
-    again is recorded once. Safe to share between threads.
+    It reads each event from the job's JSON, like a worker. An event that is published twice is recorded
+    once, as on the queue. Safe to share between threads.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class RecordingPublisher:
 
     @classmethod
     def from_env(cls, *, within: float = WITHIN) -> Self:
-        """As the constructor: the environment is not read."""
+        """Return a new publisher. The environment is not read."""
         return cls()
 
     @property
@@ -59,15 +59,15 @@ class RecordingPublisher:
 
     @property
     def refused(self) -> Sequence[Refused]:
-        """What was published unchecked and fits no contract, in its order."""
+        """The unchecked payloads that fit no contract, in the order of their publication."""
         return tuple(self._refused)
 
     def events_of(self, contract: type[E]) -> list[E]:
-        """The events of this class, in the order of their publication."""
+        """Return the events of this class, in the order of their publication."""
         return [event for event in self._events if isinstance(event, contract)]
 
     def clear(self) -> None:
-        """Forget what was recorded."""
+        """Remove everything that was recorded."""
         with self._lock:
             self._calls.clear()
             self._events.clear()
@@ -75,7 +75,7 @@ class RecordingPublisher:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Meanwhile every publish raises ``PublishError``, as without Redis and without an outbox."""
+        """Make every publish raise ``PublishError``, as if Redis were away and there were no outbox."""
         self._away = True
         try:
             yield
@@ -84,32 +84,32 @@ class RecordingPublisher:
 
     @property
     def waiting(self) -> int:
-        """0: there is no outbox."""
+        """Always 0, because there is no outbox."""
         return 0
 
     def publish(self, event: Event) -> UUID:
         """Record the event and return its id.
 
         Raises:
-            InvalidEvent: a worker would refuse it: it was made by ``model_construct`` or
-                ``model_copy(update=…)``, or its id is that of another event.
-            PublishError: within ``away()``, or after ``close()``.
+            InvalidEvent: a worker would refuse the event. Either ``model_construct`` or
+                ``model_copy(update=…)`` made it, or another event has the same id.
+            PublishError: ``away()`` is active, or ``close()`` was called.
         """
         self._record(Call.of(event))
         return event.event_id
 
     def publish_many(self, events: Iterable[Event]) -> list[UUID]:
-        """As ``publish``, for each."""
+        """Record each event, like ``publish``."""
         return [self.publish(event) for event in events]
 
     async def apublish(self, event: Event) -> UUID:
-        """As ``publish``."""
+        """Record the event, like ``publish``."""
         return self.publish(event)
 
     def publish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
-        """Record it in ``refused``, with the reason; in ``events`` where it fits its contract after all."""
+        """Record the payload in ``events`` if it fits its contract, else in ``refused`` with the reason."""
         call = Call.unchecked(event_id, event_type, payload)
         self._record(call, unchecked_type=event_type)
         return call.event_id
@@ -117,15 +117,15 @@ class RecordingPublisher:
     async def apublish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
-        """As ``publish_unchecked``."""
+        """Record the payload, like ``publish_unchecked``."""
         return self.publish_unchecked(event_type, payload, event_id=event_id)
 
     def drain(self) -> int:
-        """0: there is no outbox."""
+        """Return 0, because there is no outbox."""
         return 0
 
     def close(self) -> None:
-        """Nothing can be published afterwards; what was recorded stays."""
+        """Refuse to publish from now on. The recorded events stay."""
         self._closed = True
 
     def __enter__(self) -> Self:

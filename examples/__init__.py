@@ -1,1 +1,1 @@
-"""An example day of three shops, and the demo that takes it through the whole pipe."""
+"""The events of one day in three shops, and a demo that publishes and persists them."""

@@ -1,6 +1,6 @@
-"""``make demo``: an example day, from the chat's events to the rows that shop owners read.
+"""``make demo``: publishes the events of an example day and shows the rows that shop owners see.
 
-Runs inside ``botlive stack run``, which sets the environment.
+It runs inside ``botlive stack run``, which sets the environment.
 """
 
 import json
@@ -28,42 +28,44 @@ from gateway.settings import Settings
 
 DAY = Path(__file__).with_name("day.ndjson")
 SHOPS = {"boutique-awa": "Boutique Awa", "chez-kofi": "Chez Kofi", "mode-fatou": "Mode Fatou"}
-MORNING = 60  # lines of the day
-SHOWN = 6  # rows of each table
+MORNING = 60  # the first lines of the day
+SHOWN = 6  # rows to show of each table
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def command(*arguments: str) -> list[str]:
-    """The console script, as a person would type it."""
+    """Print the command and return it with the path of the console script."""
     console.rule(f"[bold]botlive {' '.join(arguments)}", align="left")
     return [str(Path(sys.executable).with_name("botlive")), *arguments]
 
 
 def main() -> None:
-    """Three shops, a worker, a day's events twice; then what landed, and what did not and why."""
+    """Publish a day's events, a part of them twice, and show what was persisted, what failed and why."""
     connection = redis.Redis.from_url(os.environ["REDIS_URL"])
     queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
     with tempfile.TemporaryFile("w+") as log:
         worker = subprocess.Popen(command("worker"), stderr=log)
         add_shops()
         day = DAY.read_text(encoding="utf-8")
-        # The chat crashed, say, and publishes its morning again: nothing is written twice.
+        # As after a crash of the chat, the morning is published again. Nothing is written twice.
         published = publish(queue, day) + publish(queue, "".join(day.splitlines(keepends=True)[:MORNING]))
         worker.terminate()
         worker.wait(timeout=30)
         log.seek(0)
-        said = Counter(word for line in log for word in words(json.loads(line)))
+        logged = Counter(outcome for line in log for outcome in outcomes(json.loads(line)))
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database:
-        landed = persisted(database)
+        written = persisted(database)
         show_tables(database)
     failed = show_failed(queue)
-    console.print(f"the worker's log: {dict(said)}")
-    print(f"demo: {published} published, {landed} persisted, {said['duplicate']} duplicate, {failed} failed")
+    console.print(f"the worker's log: {dict(logged)}")
+    print(
+        f"demo: {published} published, {written} persisted, {logged['duplicate']} duplicate, {failed} failed"
+    )
 
 
 def add_shops() -> None:
-    """The shops, as ``botlive company add`` makes them."""
+    """Create the shops, like ``botlive company add``."""
     gateway = Gateway.connect(Settings.from_env())
     for company_id, name in SHOPS.items():
         console.rule(f"[bold]botlive company add {company_id} --name '{name}'", align="left")
@@ -72,7 +74,7 @@ def add_shops() -> None:
 
 
 def publish(queue: Queue, lines: str) -> int:
-    """Publish, wait until the queue is worked off, and return how many events that were."""
+    """Publish events, wait until the queue is empty, and return the number of published events."""
     done = subprocess.run(command("publish", "-"), input=lines, capture_output=True, text=True, check=False)
     console.print(f"{done.stderr}{done.stdout}", end="", highlight=False)
     while len(queue) or queue.connection.zcard(queue.started_job_registry.key):
@@ -80,21 +82,21 @@ def publish(queue: Queue, lines: str) -> int:
     return int(done.stdout.split()[1].rstrip(","))
 
 
-def words(line: dict[str, Any]) -> list[str]:
-    """What a line of the worker's log says, once for each event."""
+def outcomes(line: dict[str, Any]) -> list[str]:
+    """Return the outcome of each event in a line of the worker's log."""
     counted = {"ACTIVITIES": "persisted", "duplicates": "duplicate"}
     events = [word for name, word in counted.items() for _ in line.get(name, [])]
     return [*events, "set aside"] if line["event"] == "set aside" else events
 
 
 def persisted(database: psycopg.Connection[Any]) -> int:
-    """How many events are in the tables."""
+    """Return the number of persisted events."""
     row = database.execute("select count(*) from botlive.inbox").fetchone()
     return int(row[0]) if row else 0
 
 
 def show_tables(database: psycopg.Connection[Any]) -> None:
-    """The newest rows of each table, as the front end would show them."""
+    """Show the newest rows of each table."""
     show(
         database,
         "orders",
@@ -119,7 +121,7 @@ def show_tables(database: psycopg.Connection[Any]) -> None:
 
 
 def show(database: psycopg.Connection[Any], name: str, query: str) -> None:
-    """One table's newest rows and how many there are."""
+    """Show the newest rows of one table and the number of its rows."""
     cursor = database.execute(query.encode())
     rows = cursor.fetchall()
     table = Table(
@@ -133,7 +135,7 @@ def show(database: psycopg.Connection[Any], name: str, query: str) -> None:
 
 
 def show_failed(queue: Queue) -> int:
-    """What stands in RQ's failed registry, each with its reason."""
+    """Show the failed events with their reasons, and return their number."""
     jobs = Job.fetch_many(
         queue.failed_job_registry.get_job_ids(), connection=queue.connection, serializer=JSONSerializer
     )
@@ -145,7 +147,7 @@ def show_failed(queue: Queue) -> int:
 
 
 def reason(job: Job) -> str:
-    """The one line that says why and what to do."""
+    """Return the line that says why the job failed and what to do."""
     result = job.latest_result()
     trace = (result.exc_string if result else "") or ""
     return trace.partition("\n")[0].partition(": ")[2]

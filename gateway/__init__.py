@@ -1,3 +1,3 @@
-"""The way to Supabase, for the worker and the dashboard: the client, its faults, errors and settings."""
+"""Access to Supabase for the worker and the dashboard: client, fault classification, errors, settings."""
 
 __distribution__ = "botlive-events"

@@ -1,4 +1,4 @@
-"""What Supabase answered, checked for its form before anyone relies on it."""
+"""Validates the answers of Supabase before they are used."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,34 +12,37 @@ from gateway.masking import mask_text
 
 _Form = TypeVar("_Form")
 _LONGEST = 1_000  # characters
-_OLD = "the database's answer is not of the form expected: run `botlive migrate`"
+_OLD = "the database's answer has an unexpected form: run `botlive migrate`"
 _FOREIGN = (
-    "what answers at SUPABASE_URL is not the database's API (it says that all is well, in another form): "
-    "check that address, and any proxy on the way to it"
+    "the server at SUPABASE_URL is not the database's API (it reports success in an unexpected form): "
+    "check that address, and any proxy in front of it"
 )
 
 
 def shaped(answer: Any, form: type[_Form]) -> _Form:
-    """The answer in that form.
+    """Return the answer, validated.
 
     Raises:
-        UnclassifiedFault: it has another one.
+        UnclassifiedFault: the answer has another form.
     """
     try:
         checked: _Form = _adapter(form).validate_python(answer)  # type: ignore[arg-type] # types are hashable
-    except ValidationError:  # it quotes the value
-        raise misshapen(answer) from None
+    except ValidationError:  # its message quotes the value
+        raise unexpected(answer) from None
     return checked
 
 
-def misshapen(answer: Any) -> UnclassifiedFault:
-    """The fault that an answer of another form is: ours of another release, or somebody else's page."""
-    ours = isinstance(answer, Mapping | Sequence) and not isinstance(answer, str)
-    return UnclassifiedFault(_OLD if ours else _FOREIGN)
+def unexpected(answer: Any) -> UnclassifiedFault:
+    """Return the error for an answer of another form.
+
+    It comes from our SQL functions of another release, or from another server.
+    """
+    is_json = isinstance(answer, Mapping | Sequence) and not isinstance(answer, str)
+    return UnclassifiedFault(_OLD if is_json else _FOREIGN)
 
 
-def words(text: str) -> str:
-    """The database's own words, fit to be shown: somebody else may have answered in its place."""
+def safe_text(text: str) -> str:
+    """Make a message of the database safe to show, because another server may have sent it."""
     return plain(mask_text(text[: 2 * _LONGEST]))[:_LONGEST]
 
 

@@ -1,6 +1,6 @@
-"""The project's address and key as people paste them: cleaned, or refused with what is wanted instead.
+"""Cleans and checks the project's address and key, which people copy and paste.
 
-Every error is a ValueError that never repeats the value.
+Each error is a ValueError that says what to set instead and never contains the value.
 """
 
 import base64
@@ -13,15 +13,15 @@ _API = "https://<project>.supabase.co"
 _KEY = "the project's secret key (sb_secret_…) or its service_role key"
 _ROLES = {"anon", "authenticated"}
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202c\u2060\ufeff"
-_QUOTES = "'\"`´‘’‚“”„«»‹›"  # noqa: RUF001 # what word processors and chats make of quotes
+_QUOTES = "'\"`´‘’‚“”„«»‹›"  # noqa: RUF001 # the quotes of word processors and chats
 _WRAPPING = re.compile(rf"^[\s{_INVISIBLE}{_QUOTES}]+|[\s{_INVISIBLE}{_QUOTES}]+$")
-_NO_KEYS = {
+_PROBLEMS = {
     r"$": "is empty",
     r"\S*\s": "has a space or a line break inside",
-    r".*[^!-~]": "has a character that no key has, such as the dots of a key that is not shown",
-    r".*://": "is a URL and no key",
-    r"sb_publishable_": "is the publishable key, which may write nothing",
-    r"sbp_": "is a person's access token and no project's key",
+    r".*[^!-~]": "has a character that no key has, such as the dots of a hidden key",
+    r".*://": "is a URL, not a key",
+    r"sb_publishable_": "is the publishable key, which has no write permission",
+    r"sbp_": "is a personal access token, not a project's key",
 }
 _ADDRESS = re.compile(
     r"https?://(?:[^/\s?#@\\]*@)?(?:\[[0-9a-f:.]+\]|[\w.~%-]+)(?::\d*)?", re.ASCII | re.IGNORECASE
@@ -30,15 +30,15 @@ _SERVICE = re.compile(r"/(rest|auth|storage|functions|graphql|realtime)/v1/*$")
 
 
 def unwrapped(text: str) -> str:
-    """The text without what comes along when it is copied: blanks, line ends, quotes, invisible letters."""
+    """Remove spaces, line ends, quotes and invisible characters around a copied text."""
     return _WRAPPING.sub("", text)
 
 
 def secret_key(text: str) -> str:
-    """The key, fit for an HTTP header.
+    """Return the cleaned key, which is safe in an HTTP header.
 
     Raises:
-        ValueError: it cannot be a key that persists events.
+        ValueError: the text cannot be a key with write permission.
     """
     key = unwrapped(text)
     if problem := _problem(key):
@@ -47,20 +47,20 @@ def secret_key(text: str) -> str:
 
 
 def _problem(key: str) -> str | None:
-    found = next((words for pattern, words in _NO_KEYS.items() if re.match(pattern, key)), None)
+    found = next((problem for pattern, problem in _PROBLEMS.items() if re.match(pattern, key)), None)
     return found or (_problem_of_jwt(key) if key.startswith("eyJ") else None)
 
 
 def _problem_of_jwt(key: str) -> str | None:
     claims = _claims(key)
     if claims is None:
-        return "is a piece of a JWT, or a spoilt one"
+        return "is an incomplete or damaged JWT"
     role = claims.get("role")
-    return f"is the {role} key, which may write nothing" if role in _ROLES else None
+    return f"is the {role} key, which has no write permission" if role in _ROLES else None
 
 
 def _claims(jwt: str) -> dict[str, Any] | None:
-    """What the JWT says, unverified: Supabase verifies it."""
+    """Return the claims of the JWT without verifying it, which Supabase does."""
     try:
         _, payload, _ = jwt.split(".")
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -70,10 +70,10 @@ def _claims(jwt: str) -> dict[str, Any] | None:
 
 
 def web_address(text: str) -> str:
-    """The address of the project's API, without a path.
+    """Return the address of the project's API, without a path.
 
     Raises:
-        ValueError: it is the address of something else, or of nothing.
+        ValueError: the text is not such an address.
     """
     url = _SERVICE.sub("", unwrapped(text)).rstrip("/")
     scheme, _, rest = url.partition("://")
@@ -82,11 +82,11 @@ def web_address(text: str) -> str:
     if scheme.lower().startswith(("postgres", "redis")):
         raise ValueError(f"is the URL of a database: set the address of the project's API, {_API}")
     if re.fullmatch(r"(.*\.)?supabase\.com", host):
-        raise ValueError(f"is a page of Supabase's own: set the address of the project's API, {_API}")
+        raise ValueError(f"is a page of the Supabase website: set the address of the project's API, {_API}")
     if re.fullmatch(r"db\..*\.supabase\.co", host):
         raise ValueError(f"is the project's database: set the address of its API, {_API}")
     if not host or not url.isascii() or not _ADDRESS.fullmatch(url):
-        raise ValueError(f"must be http:// or https:// and a host, without a path, as {_API}")
+        raise ValueError(f"must be http:// or https:// and a host, without a path, such as {_API}")
     return url
 
 
@@ -94,6 +94,6 @@ def _host(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # no host, or no port, where one stands
+    except ValueError:  # the host or the port is not valid
         return ""
     return "" if port == 0 else parts.hostname or ""

@@ -1,7 +1,34 @@
-"""What can go wrong on the worker's side. An exception's docstring is its message.
+"""Exceptions of the worker, the commands and the dashboard.
 
-Messages are for support people and end up in RQ's failed registry and in logs: one line, what to
-do, and never a value of an event.
+The first line of an exception's docstring is its default message. Messages appear in logs and in RQ's failed
+registry, for support people: one line that says what to do and never contains a value of an event.
+
+WorkerError
+├── TransientFault
+├── DeploymentFault
+├── WaitsApart
+├── UnclassifiedFault
+│   └── OwnFault
+├── WorkerEnded
+├── EventRefused            in the failed registry, with the event
+│   ├── UnknownCompany
+│   ├── UnknownFunction
+│   ├── UndecodableJob
+│   ├── NewerEvent
+│   ├── OversizedJob
+│   ├── HandlerFailed
+│   ├── PoisonousEvent
+│   └── OutageOfOne
+├── EditRefused
+├── CommandRefused
+├── MigrationFailed
+├── SettingError
+│   ├── MissingSetting
+│   ├── InvalidSetting
+│   └── RedisUnusable
+├── CannotListen
+├── DevelopmentOnly
+└── MissingExtra
 """
 
 import traceback
@@ -18,13 +45,13 @@ from gateway.release import release
 
 
 class WorkerError(BotliveError):
-    """The worker could not do its part."""
+    """The worker or a command failed."""
 
 
 class TransientFault(WorkerError):
-    """Supabase or the network is away: the events wait, and go through when it is back.
+    """Supabase or the network is away: the events wait and go through when it is back.
 
-    ``retry_after`` holds the seconds that the server asked for, where it did.
+    ``retry_after`` is the pause in seconds that the server asked for, or None.
     """
 
     def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
@@ -33,13 +60,13 @@ class TransientFault(WorkerError):
 
 
 class DeploymentFault(WorkerError):
-    """The installation admits no event, the events are fine: run `botlive migrate`."""
+    """The database accepts no event as it is deployed: the events wait, run `botlive migrate`."""
 
 
 class WaitsApart(WorkerError):
-    """The shop's tables take no event of this type: it waits apart until they do.
+    """The shop's tables accept no event of this type: it waits apart until they do.
 
-    ``plain`` is what ``botlive_admits`` is asked with.
+    ``plain`` is the argument for ``botlive_admits``, without content of the event.
     """
 
     def __init__(
@@ -50,31 +77,31 @@ class WaitsApart(WorkerError):
 
 
 class UnclassifiedFault(WorkerError):
-    """Supabase gave an answer that is not foreseen: the events wait until it is known whose fault it is."""
+    """Supabase gave an unknown answer: the events wait until the worker has found the cause."""
 
 
 class OwnFault(UnclassifiedFault):
-    """The worker has a bug: the events wait, report it with the log's line `own fault`."""
+    """The worker has a bug: the events wait. Report it with the log line `own fault`."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         name = type(error).__name__ if error else "an exception"
         super().__init__(
-            f"the worker itself failed ({name}), which is a bug of Botlive Events: the events wait; "
-            "report it with the stack that the log's line `own fault` shows"
+            f"the worker failed ({name}) because of a bug in Botlive Events: the events wait; "
+            "report it with the stack trace in the log line `own fault`"
         )
 
 
 class WorkerEnded(WorkerError):
-    """The worker ended by an exception: the events wait; report it with the log's last lines, restart it."""
+    """An exception ended the worker: the events wait. Report it with the last log lines and restart it."""
 
 
 class EventRefused(WorkerError):
-    """The database refuses this event, and will refuse it again.
+    """The database refuses this event and would refuse it again: edit or discard it.
 
-    ``cause`` is for technical people: codes and names, never a value.
+    ``cause`` is for developers: codes and names, never a value.
     """
 
-    cause = "botlive_persist refused it for its own content"
+    cause = "botlive_persist refused the content of the event"
 
     def __init__(self, message: str | None = None, *, cause: str | None = None) -> None:
         super().__init__(message)
@@ -82,15 +109,15 @@ class EventRefused(WorkerError):
 
     @property
     def report(self) -> str:
-        """What stands in RQ's failed registry: the reason on the first line, the cause below."""
+        """The text in RQ's failed registry: the reason on the first line, the cause below it."""
         return f"{type(self).__name__}: {self}\ncause: {self.cause}"
 
 
 def _place(error: BaseException | None) -> str:
-    """Where it was raised: file, line and function, never a value."""
+    """Return where the error was raised: file, line and function, never a value."""
     for frame in traceback.extract_tb(error.__traceback__ if error else None)[-1:]:
         return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} in {frame.name}"
-    return "a place that is not known"
+    return "an unknown place"
 
 
 class UnknownCompany(EventRefused):
@@ -104,7 +131,7 @@ class UnknownCompany(EventRefused):
         shop = "TEXT_ID" if is_private else word(company_id)
         hint = (
             "the id looks like a phone number or a key: correct it with `botlive failures edit ID "
-            "--set company_id=TEXT_ID`; if it is right, "
+            "--set company_id=TEXT_ID`; if it is correct, "
         )
         super().__init__(
             f"company {mask_text(word(company_id))} is in no row of company_mapping: "
@@ -115,19 +142,19 @@ class UnknownCompany(EventRefused):
 
 
 class UnknownFunction(EventRefused):
-    """The job calls a function that this worker does not run: Botlive did not make it, discard it."""
+    """The job calls a function that this worker does not run: Botlive did not create it, discard it."""
 
-    cause = "the job's data, callbacks or webhooks name another function than worker.job.persist"
+    cause = "the job's data, callbacks or webhooks name a function other than worker.job.persist"
 
 
 class UndecodableJob(EventRefused):
-    """The job's data is no call with one event: Botlive did not make it, discard it."""
+    """The job's data is not a call with one event: Botlive did not create it, discard it."""
 
-    cause = "the job's data is not the JSON of a call with one event that has an id and a time"
+    cause = "the job's data is not the JSON of a call with one event, which has an id and a time"
 
 
 class NewerEvent(EventRefused):
-    """A newer release made the event: upgrade the worker, then replay it."""
+    """A newer release created the event: upgrade the worker, then replay the event."""
 
     cause = "InvalidEvent of events.parse_event: a version, a type or a field that this release does not know"
 
@@ -135,93 +162,93 @@ class NewerEvent(EventRefused):
         upgrade = "upgrade the worker, then run `botlive failures replay --reason NewerEvent`"
         if unknown_field is None:
             super().__init__(
-                f"the event was made by a newer release than this worker ({release()}), "
-                f"which does not know it ({problem}): {upgrade}"
+                f"a newer release than this worker ({release()}) created the event, "
+                f"and the worker does not know it ({problem}): {upgrade}"
             )
         else:
             super().__init__(
                 f"this worker ({release()}) does not know a field of the event ({problem}): "
-                f"if a newer release made the event, {upgrade}; if none did, take the field out with "
+                f"if a newer release created the event, {upgrade}; otherwise remove the field with "
                 f"`botlive failures edit ID --unset {unknown_field}`"
             )
 
 
 class OversizedJob(EventRefused):
-    """The job's data is larger than any event: Botlive did not make it, discard it."""
+    """The job's data is larger than any event: Botlive did not create it, discard it."""
 
-    cause = "the job's data has more bytes than the largest event, and was not unpacked beyond that"
+    cause = "the job's data has more bytes than the largest event; the rest was not unpacked"
 
 
 class HandlerFailed(EventRefused):
-    """Our code failed at this event: report it, and replay the event after the mend."""
+    """The code for this event has a bug: report it, and replay the event after the fix."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         name = type(error).__name__ if error else "an exception"
         super().__init__(
-            f"the code that reads or handles this event failed at it ({name}), a bug of Botlive Events: "
-            "report it, and run `botlive failures replay --reason HandlerFailed` after the mend",
+            f"the code that reads or handles this event failed ({name}) because of a bug in Botlive Events: "
+            "report it, and run `botlive failures replay --reason HandlerFailed` after the fix",
             cause=f"{name} at {_place(error)}",
         )
 
 
 class PoisonousEvent(EventRefused):
-    """The worker died three times with this event alone in hand: report it before you replay it."""
+    """The worker died three times while it processed only this event: report it before you replay it."""
 
-    cause = "the count of deaths in the job's hash, which a replay keeps"
+    cause = "the number of worker deaths in the job's hash, which a replay keeps"
 
 
 class OutageOfOne(EventRefused):
-    """It fails alone, again and again, while all else goes well: report the cause, then replay it."""
+    """It fails alone, several times, while other events go through: report the cause, then replay it."""
 
 
 class EditRefused(WorkerError):
-    """The event is not edited."""
+    """The event was not edited."""
 
 
 class CommandRefused(WorkerError):
-    """The database does not do what the command asks."""
+    """The database refused the command."""
 
 
 class MigrationFailed(WorkerError):
-    """The database could not be brought to this version."""
+    """The database could not be migrated to this version."""
 
     sqlstate: str | None = None
 
 
 class SettingError(WorkerError):
-    """The environment does not say what is needed."""
+    """A setting in the environment is missing or cannot be used."""
 
 
 class MissingSetting(SettingError):
-    """A setting without a default is not in the environment."""
+    """A required setting is not in the environment."""
 
     def __init__(self, *names: str) -> None:
         super().__init__(f"not set in the environment: {', '.join(names)}")
 
 
 class InvalidSetting(SettingError):
-    """A setting has a value that cannot be used. The message never repeats it."""
+    """A setting has a value that cannot be used. The message never contains the value."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name}: {problem}")
 
 
 class RedisUnusable(SettingError):
-    """What stands at REDIS_URL does not let us in, or is no Redis that can be used."""
+    """The server at REDIS_URL refuses the login, or is not a Redis that can be used."""
 
 
 class CannotListen(WorkerError):
-    """The address or the port cannot be listened on."""
+    """The dashboard cannot listen on its address and port."""
 
     def __init__(self, bind: str, port: int, why: str) -> None:
         super().__init__(
-            f"cannot listen on {bind}, port {port} ({why}): end what listens there, or name another "
+            f"cannot listen on {bind}, port {port} ({why}): stop the process that uses it, or choose another "
             "--bind or --port"
         )
 
 
 class DevelopmentOnly(WorkerError):
-    """`botlive stack` is for development and is not installed: run `make setup` and it in the repository."""
+    """`botlive stack` is not installed, as it is for development: run it in the repository (`make setup`)."""
 
 
 class MissingExtra(WorkerError):

@@ -1,6 +1,6 @@
-"""Whose fault a failed call to Supabase is: the events', the installation's or the weather's.
+"""Classifies a failed call to Supabase: bad event, bad deployment, or transient.
 
-Pure. Sources: PostgreSQL's appendix A (SQLSTATE), PostgREST's list of errors (PGRST…), RFC 9110.
+No I/O. Sources: appendix A of PostgreSQL (SQLSTATE), the error list of PostgREST (PGRST…), RFC 9110.
 """
 
 import re
@@ -15,77 +15,77 @@ _HTTP_STATUS = re.compile(r"[1-5][0-9]{2}")
 
 @dataclass(frozen=True, slots=True)
 class FailedCall:
-    """What is known of a failed call."""
+    """What is known about a failed call."""
 
     status: int | None
-    """Of the HTTP answer, where one came."""
+    """The status of the HTTP answer, if there was one."""
     code: str | None
-    """The body's: a SQLSTATE, PostgREST's own, an HTTP status as text (a gateway's), or none."""
+    """The code in the body: a SQLSTATE, a code of PostgREST, an HTTP status as text (of a proxy), or None."""
     message: str = field(repr=False)
-    """The server's words. They may quote a row, so nothing here ever repeats them."""
+    """The message of the server. It may quote a row, so it is never shown."""
     retry_after: float | None
-    """Seconds."""
+    """The pause that the server asked for, in seconds."""
     transport: bool
-    """No answer came at all."""
+    """Whether there was no answer at all."""
     trouble: str = ""
-    """Why, in words of ours (``gateway.transport``)."""
+    """Why there was no answer (from ``gateway.transport``)."""
 
 
 class Rule(NamedTuple):
-    """Which fault a code or status stands for, and the words that say so."""
+    """The error and the message for some codes or statuses."""
 
     codes: re.Pattern[str]
     error: type[WorkerError]
-    reason: str
+    message: str
 
 
 _AWAY = "Supabase is away or overloaded ({cause}): the events wait and go through when it is back"
 _CLOUDFLARE = (
-    "Cloudflare, in front of Supabase, does not reach the project ({cause}): it is starting, paused or gone, "
-    "see its dashboard; the events wait"
+    "Cloudflare cannot reach the project in Supabase ({cause}): the project is starting, paused or deleted, "
+    "see Supabase's dashboard; the events wait"
 )
 _PAUSED = "the project is paused ({cause}): restore it in Supabase's dashboard; the events wait"
 _QUOTA = (
-    "Supabase has restricted the project, for its quota is used up or a bill is open ({cause}): "
-    "see Usage and Billing in its dashboard; the events wait"
+    "Supabase has restricted the project because its quota is used up or a bill is unpaid ({cause}): "
+    "see Usage and Billing in Supabase's dashboard; the events wait"
 )
 _KEY = (
-    "Supabase does not admit the key ({cause}): check that SUPABASE_KEY is a secret (sb_secret_…) or "
-    "service_role key, still in force, of the project that SUPABASE_URL names"
+    "Supabase does not accept the key ({cause}): check that SUPABASE_KEY is a valid secret (sb_secret_…) or "
+    "service_role key of the project in SUPABASE_URL; the events wait"
 )
 _RIGHTS = (
-    "the worker's role lacks a right in the database ({cause}): check that SUPABASE_KEY is this project's "
-    "secret or service_role key, then run `botlive migrate`, which gives that role what it needs"
+    "the worker's role lacks a permission in the database ({cause}): check that SUPABASE_KEY is this "
+    "project's secret or service_role key, then run `botlive migrate`, which grants the permissions"
 )
 _IN_BETWEEN = (
-    "a proxy or firewall on the way to Supabase refuses the call ({cause}): have it let this machine's calls "
-    "to SUPABASE_URL through; the events wait"
+    "a proxy or firewall in front of Supabase refuses the call ({cause}): configure it to allow calls from "
+    "this machine to SUPABASE_URL; the events wait"
 )
 _ADDRESS = (
-    "no API of Supabase answers at SUPABASE_URL ({cause}): check that it is https://<project>.supabase.co, "
-    "of a project that exists; the events wait"
+    "no API of Supabase answers at SUPABASE_URL ({cause}): check that it is https://<project>.supabase.co "
+    "of an existing project; the events wait"
 )
 _REDIRECT = (
-    "SUPABASE_URL leads elsewhere ({cause}): set the address that it redirects to, as a rule with https://; "
-    "the events wait"
+    "SUPABASE_URL redirects to another address ({cause}): set the address that it redirects to, usually with "
+    "https://; the events wait"
 )
 _HIDDEN = (
-    "the project's API does not show the schema public ({cause}): add it to the exposed schemas in the API "
-    "settings of Supabase's dashboard"
+    "the project's API does not expose the schema public ({cause}): add it to the exposed schemas in the API "
+    "settings of Supabase's dashboard; the events wait"
 )
-_SCHEMA = "the database lacks a table, column or function of ours ({cause}): run `botlive migrate`"
+_SCHEMA = "the database lacks a table, column or function of Botlive Events ({cause}): run `botlive migrate`"
 _CONSTRAINT = (
-    "a constraint, trigger or column of the shop's tables admits no event ({cause}): "
-    "the database's own log names it"
+    "a constraint, trigger or column of the shop's tables accepts no event ({cause}): "
+    "the database's own log names it; the events wait"
 )
 _VALUE = "a value of the event does not fit its column ({cause})"
 _TAKEN = "another row already has this key ({cause})"
-_REQUEST = "Supabase cannot read the request that this event makes ({cause})"
-_UNFORESEEN = "Supabase gave an answer that is not foreseen ({cause}): report it"
+_REQUEST = "Supabase cannot read the request for this event ({cause})"
+_UNFORESEEN = "Supabase gave an unknown answer ({cause}): report it; the events wait"
 
 
-def _rule(codes: str, error: type[WorkerError], reason: str) -> Rule:
-    return Rule(re.compile(codes), error, reason)
+def _rule(codes: str, error: type[WorkerError], message: str) -> Rule:
+    return Rule(re.compile(codes), error, message)
 
 
 _BY_CODE = (
@@ -96,24 +96,24 @@ _BY_CODE = (
     _rule("PGRST106", DeploymentFault, _HIDDEN),
     _rule("PGRST117|PGRST125", DeploymentFault, _ADDRESS),
     _rule("42P01|42703|42883|PGRST20[2-5]", DeploymentFault, _SCHEMA),
-    # What an event's own value caused, our SQL has caught: these reach us for every event alike.
+    # Our SQL catches these if an event's own value causes them. Here they are about every event.
     _rule("23502|23503|23514", DeploymentFault, _CONSTRAINT),
     _rule("22...", EventRefused, _VALUE),
-    # On the event's own key our SQL answers "duplicate": this is somebody else's key.
+    # For the event's own key our SQL answers "duplicate", so this is another unique key.
     _rule("23505", EventRefused, _TAKEN),
     _rule("PGRST1(0[0-57-9]|1[0-9]|2[0-8])", EventRefused, _REQUEST),
 )
-# Whatever the body says, the key is not admitted: PostgREST gives 401 and 22023 for an unknown role, and
-# 401 and 42501 for nobody's.
-_NOT_ADMITTED = (_rule("401", DeploymentFault, _KEY),)
+# A 401 means that the key is not accepted, whatever the body says: PostgREST answers 401 with 22023 for an
+# unknown role, and 401 with 42501 for the anonymous role.
+_UNAUTHORIZED = (_rule("401", DeploymentFault, _KEY),)
 _FORBIDDEN = (_rule("403", DeploymentFault, _RIGHTS),)
 _BY_STATUS = (
     _rule("540", TransientFault, _PAUSED),
     _rule("52[0-7]|530", TransientFault, _CLOUDFLARE),
-    # 413 and 500 may be one event's doing: isolation finds out, after a probe passed.
+    # One event may cause a 413 or a 500: the worker isolates it after a probe has passed.
     _rule("408|413|425|429|5..", TransientFault, _AWAY),
 )
-# PostgREST gives a code with every error: without one somebody else speaks.
+# PostgREST sends a code with every error. Without a code, a proxy or another server answered.
 _BY_STATUS_ALONE = (
     _rule("402", DeploymentFault, _QUOTA),
     _rule("403|407|451", DeploymentFault, _IN_BETWEEN),
@@ -125,18 +125,18 @@ _OTHER = _rule("", UnclassifiedFault, _UNFORESEEN)
 
 
 def classify(failure: FailedCall) -> WorkerError:
-    """The error to raise: by SQLSTATE or PostgREST's code, then by HTTP status.
+    """Return the error to raise, by SQLSTATE or PostgREST code first, then by HTTP status.
 
-    A code that is not listed (somebody's trigger that raises P0001) is never taken for the event's
-    fault because of the status 400 that PostgREST gives it.
+    PostgREST sends status 400 with an unlisted code, such as P0001 from a customer's trigger. Such a code is
+    never classified as a bad event.
     """
     if failure.transport:
         return TransientFault(
             f"Supabase gave no answer ({failure.trouble or 'the connection failed'}): the events wait and go "
-            "through when it is back; if this lasts, check SUPABASE_URL and the way to it"
+            "through when it is back; if this lasts, check SUPABASE_URL and the network"
         )
     rule = _matching(failure)
-    message = rule.reason.format(cause=_cause(failure))
+    message = rule.message.format(cause=_cause(failure))
     if rule.error is TransientFault:
         return TransientFault(message, retry_after=failure.retry_after)
     return rule.error(message)
@@ -148,7 +148,7 @@ def _matching(failure: FailedCall) -> Rule:
         by_code = _first(_FORBIDDEN, status) or _first(_BY_CODE, code)
     else:
         by_code = _first(_BY_STATUS_ALONE, status)
-    return _first(_NOT_ADMITTED, status) or by_code or _first(_BY_STATUS, status) or _OTHER
+    return _first(_UNAUTHORIZED, status) or by_code or _first(_BY_STATUS, status) or _OTHER
 
 
 def _first(rules: tuple[Rule, ...], code: str) -> Rule | None:
@@ -156,7 +156,7 @@ def _first(rules: tuple[Rule, ...], code: str) -> Rule | None:
 
 
 def _code(failure: FailedCall) -> str:
-    """Only what has a code's form is believed and repeated: a gateway may send any text."""
+    """Return the code if it looks like one, because a proxy may send any text as the code."""
     code = failure.code or ""
     return code if _SQLSTATE_OR_POSTGREST.fullmatch(code) else ""
 

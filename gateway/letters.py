@@ -1,15 +1,15 @@
-"""Texts of other people's without what a terminal would obey: control codes, and what turns lines round."""
+"""Removes control codes and text direction marks from foreign text, because terminals obey them."""
 
 import unicodedata
 
 
 def plain(text: str) -> str:
-    """The text on one line; what cannot be printed is a ``?``, a blank of any kind a blank."""
+    """Return the text on one line. Any kind of space becomes a space, other unprintable characters ``?``."""
     return text if text.isprintable() else "".join(map(_letter, text))
 
 
 def harmless(text: str) -> str:
-    """The same of a text of several lines, which may have tabs."""
+    """Do the same as ``plain`` but keep line ends and tabs."""
     return (
         text
         if text.isprintable()

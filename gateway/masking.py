@@ -1,4 +1,4 @@
-"""Personal data and secrets, replaced by ``***`` wherever they would be read by people."""
+"""Replaces personal data and secrets by ``***`` in logs, messages and lists."""
 
 import re
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ MASK = "***"
 PRIVATE = private_fields() | {"password", "key", "token", "authorization", "apikey", "supabase_key"}
 """Keys (in lower case) whose values are never shown."""
 
-_SHORTEST = 8  # characters: a phone number has eight digits at least
+_SHORTEST = 8  # characters; a phone number has at least eight digits
 _LARGEST = 9_999_999  # the greatest number that cannot be a phone number
 
-# Long runs of digits that are nobody's number. A contested job's id ends in a piece of a digest.
-# An IPv4 address is none of them: 77.12.34.56 is a phone number too.
+# Long runs of digits that are not phone numbers: UUIDs, hashes and dates. The id of a conflicting job is a
+# UUID and a part of a hash. An IPv4 address is masked, because 77.12.34.56 may be a phone number.
 _HARMLESS = r"""
     (?<![0-9A-Za-z]) (?:
         [0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12} (?:-[0-9a-f]{16})?
@@ -27,7 +27,7 @@ _HARMLESS = r"""
       | (?:0?[1-9]|[12][0-9]|3[01])/(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{2}
     ) (?![0-9A-Za-z])
 """
-# What people, telephones and chats put between the digits; some of it cannot be seen.
+# Separators that people, phones and chats put between digits. Some of them are invisible.
 _BETWEEN = r"\ .\-/()\u00a0\u00ad\u2000-\u200f\u2010-\u2015\u202a-\u202f\u2060\u2066-\u2069\ufeff"
 _SENSITIVE = re.compile(
     rf"""
@@ -46,7 +46,7 @@ _SUSPECT = re.compile(r"\d|eyJ|sb_|://|[?&;][\w\-]+=|row contains|\)=\(", re.IGN
 
 
 def mask_text(text: str) -> str:
-    """The text without phone numbers, JWTs, Supabase's keys, passwords in URLs and quoted rows."""
+    """Mask phone numbers, JWTs, Supabase keys, passwords in URLs and quoted rows in the text."""
     if len(text) < _SHORTEST or not _SUSPECT.search(text):
         return text
     return _SENSITIVE.sub(_masked, text)
@@ -61,7 +61,7 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def mask(value: Any) -> Any:
-    """The value as JSON knows it, masked at every depth: by key, and within every text."""
+    """Return the value as JSON types, masked at every level: by key, and inside every text."""
     match value:
         case str():
             return mask_text(value)

@@ -1,7 +1,7 @@
-"""Whether Python imports the folders of Botlive Events, and not those of others with the same names.
+"""Checks that Python imports the modules of Botlive Events, not others with the same names.
 
-The distribution ``events`` of PyPI, for one, is written over ours by pip without a word, and what pip
-removes with it is our file. Nothing is imported here to find that out.
+For example, pip writes the distribution ``events`` of PyPI over our module without a warning, and deletes our
+files when it removes that distribution. The check imports none of the modules.
 """
 
 from importlib.util import find_spec
@@ -11,46 +11,46 @@ OURS = ("dashboard", "dropin", "events", "gateway", "handlers", "operations", "w
 """The modules of this distribution."""
 
 NEEDED = ("events", "gateway", "handlers", "operations", "worker")
-"""Those that every command needs."""
+"""The modules that every command needs."""
 
 _NAME = "botlive-events"
 _MARK = f'__distribution__ = "{_NAME}"'.encode()
 _HOME = Path(__file__).resolve().parents[1]
 _AGAIN = f"install {_NAME} from its repository again (pip install --force-reinstall --no-deps .)"
-_APART = "what needs it, as opensearch-py needs Events, belongs in another environment"
+_APART = "install a package that needs it (opensearch-py needs Events) in another environment"
 
 
 def check(*needed: str) -> None:
-    """Let the import fail where one that is needed would be another's.
+    """Fail if one of the needed modules is not ours.
 
     Raises:
-        ImportError: one line that says what happened and the cure.
+        ImportError: one line that says what happened and what to do.
     """
     if what := problem(*needed):
         raise ImportError(what)
 
 
 def problem(*needed: str) -> str | None:
-    """What is wrong, and the cure, in one line; None where nothing is.
+    """Return what is wrong and what to do, in one line, or None.
 
-    A host may have a folder of its own that is called as one of ours which it does not need.
+    An application may have its own module with the name of one of ours, if it does not need ours.
     """
     names = dict.fromkeys((*OURS, *needed))
-    return next((words for name in names if (words := _problem(name, name in {*NEEDED, *needed}))), None)
+    return next((text for name in names if (text := _problem(name, name in {*NEEDED, *needed}))), None)
 
 
-def rivals() -> list[str]:
-    """The distributions beside ours that claim a module of ours, which is in its place as yet."""
+def conflicting() -> list[str]:
+    """Return other installed distributions that contain a module with the name of one of ours."""
     records = (_record(folder) for folder in _HOME.glob("*.dist-info") if _may_clash(folder))
     return sorted(name for name, record in records if any(f"{ours}/__init__.py," in record for ours in OURS))
 
 
 def warning() -> str | None:
-    """What the rivals will do, and the cure, in one line; None where there are none."""
-    names = ", ".join(rivals())
+    """Return a warning about conflicting distributions and what to do, in one line, or None."""
+    names = ", ".join(conflicting())
     return (
-        f"the distribution {names} claims a module of {_NAME}, which goes when that is upgraded or removed: "
-        f"remove it now, then {_AGAIN}; {_APART}"
+        f"the distribution {names} contains a module of {_NAME}; pip deletes ours when it upgrades or "
+        f"removes that distribution: remove it now, then {_AGAIN}; {_APART}"
         if names
         else None
     )
@@ -59,19 +59,17 @@ def warning() -> str | None:
 def _problem(name: str, is_needed: bool) -> str | None:
     spec = find_spec(name)
     if spec is None and name not in OURS:
-        return None  # it is in the repository alone
+        return None  # a module that exists only in the repository
     if spec is None or spec.origin is None:
         return (
-            f"the module `{name}` of {_NAME} is not whole: a distribution with a module of the same name "
-            f"was removed, and took ours along; {_AGAIN}"
+            f"the module `{name}` of {_NAME} is incomplete: a distribution with a module of the same name "
+            f"was removed, and pip deleted ours with it; {_AGAIN}"
         )
     path = Path(spec.origin).resolve()
     if path.parent.parent != _HOME:
-        where = (
-            f"the module `{name}` that Python finds is {path.parent} and not that of {_NAME}: take it out "
-        )
+        where = f"the module `{name}` that Python finds is {path.parent} and not that of {_NAME}: rename or "
         return (
-            f"{where}of the way (a folder of the project or of PYTHONPATH, a distribution)"
+            f"{where}remove it (a folder of the project or of PYTHONPATH, or a distribution)"
             if is_needed
             else None
         )
@@ -82,13 +80,13 @@ def _problem(name: str, is_needed: bool) -> str | None:
 
 
 def _owners(name: str) -> str:
-    from importlib.metadata import packages_distributions  # noqa: PLC0415 # slow, and seldom asked
+    from importlib.metadata import packages_distributions  # noqa: PLC0415 # slow, and rarely needed
 
     return ", ".join(sorted({*packages_distributions().get(name, [])} - {_NAME})) or "another distribution"
 
 
 def _may_clash(folder: Path) -> bool:
-    """By its name alone: to read what every distribution installed would take longer than a command."""
+    """Return whether the name suggests a conflict. It would be too slow to read every file list."""
     return folder.name.partition("-")[0].lower().replace("_core", "") in OURS
 
 

@@ -1,4 +1,4 @@
-"""Which release this is."""
+"""The version of Botlive Events."""
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 @cache
 def release() -> str:
-    """The version of the distribution, as pip knows it."""
+    """Return the version of the installed distribution, or ``unknown``."""
     try:
         return version("botlive-events")
-    except PackageNotFoundError:  # its folders were copied, not installed
+    except PackageNotFoundError:  # the folders were copied, not installed
         return "unknown"

@@ -1,4 +1,4 @@
-"""What the environment says. No file is read: whoever starts a process gives it its environment."""
+"""Settings from environment variables. No file is read."""
 
 from pathlib import Path
 from typing import Annotated, Self
@@ -27,14 +27,14 @@ def _folder(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ValueError("names the home of a user who has none") from None
+        raise ValueError("starts with ~ of a user without a home directory") from None
 
 
 def _redis_address(url: str) -> str:
     try:
         client(url)
     except InvalidRedisUrl:
-        raise ValueError("is not the URL of a Redis, or has an option that is none") from None
+        raise ValueError("is not a valid Redis URL, or has an unknown option: see the README") from None
     return url
 
 
@@ -42,9 +42,9 @@ _UNSEEN = PlainSerializer(lambda _: MASK)
 
 
 class Environment(BaseSettings):
-    """Settings that say on one line, by the variable's name, what they lack, and never a value."""
+    """Base of the settings. An error is one line that names the variable and never contains its value."""
 
-    # An empty variable counts as unset: deployment tools write one for what was left blank.
+    # An empty variable counts as unset, because deployment tools set one for a blank field.
     model_config = SettingsConfigDict(
         env_ignore_empty=True,
         extra="ignore",
@@ -58,7 +58,7 @@ class Environment(BaseSettings):
         """Read the environment of this process.
 
         Raises:
-            MissingSetting: variables without a default are not set.
+            MissingSetting: required variables are not set.
             InvalidSetting: a variable has a value that cannot be used.
         """
         try:
@@ -71,40 +71,40 @@ def _setting_error(details: list[ErrorDetails]) -> SettingError:
     missing = [_variable(detail) for detail in details if detail["type"] == "missing"]
     if missing:
         return MissingSetting(*missing)
-    return InvalidSetting(_variable(details[0]), _words(details[0]))
+    return InvalidSetting(_variable(details[0]), _problem(details[0]))
 
 
 def _variable(detail: ErrorDetails) -> str:
     return str(detail["loc"][0]).upper()
 
 
-def _words(detail: ErrorDetails) -> str:
-    words = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return words[:1].lower() + words[1:]
+def _problem(detail: ErrorDetails) -> str:
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return message[:1].lower() + message[1:]
 
 
 class QueueSettings(Environment):
-    """What one needs to know who looks after the queue."""
+    """Settings for commands that need only Redis."""
 
     redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] = Field(default=DEFAULT, repr=False)
-    """It may hold a password, hence no repr and no dump shows it."""
+    """It may contain a password, so ``repr`` and dumps do not show it."""
     queue: str = Field(default=QUEUE, validation_alias="BOTLIVE_QUEUE")
     log_dir: Annotated[Path, AfterValidator(_folder)] | None = None
 
 
 class Settings(QueueSettings):
-    """What a worker needs to know."""
+    """Settings of the worker and of everything else that calls Supabase."""
 
     supabase_url: Annotated[str, AfterValidator(web_address), _UNSEEN] = Field(repr=False)
-    """Without a slash at its end."""
+    """The address of the project's API, without a slash at the end."""
     supabase_key: Annotated[SecretStr, AfterValidator(_secret_key)]
     """A secret key (``sb_secret_…``) or the legacy service-role JWT."""
     timeout: float = Field(default=10, gt=0, allow_inf_nan=False, validation_alias="BOTLIVE_TIMEOUT")
-    """Seconds that one request to Supabase may take."""
+    """Timeout of one request to Supabase, in seconds."""
     batch: int = Field(default=500, ge=1, le=5_000, validation_alias="BOTLIVE_BATCH")
-    """Events in one call, at most."""
+    """Maximum number of events in one call."""
     callbacks: str = Field(default="", validation_alias="BOTLIVE_CALLBACKS")
-    """The functions, by dotted names and commas, that a job of RQ's may name as its callbacks."""
+    """Functions that an RQ job may use as callbacks: dotted names, separated by commas."""
 
 
 class AlertSettings(QueueSettings):
@@ -122,10 +122,10 @@ class AlertSettings(QueueSettings):
 
 
 class OutboxSettings(Environment):
-    """Settings of the commands that read a chat's outbox."""
+    """Settings of the commands that read an outbox."""
 
     outbox: str = Field(validation_alias="BOTLIVE_OUTBOX")
-    """The file, as the chat's environment names it."""
+    """The outbox's file, the same as in the environment of the chat."""
 
 
 class DashboardSettings(QueueSettings):
@@ -134,15 +134,15 @@ class DashboardSettings(QueueSettings):
     own_redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] | None = Field(
         default=None, repr=False, validation_alias="RQ_DASHBOARD_REDIS_URL"
     )
-    """Another Redis than ``REDIS_URL``, which RQ's own dashboard reads too."""
+    """The URL of a Redis to use instead of ``REDIS_URL``. RQ's own dashboard reads this variable too."""
     hosts: str = Field(default="", validation_alias="BOTLIVE_DASHBOARD_HOSTS")
-    """Host names that it is reached by, separated by commas or spaces."""
+    """The host names of the dashboard, separated by commas or spaces."""
     username: str = Field(default="", validation_alias="RQ_DASHBOARD_USERNAME")
     password: SecretStr = Field(default=SecretStr(""), validation_alias="RQ_DASHBOARD_PASSWORD")
 
 
 class DatabaseSettings(Environment):
-    """What a migration needs to know, so that it runs where no key of Supabase is."""
+    """Settings of a migration, which needs no key of Supabase."""
 
     database_url: Annotated[SecretStr, AfterValidator(_unwrapped)]
-    """Of any connection: direct, or through a pooler in session or transaction mode."""
+    """The URL of a direct connection, or of a pooler in session or transaction mode."""

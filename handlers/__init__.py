@@ -1,4 +1,4 @@
-"""Pure handlers: one event → the rows it means. A new type is one module, and one case in ``meaning``."""
+"""Pure handlers: each turns one event into its rows. A new type needs a module and a case in ``meaning``."""
 
 from handlers.meaning import rows
 from handlers.rows import Activity, Order, Rows, Toggle

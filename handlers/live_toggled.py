@@ -1,11 +1,11 @@
-"""The shop's live mode was switched."""
+"""Handler for ``live_toggled``: the live mode of a shop was switched."""
 
 from events import LiveToggled
 from handlers.rows import Rows, activity
 
 
 def live_toggled(event: LiveToggled) -> Rows:
-    """The activity and the toggle; the SQL adds which session it belongs to and how long it was."""
+    """Return the activity and the toggle. The SQL function adds the session and its duration."""
     return Rows(
         activity(
             event,

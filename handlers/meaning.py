@@ -1,4 +1,4 @@
-"""Which handler says what an event means."""
+"""Calls the handler for an event's type."""
 
 from typing import assert_never
 
@@ -11,7 +11,7 @@ from handlers.rows import Rows
 
 
 def rows(event: AnyEvent) -> Rows:
-    """The rows that the event means. mypy names a type of event that has no handler."""
+    """Return the rows for the event. mypy reports an event type without a handler."""
     match event:
         case PaymentValidated():
             return payment_validated(event)

@@ -1,4 +1,4 @@
-"""A customer's order is complete."""
+"""Handler for ``order_completed``: a customer completed an order."""
 
 from events import OrderCompleted
 from handlers.rows import Order, Rows, activity, conversation
@@ -6,7 +6,7 @@ from handlers.texts import fcfa
 
 
 def order_completed(event: OrderCompleted) -> Rows:
-    """The order, whose id is the event's, and its activity: never the one without the other."""
+    """Return the order, whose id is the event's id, and its activity."""
     return Rows(
         activity(
             event,

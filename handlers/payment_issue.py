@@ -1,11 +1,11 @@
-"""A payment needs a person's eye."""
+"""Handler for ``payment_issue``: a payment needs a person to check it."""
 
 from events import PaymentIssue
 from handlers.rows import Rows, activity
 
 
 def payment_issue(event: PaymentIssue) -> Rows:
-    """One activity that asks the owner to step in."""
+    """Return the activity, which asks the owner to intervene."""
     return Rows(
         activity(
             event,

@@ -1,4 +1,4 @@
-"""A payment was checked and found good."""
+"""Handler for ``payment_validated``: a payment was verified."""
 
 from events import PaymentValidated
 from handlers.rows import Rows, activity
@@ -6,7 +6,7 @@ from handlers.texts import fcfa
 
 
 def payment_validated(event: PaymentValidated) -> Rows:
-    """One activity with the amount and, where there is one, the operator's reference."""
+    """Return the activity, with the amount and the operator's reference, if there is one."""
     return Rows(
         activity(
             event,

@@ -1,7 +1,7 @@
-"""What an event means for the tables: the rows, as the SQL function ``botlive_persist`` takes them.
+"""The rows of an event, in the form that the SQL function ``botlive_persist`` expects.
 
-Pure: no I/O, no clock. What only the database can know, which session a toggle belongs to and how
-long it lasted, is added there.
+This module does no I/O and reads no clock. The SQL function adds what only the database knows: the session of
+a toggle and its duration.
 """
 
 from decimal import Decimal
@@ -11,12 +11,14 @@ from events import Event
 
 ActivityType = Literal["order", "intervention", "system"]
 ActivityStatus = Literal["success", "warning", "info"]
-What = Literal["paiement_valide", "payment_issue", "commande_enregistree", "session_started", "session_ended"]
-"""What happened, as ``metadata.event`` says it: the front end's words."""
+EventName = Literal[
+    "paiement_valide", "payment_issue", "commande_enregistree", "session_started", "session_ended"
+]
+"""The values of ``metadata.event``, which the front end reads."""
 
 
 class Described(TypedDict):
-    """What an activity says to the shop's owner (French)."""
+    """The part of an activity that the shop's owner sees (in French)."""
 
     type: ActivityType
     status: ActivityStatus
@@ -26,14 +28,14 @@ class Described(TypedDict):
 
 
 class Activity(Described):
-    """A row of ``activities``; its id and time are the event's."""
+    """A row of ``activities``. Its id and time are those of the event."""
 
     conversation_id: str | None
     metadata: dict[str, Any]
 
 
 class Order(TypedDict):
-    """A row of ``orders``; its id and time are the event's, its status pending."""
+    """A row of ``orders``. Its id and time are those of the event; its status is pending."""
 
     customer_name: str
     total_amount: int | float | Decimal
@@ -44,22 +46,22 @@ class Order(TypedDict):
 
 
 class Toggle(TypedDict):
-    """One element of the set from which a company's sessions follow."""
+    """A toggle of the live mode. The database derives a company's sessions from all its toggles."""
 
     enabled: bool
     mode: Literal["live", "rag"]
 
 
 class Rows(NamedTuple):
-    """All that one event writes, in one transaction."""
+    """All rows of one event, which are written in one transaction."""
 
     activity: Activity
     order: Order | None = None
     toggle: Toggle | None = None
 
 
-def activity(source: Event, said: Described, /, event: What, **metadata: str) -> Activity:
-    """The event's one activity. Its own fields stand in ``metadata`` under their own names."""
+def activity(source: Event, described: Described, /, event: EventName, **metadata: str) -> Activity:
+    """Return the event's activity. Its ``metadata`` contains the event's own fields, with the same names."""
     conversation_id = conversation(source)
     about: dict[str, Any] = {
         "event": event,
@@ -69,9 +71,9 @@ def activity(source: Event, said: Described, /, event: What, **metadata: str) ->
     }
     if conversation_id:
         about["conversation_id"] = conversation_id
-    return {**said, "conversation_id": conversation_id, "metadata": about}
+    return {**described, "conversation_id": conversation_id, "metadata": about}
 
 
 def conversation(event: Event) -> str | None:
-    """The conversation's id as text."""
+    """Return the id of the conversation as text, or None."""
     return str(event.conversation_id) if event.conversation_id else None

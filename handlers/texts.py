@@ -1,12 +1,12 @@
-"""The words that shop owners read (French)."""
+"""Texts for shop owners (in French)."""
 
 from decimal import Decimal
 
 
 def fcfa(amount: int | float | Decimal) -> str:
-    """An amount as people write it: ``2000 FCFA``, ``2000.5 FCFA``.
+    """Format an amount: ``2000 FCFA``, ``2000.5 FCFA``.
 
-    Whole amounts have no decimals, others a dot and no trailing zeros, and never an exponent.
+    A whole amount has no decimals. Others have a decimal point, no trailing zeros and no exponent.
     """
     digits = format(Decimal(str(amount)), "f")
     if "." in digits:

@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from events.contracts import TYPES
 from events.publishing.keys import QUEUES, Keys, raw
-from gateway.answers import words
+from gateway.answers import safe_text
 from gateway.errors import TransientFault, WaitsApart, WorkerError
 from gateway.letters import plain as printable
 from worker.background import in_thread
@@ -83,7 +83,7 @@ def _read(label: bytes, text: bytes) -> tuple[Kind, Group] | None:
     except ValidationError:
         return None  # no worker wrote this
     is_ours = kind.event_type in TYPES and kind.label.encode() == label
-    return (kind, Group(words(kept.reason), kept.since, kept.plain)) if is_ours else None
+    return (kind, Group(safe_text(kept.reason), kept.since, kept.plain)) if is_ours else None
 
 
 class Admits(Protocol):

@@ -1,4 +1,4 @@
-"""The address of Redis: REDIS_URL, as redis-py reads it, and Sentinels besides."""
+"""Creates a Redis client from REDIS_URL: a URL of redis-py, or our own URL for Sentinels."""
 
 import socket
 from typing import Any
@@ -14,7 +14,7 @@ from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedS
 from events.errors import InvalidRedisUrl
 
 DEFAULT = "redis://127.0.0.1:6379/0"
-"""The Redis where the environment names none: this machine's own."""
+"""The URL that is used if the environment has none: Redis on this machine."""
 
 _SCHEMES = {
     "sentinel": "redis",
@@ -23,10 +23,10 @@ _SCHEMES = {
     "rediss+sentinel": "rediss",
 }
 _SENTINEL_PORT = 26379
-_SENTINEL_PATIENCE = 0.5  # seconds for each step: the next Sentinel may know more
+_SENTINEL_PATIENCE = 0.5  # seconds for each step; the next Sentinel is then asked
 
-# A path with network address translation or a load balancer forgets a silent connection, many after a
-# minute. These questions keep it known, and find out a dead one within half a minute.
+# NAT and load balancers drop idle connections, often after a minute. Keepalive probes prevent that, and
+# detect a dead connection within half a minute.
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 KEEPALIVE: dict[str, Any] = {
     "socket_keepalive": True,
@@ -34,42 +34,42 @@ KEEPALIVE: dict[str, Any] = {
         getattr(socket, name): value for name, value in _KEEPALIVE.items() if hasattr(socket, name)
     },
 }
-"""Options of a TCP connection."""
+"""The TCP keepalive options of a connection."""
 
 
-class _AskedAnew:
-    """Asks the Sentinels each time: redis-py itself would connect again to where the server was."""
+class _FindsPrimary:
+    """Asks the Sentinels at each connect, because redis-py would connect to the old primary again."""
 
     def _connect(self: Any) -> Any:
         self.host, self.port = self.connection_pool.get_master_address()
-        return super()._connect()  # type: ignore[misc] # of what it is mixed in with
+        return super()._connect()  # type: ignore[misc] # this class is a mixin
 
 
-class _Managed(_AskedAnew, SentinelManagedConnection):
-    """Plain."""
+class _Managed(_FindsPrimary, SentinelManagedConnection):
+    """Without TLS."""
 
 
-class _ManagedTls(_AskedAnew, SentinelManagedSSLConnection):
+class _ManagedTls(_FindsPrimary, SentinelManagedSSLConnection):
     """With TLS."""
 
 
 def client(url: str, **options: Any) -> redis.Redis:
-    """A client of the Redis at that URL, which connects when it is used; what the URL says goes first.
+    """Create a client for the Redis at this URL. It connects at its first use.
 
-    Besides redis-py's URLs: ``sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST…]/SERVICE[/DB]``, with
-    ``sentinels://`` for TLS. What stands behind ``?`` is for Redis, as in redis-py's URLs; only
-    ``sentinel_username`` and ``sentinel_password`` are for the Sentinels.
+    An option in the URL overrides the same one in ``options``. The URL is one of redis-py, or
+    ``sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST…]/SERVICE[/DB]`` (``sentinels://`` with TLS). Options after
+    ``?`` are for Redis, as in redis-py. ``sentinel_username`` and ``sentinel_password`` are for Sentinels.
 
     Raises:
-        InvalidRedisUrl: it is no such URL, or has an option that is none.
+        InvalidRedisUrl: the URL is not valid, or has an unknown option.
     """
     try:
         made = _client(url, options)
         pool = made.connection_pool
-        connection = pool.connection_class(**pool.connection_kwargs)  # finds out an unknown option
+        connection = pool.connection_class(**pool.connection_kwargs)  # raises for an unknown option
         if isinstance(connection, redis.Connection):
             connection.host.encode("idna")
-    except (ValueError, TypeError, RedisError):  # their own messages may quote the password
+    except (ValueError, TypeError, RedisError):  # their messages may contain the password
         raise InvalidRedisUrl from None
     return made
 

@@ -1,6 +1,6 @@
-"""Why Redis cannot be reached or used: the kind of it in words, and whether waiting can help.
+"""Finds the cause of a Redis error: a message for people, and whether waiting can help.
 
-No word of an error's own is repeated, nor of the address: both may hold a password.
+The message never quotes the error or the URL, because both may contain a password.
 """
 
 import re
@@ -25,12 +25,12 @@ from events.publishing.causes import (
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The kind of cause, which may stand in what led to the error."""
+    """Return the cause of the error, which may be an exception in its chain."""
     for link in _chain(error):
-        if (cause := _own(link)) is not None:
+        if (cause := _cause_of_link(link)) is not None:
             return cause
         if isinstance(link, ResponseError):
-            return _unknown(link)  # Redis has spoken: what was before it is another matter
+            return _unknown(link)  # Redis answered, so earlier exceptions are not the cause
     if any(isinstance(link, redis.ConnectionError | OSError) for link in _chain(error)):
         return FAILS
     return LATE if isinstance(error, PublishError) else _unknown(error)
@@ -45,29 +45,33 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
-def _own(error: BaseException) -> Cause | None:
+def _cause_of_link(error: BaseException) -> Cause | None:
     if isinstance(error, ssl.SSLError):
         return _tls(error)
-    for kind in RULES:
-        if kind.fits(error):
-            return kind.cause
+    for rule in RULES:
+        if rule.fits(error):
+            return rule.cause
     return NUMBERS.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
 def _tls(error: ssl.SSLError) -> Cause:
     if isinstance(error, ssl.SSLCertVerificationError):
         return CERTIFICATES.get(error.verify_code, CERTIFICATE)
-    reason = getattr(error, "reason", None) or ""  # what Python itself raises has none
+    reason = getattr(error, "reason", None) or ""  # None if Python raised the error itself
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in reason:
         return CLOSED
     for part, cause in HANDSHAKES.items():
         if part in reason:
             return cause
-    return Cause(f"TLS with Redis fails ({reason or 'no reason given'})", "check both ends' TLS", lasts=True)
+    return Cause(
+        f"TLS with Redis failed ({reason or 'no reason given'})",
+        "check the TLS settings of both sides",
+        lasts=True,
+    )
 
 
 def _unknown(error: BaseException) -> Cause:
-    # The first word of an answer is its code. Anything else may quote what was sent.
+    # The first word of a Redis error is its code. The rest may quote the data of the command.
     code = re.match(r"[A-Z]{3,20}(?= |$)", str(error)) if isinstance(error, RedisError) else None
     name = code[0] if code else type(error).__name__
-    return Cause(f"Redis cannot be used ({name})", "look into the log of Redis", away=False)
+    return Cause(f"Redis cannot be used ({name})", "check the log of Redis", away=False)

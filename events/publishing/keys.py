@@ -1,4 +1,4 @@
-"""The Redis keys of one queue: RQ's own, and ours beside them. Nothing else spells a key.
+"""The Redis keys of a queue: those of RQ and our own. No other module builds a key.
 
 Source: ``rq.job.Job``, ``rq.queue.Queue`` and ``rq.registry`` of RQ 3.0.
 """
@@ -7,35 +7,35 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 QUEUE = "botlive"
-"""The queue where the environment names no other."""
+"""The default queue."""
 
 QUEUES = "rq:queues"
 """The set of all queues."""
 
 JOB = "rq:job:"
-"""What the key of a job's hash begins with; the job's id follows."""
+"""Prefix of the key of a job's hash; the job's id follows."""
 
 WORKER = "rq:worker:"
-"""What the key of a worker's hash begins with; the worker's name follows."""
+"""Prefix of the key of a worker's hash; the worker's name follows."""
 
 LEASE = "botlive:lease:"
-"""What the key of a worker's lease begins with; the worker's name follows."""
+"""Prefix of the key of a worker's lease; the worker's name follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of the queue of that name."""
+    """The keys of the queue ``name``."""
 
     name: str
 
     @property
     def queue(self) -> str:
-        """A list: the ids of the jobs that wait."""
+        """A list: the ids of the waiting jobs."""
         return f"rq:queue:{self.name}"
 
     @property
     def intermediate(self) -> str:
-        """A list of RQ's, which our workers do not use."""
+        """A list of RQ that our workers do not use."""
         return f"{self.queue}:intermediate"
 
     @property
@@ -45,7 +45,7 @@ class Keys:
 
     @property
     def failed(self) -> str:
-        """A sorted set: the dead letters."""
+        """A sorted set: the failed registry, which holds the dead letters."""
         return self.registry("failed")
 
     @property
@@ -60,17 +60,17 @@ class Keys:
 
     @property
     def apart(self) -> str:
-        """A hash: what waits apart, and why."""
+        """A hash: which events wait apart, and why."""
         return f"botlive:apart:{self.name}"
 
     @property
     def edited(self) -> str:
-        """A stream: who changed which failed event."""
+        """A stream: the edits of failed events, and who made them."""
         return f"botlive:edited:{self.name}"
 
     @property
     def discarded(self) -> str:
-        """A stream: what was discarded, and why."""
+        """A stream: the discarded events, and why."""
         return f"botlive:discarded:{self.name}"
 
     @property
@@ -79,7 +79,7 @@ class Keys:
         return f"botlive:alerts:{self.name}"
 
     def registry(self, kind: str) -> str:
-        """A sorted set: a registry of RQ's."""
+        """A sorted set: the registry of this kind in RQ."""
         return f"rq:{kind}:{self.name}"
 
     def apart_queue(self, event_type: str, company_id: str) -> str:
@@ -88,25 +88,25 @@ class Keys:
 
 
 def job_key(job_id: str) -> bytes:
-    """The key of a job's hash. An id may hold any bytes, as ``surrogateescape`` makes them a text."""
+    """Return the key of a job's hash. The id may contain any bytes, decoded with ``surrogateescape``."""
     return raw(f"{JOB}{job_id}")
 
 
 def results_key(job_id: str) -> bytes:
-    """The key of the stream of a job's results."""
+    """Return the key of the stream with a job's results."""
     return raw(f"rq:results:{job_id}")
 
 
 def raw(text: str) -> bytes:
-    """An id or a key as Redis knows it."""
+    """Encode an id or a key to bytes for Redis."""
     return text.encode(errors="surrogateescape")
 
 
 def text(raw_text: bytes) -> str:
-    """An id or a key as a text."""
+    """Decode an id or a key from Redis to text."""
     return raw_text.decode(errors="surrogateescape")
 
 
 def timestamp() -> str:
-    """The present time, UTC, as RQ writes it in a job's hash."""
+    """Return the current time in UTC in the format of RQ's job hash."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,15 +1,15 @@
-"""When to say what goes wrong: at once, then once a minute, and once that it is over."""
+"""Limits how often a lasting problem is logged: at once, then once a minute, and once at its end."""
 
 import time
 from collections.abc import Callable
 from threading import Lock
 
 EVERY = 60.0
-"""Seconds between two notices of one kind of trouble."""
+"""Seconds between two notices of one kind of problem."""
 
 
 class Notices:
-    """Of one thing that can go wrong in several ways. Safe to share between threads."""
+    """The notices of one component that can fail in several ways. Safe to share between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -19,11 +19,11 @@ class Notices:
 
     @property
     def is_on(self) -> bool:
-        """Whether something was said that is not over."""
+        """Whether a problem was logged that has not ended."""
         return bool(self._said)
 
     def is_due(self, kind: str) -> bool:
-        """Whether to say it now; then it counts as said."""
+        """Return whether to log this kind of problem now. If so, it counts as logged."""
         with self._lock:
             now = self._clock()
             if not self._said:
@@ -34,7 +34,7 @@ class Notices:
             return True
 
     def over(self) -> float | None:
-        """How many seconds it lasted; None where nothing was said."""
+        """End the problem and return how many seconds it lasted, or None if nothing was logged."""
         with self._lock:
             if not self._said:
                 return None

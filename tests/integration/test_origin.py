@@ -125,12 +125,12 @@ def test_ours_over_another_warns_of_what_will_happen(site: Site) -> None:
     done = site.run(f"{CHAT}; {READ}; {JOB}; {CLI}")
     assert done.returncode == 0
     (line,) = done.stderr.splitlines()
-    assert line.startswith("note: the distribution Events claims a module of botlive-events")
+    assert line.startswith("note: the distribution Events contains a module of botlive-events")
     assert AGAIN in line
     site.remove("Events")
     said = [site.refused(CLI), *site.run(EACH).stdout.splitlines()]
     assert len(said) == 3
-    assert all("`events` of botlive-events is not whole" in line and AGAIN in line for line in said)
+    assert all("`events` of botlive-events is incomplete" in line and AGAIN in line for line in said)
     chat = site.run(f"{CHAT}; print('chat goes on')")
     assert (chat.stdout, len(chat.stderr.splitlines())) == ("chat goes on\n", 1)
 

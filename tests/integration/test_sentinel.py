@@ -135,11 +135,11 @@ def test_worker_and_chat_follow_a_failover(
 def test_what_sentinels_refuse_is_told(service: Service, place: Place) -> None:
     """A service that they do not know is waited for; a password that they refuse ends the worker."""
     with place.worker(service.url("another")) as worker:
-        worker.says("Redis away", "no Sentinel names a server for the service")
+        worker.says("Redis away", "no Sentinel knows a primary for the service")
         time.sleep(1)
         assert worker.process.poll() is None
     with place.worker(service.url(sentinel_password=f"{SECRET}3")) as worker:
-        worker.ends("no Sentinel lets us in")
+        worker.ends("the Sentinels refuse the login")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ INVALID = json.dumps({"message": "Invalid API key", "hint": "Double check it."})
         (200, _HTML, "not the database's API"),
         (402, INVALID, "its quota is used up"),
         (403, _HTML, "a proxy or firewall"),
-        (301, b"", "leads elsewhere"),
+        (301, b"", "redirects to another address"),
         (540, b"", "is paused"),
     ],
 )
@@ -180,7 +180,7 @@ def test_the_commands_outlive_any_answer(
     at(body)
     code, said = called(capsys, "company", *command)
     assert code == 1
-    assert said.startswith(("what answers at SUPABASE_URL", "the database's answer"))
+    assert said.startswith(("the server at SUPABASE_URL", "the database's answer"))
     assert said.count("\n") == 1
 
 
@@ -194,7 +194,7 @@ def test_reconcile_outlives_any_answer(
     at(body)
     code, said = called(capsys, "reconcile", str(file))
     assert code == 1
-    assert said.startswith(("what answers at SUPABASE_URL", "the database's answer"))
+    assert said.startswith(("the server at SUPABASE_URL", "the database's answer"))
     assert said.count("\n") == 1
 
 

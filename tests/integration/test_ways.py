@@ -165,13 +165,13 @@ def _no_redis(place: Place) -> str:
 
 CLOSED_WAYS = [
     (_password, "Redis refuses the user or the password"),
-    (_no_password, "Redis asks for a password"),
+    (_no_password, "Redis requires a password"),
     (_user, "Redis refuses the user or the password"),
-    (_no_right, "may not do in Redis what is needed here"),
-    (_right_to_ask_only, "may not do in Redis what is needed here"),
-    (_database, "Redis has no database of that number"),
-    (_host, "the host of Redis has no address"),
-    (_no_redis, "what answers at REDIS_URL is no Redis"),
+    (_no_right, "lacks permissions in Redis"),
+    (_right_to_ask_only, "lacks permissions in Redis"),
+    (_database, "Redis has no database with that number"),
+    (_host, "the host name of Redis is unknown"),
+    (_no_redis, "the server at REDIS_URL is not Redis"),
 ]
 
 
@@ -289,16 +289,16 @@ def _frozen(place: Place) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        (_another_password, "Redis asks for a password"),
-        (_fewer_rights, "may not do in Redis what is needed here"),
-        (_fewer_rights_for_all, "may not do in Redis what is needed here"),
-        (_a_replica, "Redis is a replica that takes no writes"),
+        (_another_password, "Redis requires a password"),
+        (_fewer_rights, "lacks permissions in Redis"),
+        (_fewer_rights_for_all, "lacks permissions in Redis"),
+        (_a_replica, "Redis is a read-only replica"),
         (_a_lost_replica, "Redis is a replica that has lost its primary"),
-        (_too_many_clients, "Redis takes no more clients"),
+        (_too_many_clients, "Redis accepts no more clients"),
         (_no_replicas, "Redis has too few replicas"),
         (_a_long_script, "Redis is busy with a script"),
         (_a_crash, "Redis refuses the connection"),
-        (_frozen, "Redis gave no answer in time"),
+        (_frozen, "Redis did not answer in time"),
     ],
 )
 def test_a_worker_that_lost_its_redis_says_why_and_goes_on(
@@ -387,10 +387,10 @@ def test_a_certificate_that_expires_holds_a_worker(place: Place) -> None:
 def test_tls_on_one_side_only_is_told(place: Place) -> None:
     """Whichever side it is: the worker says what may be wrong, and waits."""
     with place.worker(place.url(scheme="rediss")) as worker:
-        worker.says("Redis away", "rediss:// where that is for TLS")
+        worker.says("Redis away", "rediss:// if that port uses TLS")
     door = TlsDoor(place.valkey.port, lambda: certificate(place.directory))
     with place.worker(f"redis://127.0.0.1:{door.port}/0") as worker:
-        worker.says("Redis away", "rediss:// where that is for TLS")
+        worker.says("Redis away", "rediss:// if that port uses TLS")
     door.close()
 
 

@@ -1,4 +1,4 @@
-"""Bodies and paths that are no good: 400 or 422, never 500, and never quoted."""
+"""Invalid bodies and paths give 400 or 422, never 500, and are never quoted."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ MANY = 100_000
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
-    """A host whose Supabase and queue are the test's."""
+    """A host application with a fake Supabase and a fake queue."""
     made = Host()
     monkeypatch.setattr(Reader, "from_env", made.reader)
     return made
 
 
 def toggle(more: str = "", company: str = '"shop"', enable: str = "true") -> bytes:
-    """A body of the switch, as text."""
+    """Returns the body of a toggle, as text."""
     return f'{{"company_id":{company},"enable":{enable}{more}}}'.encode()
 
 
@@ -60,7 +60,7 @@ BAD = {
 
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_body_is_the_callers_error(host: Host, kind: str) -> None:
-    """A problem document that repeats nothing of it; nothing is published, and the host is not asked."""
+    """An invalid body gives a problem document that quotes nothing; nothing is published or authorized."""
     status, body = BAD[kind]
     client = host.client()
     for content_type in ("application/json", "application/json; charset=utf-8", "application/x+json"):
@@ -74,7 +74,7 @@ def test_a_bad_body_is_the_callers_error(host: Host, kind: str) -> None:
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "a/b;c", ""])
 @pytest.mark.parametrize("kind", ["deep", "a long number", "twice", "NaN", "no UTF-8"])
 def test_nor_does_another_content_type_make_it_ours(host: Host, kind: str, content_type: str) -> None:
-    """The same bodies under names that are no JSON's, and the good one."""
+    """Another content type gives 400 or 422, also for a valid body."""
     client = host.client()
     for body in (BAD[kind][1], toggle()):
         response = client.post("/toggle-live-mode", content=body, headers={"Content-Type": content_type})
@@ -97,7 +97,7 @@ PATHS: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("path", "query"), PATHS)
 def test_a_bad_path_or_query_is_the_callers_error(host: Host, path: str, query: str) -> None:
-    """As whatever server hands it over, also with letters that no UTF-8 makes."""
+    """An invalid path or query gives 422, also if it is not UTF-8."""
     answers: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -125,18 +125,18 @@ def test_a_bad_path_or_query_is_the_callers_error(host: Host, path: str, query: 
         ("deep", "nested too deeply"),
         ("a long number", "too long"),
         ("twice", "two values"),
-        ("NaN", "JSON does"),
+        ("NaN", "not valid JSON"),
     ],
 )
 def test_what_is_wrong_is_said(kind: str, detail: str) -> None:
-    """To whoever reads the request's JSON, the host's own code too."""
+    """The error says what is wrong with the JSON, also for the host's own code."""
     with pytest.raises(HTTPException) as refused:
         strict(BAD[kind][1])
     assert (refused.value.status_code, detail in refused.value.detail) == (400, True)
 
 
 def test_what_is_good_json_stays_as_it_is() -> None:
-    """Everything that ``json.loads`` reads otherwise alike."""
+    """Valid JSON is parsed like ``json.loads`` does."""
     values: tuple[Any, ...] = ({"a": [1, 2.5, None, True, "é😀"], "b": {"a": {}}}, [], "x", -0.0, 10**4_000)
     for value in values:
         assert strict(json.dumps(value).encode()) == value

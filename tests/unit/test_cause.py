@@ -1,4 +1,4 @@
-"""Causes: each error of Redis, of the network or of TLS has its kind in words, and tells no secret."""
+"""Causes: each error of Redis, the network or TLS has a message, which contains no secret."""
 
 import errno
 import socket
@@ -21,21 +21,21 @@ SECRET = "hush-do-not-tell"  # noqa: S105 # of no server
 
 
 def wrapped(inner: BaseException, outer: BaseException | None = None) -> BaseException:
-    """As redis-py wraps it: raised while it was handled."""
+    """Wraps the error like redis-py does."""
     error = outer or Lost(f"Error connecting to {SECRET}:6379. {inner}.")
     error.__context__ = inner
     return error
 
 
 def certificate(code: int) -> ssl.SSLCertVerificationError:
-    """One that is not accepted, by OpenSSL's number."""
+    """Returns a certificate error with this number of OpenSSL."""
     error = ssl.SSLCertVerificationError(1, f"certificate verify failed: {SECRET}")
     error.verify_code = code
     return error
 
 
 def tls(reason: str) -> ssl.SSLError:
-    """A handshake that failed."""
+    """Returns an error of a failed handshake."""
     error = ssl.SSLError(1, f"[SSL: {reason}] {SECRET}")
     error.reason = reason
     return error
@@ -44,36 +44,42 @@ def tls(reason: str) -> ssl.SSLError:
 LASTING: list[tuple[BaseException, str]] = [
     (
         wrapped(socket.gaierror(socket.EAI_NONAME, "Name or service not known")),
-        "host of Redis has no address",
+        "host name of Redis is unknown",
     ),
-    (wrapped(socket.gaierror(socket.EAI_AGAIN, "Temporary failure")), "host of Redis has no address"),
-    (Lost("Error -2 connecting to x:6379. Name or service not known."), "host of Redis has no address"),
+    (wrapped(socket.gaierror(socket.EAI_AGAIN, "Temporary failure")), "host name of Redis is unknown"),
+    (Lost("Error -2 connecting to x:6379. Name or service not known."), "host name of Redis is unknown"),
     (UnicodeError("encoding with 'idna' codec failed"), "REDIS_URL cannot be used"),
     (TypeError("unexpected keyword argument 'foo'"), "REDIS_URL cannot be used"),
     (wrapped(certificate(18)), "is self-signed"),
     (wrapped(certificate(19)), "is self-signed"),
-    (wrapped(certificate(20)), "signed by nobody known here"),
+    (wrapped(certificate(20)), "signed by an unknown authority"),
     (wrapped(certificate(10)), "has expired"),
     (wrapped(certificate(9)), "not valid yet"),
     (wrapped(certificate(62)), "is for another host"),
     (wrapped(certificate(64)), "is for another host"),
     (wrapped(certificate(23)), "is not accepted"),
-    (wrapped(tls("WRONG_VERSION_NUMBER")), "speaks no TLS"),
-    (wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")), "asks for a certificate of ours"),
-    (wrapped(tls("UNSUPPORTED_PROTOCOL")), "TLS with Redis fails (UNSUPPORTED_PROTOCOL)"),
+    (wrapped(tls("WRONG_VERSION_NUMBER")), "does not use TLS"),
+    (wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")), "requires a client certificate"),
+    (wrapped(tls("UNSUPPORTED_PROTOCOL")), "TLS with Redis failed (UNSUPPORTED_PROTOCOL)"),
     (redis.AuthenticationError("invalid username-password pair or user is disabled."), "refuses the user"),
-    (redis.AuthenticationError("Authentication required."), "asks for a password"),
+    (redis.AuthenticationError("Authentication required."), "requires a password"),
     (
         ResponseError("NOAUTH HELLO must be called with the client already authenticated"),
-        "asks for a password",
+        "requires a password",
     ),
     (
         redis.AuthenticationError("AUTH <password> called without any password configured for the default"),
         "has no password",
     ),
     (exceptions.AuthenticationWrongNumberOfArgsError("wrong number"), "refuses the user"),
-    (exceptions.NoPermissionError("this user has no permissions to run the 'x' command"), "may not do"),
-    (ResponseError("The user executing the script can't run this command or subcommand"), "may not do"),
+    (
+        exceptions.NoPermissionError("this user has no permissions to run the 'x' command"),
+        "lacks permissions",
+    ),
+    (
+        ResponseError("The user executing the script can't run this command or subcommand"),
+        "lacks permissions",
+    ),
     (exceptions.MovedError("3999 10.0.0.1:6381"), "runs in Cluster mode"),
     (exceptions.ClusterCrossSlotError("Keys in request don't hash"), "runs in Cluster mode"),
     (
@@ -82,9 +88,12 @@ LASTING: list[tuple[BaseException, str]] = [
     ),
     (ResponseError("unknown command 'BLMOVE', with args beginning with: "), "older than 7"),
     (ResponseError("DENIED Redis is running in protected mode because"), "protected mode"),
-    (ResponseError("DB index is out of range"), "no database of that number"),
-    (exceptions.InvalidResponse("Protocol Error: b'HTTP/1.1 400'"), "is no Redis"),
-    (MasterNotFoundError("No master found for 'x' : S - auth:AuthenticationError"), "no Sentinel lets us in"),
+    (ResponseError("DB index is out of range"), "no database with that number"),
+    (exceptions.InvalidResponse("Protocol Error: b'HTTP/1.1 400'"), "is not Redis"),
+    (
+        MasterNotFoundError("No master found for 'x' : S - auth:AuthenticationError"),
+        "the Sentinels refuse the login",
+    ),
 ]
 PASSING: list[tuple[BaseException, str]] = [
     (wrapped(ConnectionRefusedError(errno.ECONNREFUSED, "refused")), "refuses the connection"),
@@ -92,19 +101,19 @@ PASSING: list[tuple[BaseException, str]] = [
     (wrapped(BrokenPipeError(errno.EPIPE, "pipe")), "was closed"),
     (Lost("Connection closed by server."), "was closed"),
     (wrapped(ssl.SSLEOFError(8, "EOF occurred in violation of protocol")), "was closed"),
-    (redis.TimeoutError("Timeout connecting to server"), "no answer in time"),
-    (wrapped(OSError(errno.EHOSTUNREACH, "no route")), "no way to the host"),
-    (wrapped(OSError(errno.ENETUNREACH, "unreachable")), "no way to the host"),
+    (redis.TimeoutError("Timeout connecting to server"), "did not answer in time"),
+    (wrapped(OSError(errno.EHOSTUNREACH, "no route")), "is unreachable"),
+    (wrapped(OSError(errno.ENETUNREACH, "unreachable")), "is unreachable"),
     (wrapped(OSError(errno.EMFILE, "too many")), "too many files open"),
-    (wrapped(FileNotFoundError(errno.ENOENT, "no such file")), "a file that REDIS_URL names"),
-    (Lost(f"something new {SECRET}"), "the connection to Redis fails"),
-    (Lost("max number of clients reached"), "takes no more clients"),
-    (ResponseError("max number of clients + cluster connections reached"), "takes no more clients"),
+    (wrapped(FileNotFoundError(errno.ENOENT, "no such file")), "a file in REDIS_URL"),
+    (Lost(f"something new {SECRET}"), "the connection to Redis failed"),
+    (Lost("max number of clients reached"), "accepts no more clients"),
+    (ResponseError("max number of clients + cluster connections reached"), "accepts no more clients"),
     (redis.BusyLoadingError("Redis is loading the dataset in memory"), "loading its data"),
-    (redis.ReadOnlyError("You can't write against a read only replica."), "takes no writes"),
+    (redis.ReadOnlyError("You can't write against a read only replica."), "read-only replica"),
     (
         ResponseError("Error running script (call to f_1): @user_script:1: -READONLY You can't"),
-        "takes no writes",
+        "read-only replica",
     ),
     (exceptions.MasterDownError("Link with MASTER is down"), "lost its primary"),
     (ResponseError("UNBLOCKED force unblock from blocking operation, instance state changed"), "its role"),
@@ -113,7 +122,7 @@ PASSING: list[tuple[BaseException, str]] = [
     (ResponseError("MISCONF Redis is configured to save RDB snapshots"), "cannot write to its disk"),
     (exceptions.ClusterDownError("Hash slot not served"), "Cluster is down"),
     (exceptions.TryAgainError("Multiple keys request during rehashing"), "Cluster is down"),
-    (MasterNotFoundError("No master found for 'x'"), "no Sentinel names a server"),
+    (MasterNotFoundError("No master found for 'x'"), "no Sentinel knows a primary"),
 ]
 ANSWERS: list[tuple[BaseException, str]] = [
     (redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "Redis is full"),
@@ -134,7 +143,7 @@ ANSWERS: list[tuple[BaseException, str]] = [
     ids=repr,
 )
 def test_each_error_has_its_kind(error: BaseException, words: str, kind: tuple[bool, bool]) -> None:
-    """In words, whether waiting helps, and whether it is as good as a lost connection."""
+    """Each error has a message, and says whether waiting helps and whether it is like a lost connection."""
     cause = cause_of(error)
     assert words in str(cause)
     assert (cause.lasts, cause.away) == kind
@@ -142,28 +151,28 @@ def test_each_error_has_its_kind(error: BaseException, words: str, kind: tuple[b
 
 
 def test_what_the_publisher_raises_has_the_kind_of_what_led_to_it() -> None:
-    """Through as many as there are; where nothing is known, the answer was late."""
+    """The cause is found in a chain of any length; without one, the answer was late."""
     error = PublishError()
     error.__cause__ = wrapped(redis.AuthenticationError("invalid password"))
     assert "refuses the user" in str(cause_of(error))
-    assert "no answer in time" in str(cause_of(OutboxFull()))
+    assert "did not answer in time" in str(cause_of(OutboxFull()))
 
 
 def test_a_ring_of_errors_ends() -> None:
-    """An error that led to itself is looked at once."""
+    """A chain of errors with a cycle ends."""
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
     assert "cannot be used (ValueError)" in str(cause_of(one))
 
 
 class Told:
-    """A server that says this of itself."""
+    """A server that reports this about itself."""
 
     def __init__(self, **told: Any) -> None:
         self.told = told
 
     def info(self, section: str) -> dict[str, Any]:
-        """All of it, whatever the section."""
+        """Returns all values, for any section."""
         return self.told
 
 
@@ -183,6 +192,6 @@ class Told:
     ],
 )
 def test_which_server_a_worker_can_use(told: dict[str, Any], words: str | None) -> None:
-    """Redis from 7 on, or what stands for it, and no cluster; one that says nothing is tried."""
+    """Redis 7 or newer or a compatible server works, without Cluster mode; an unknown server is tried."""
     reason = unfit(Told(**told))  # type: ignore[arg-type] # stands for a client
     assert (reason is None) if words is None else (words in (reason or ""))

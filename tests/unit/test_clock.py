@@ -1,4 +1,4 @@
-"""The clock never stands still and never steps back, and ids sort by it."""
+"""The clock strictly increases, and ids sort by it."""
 
 import subprocess
 import sys
@@ -20,12 +20,12 @@ _ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process's clock as it is at its start."""
+    """Replaces the process's clock by a new one."""
     monkeypatch.setattr(clock, "_clock", clock.Clock())
 
 
 def _wall(monkeypatch: pytest.MonkeyPatch, *nanoseconds: int) -> None:
-    """The wall clock shows these one after the other, and the last for good."""
+    """Makes the wall clock return these values in turn, then the last one again and again."""
     readings = iter(nanoseconds)
     last = nanoseconds[-1]
     monkeypatch.setattr(time, "time_ns", lambda: next(readings, last))
@@ -33,7 +33,7 @@ def _wall(monkeypatch: pytest.MonkeyPatch, *nanoseconds: int) -> None:
 
 @pytest.mark.usefixtures("fresh")
 def test_the_present_is_the_walls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An instant is the wall clock's, in UTC, to the microsecond."""
+    """The current time is the wall clock's time in UTC, with microseconds."""
     _wall(monkeypatch, 1_795_161_600_123_456_789)
     assert clock.now() == datetime(2026, 11, 20, 8, 0, 0, 123_456, tzinfo=UTC)
     assert clock.now().utcoffset() == datetime.now(UTC).utcoffset()
@@ -41,7 +41,7 @@ def test_the_present_is_the_walls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("fresh")
 def test_a_wall_clock_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each instant is a microsecond later than the one before, however coarse the wall clock."""
+    """Each time is one microsecond later than the previous one, even if the wall clock is coarse."""
     _wall(monkeypatch, 5_000_000)
     instants = [clock.now() for _ in range(1_000)]
     assert [instant.microsecond for instant in instants] == [*range(5_000, 6_000)]
@@ -49,7 +49,7 @@ def test_a_wall_clock_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("fresh")
 def test_a_wall_clock_that_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set back by an hour, the clock goes on from where it was, until the wall catches up."""
+    """If the wall clock is set back, the clock continues from its last value until both are equal."""
     hour = 3_600_000_000_000
     _wall(monkeypatch, 10 * hour, 9 * hour, 9 * hour, 11 * hour)
     ticks = [clock._clock.tick() for _ in range(4)]
@@ -58,7 +58,7 @@ def test_a_wall_clock_that_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(readings=st.lists(st.integers(0, 10**19), min_size=1))
 def test_any_wall_clock(readings: list[int]) -> None:
-    """Whatever the wall clock shows, each tick is later than all before and not behind the wall."""
+    """For any wall clock, each tick is later than all earlier ticks and not before the wall clock."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         _wall(monkeypatch, *readings)
         ticking = clock.Clock()
@@ -68,7 +68,7 @@ def test_any_wall_clock(readings: list[int]) -> None:
 
 
 def test_threads_share_the_clock() -> None:
-    """Threads at once are given instants all different, each rising within its thread."""
+    """Concurrent threads get different times, which increase within each thread."""
     threads, each = 8, 2_000
     start = Barrier(threads)
     sys_interval = sys.getswitchinterval()
@@ -88,7 +88,7 @@ def test_threads_share_the_clock() -> None:
 
 
 def test_a_fork_gets_a_free_lock() -> None:
-    """A child forked while another thread was ticking can tick itself."""
+    """A child that is forked while another thread holds the lock can use the clock."""
     program = """
 import os, signal
 from events import clock
@@ -108,7 +108,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 @pytest.mark.usefixtures("fresh")
 def test_ids_are_of_version_7(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An id holds the millisecond, its fraction, the version and the variant of RFC 9562."""
+    """An id contains the millisecond, its fraction, the version and the variant of RFC 9562."""
     _wall(monkeypatch, 1_795_161_600_123_500_000)
     made = clock.new_id()
     assert made.version == 7
@@ -121,7 +121,7 @@ def test_ids_are_of_version_7(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("start", [0, 999_000, 1_795_161_600_999_998_000])
 def test_ids_sort_by_the_order_they_were_made_in(monkeypatch: pytest.MonkeyPatch, start: int) -> None:
-    """Within a microsecond, a millisecond and over its end: as UUIDs and as texts."""
+    """Ids sort as UUIDs and as texts: within a microsecond, within a millisecond and across milliseconds."""
     _wall(monkeypatch, start)
     ids = [clock.new_id() for _ in range(3_000)]
     assert ids == sorted(ids)
@@ -131,7 +131,7 @@ def test_ids_sort_by_the_order_they_were_made_in(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("fresh")
 def test_events_made_one_after_the_other_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the wall clock steps back, toggles of one process keep their order in every way."""
+    """If the wall clock steps back, toggles of one process keep their order by time and by id."""
     _wall(monkeypatch, *range(2_000_000_000, 1_000_000_000, -10_000_000))
     toggles = [LiveToggled(company_id="shop", enabled=n % 2 == 0) for n in range(300)]
     for earlier, later in pairwise(toggles):

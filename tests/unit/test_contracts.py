@@ -1,4 +1,4 @@
-"""The contracts: what an event may hold, alike in Python and in JSON, and what a refusal says."""
+"""The contracts: which values an event accepts, in Python and in JSON, and what an error says."""
 
 import json
 import math
@@ -96,7 +96,7 @@ _AMOUNTS = [
 ]
 
 Build = Callable[..., Event]
-"""Makes an event of a type from fields; what it refuses, it refuses with ``InvalidEvent``."""
+"""Creates an event of a type from fields, or raises ``InvalidEvent``."""
 
 
 def _fields(kind: str) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _fields(kind: str) -> dict[str, Any]:
 
 
 def _with(kind: str, path: str, value: Any) -> dict[str, Any]:
-    """The type's example with another value at the path (``items.0.name``)."""
+    """Returns the type's example with another value at the path (``items.0.name``)."""
     fields = _fields(kind)
     place: Any = fields
     *parents, last = path.split(".")
@@ -142,13 +142,13 @@ def _in_json(kind: str, fields: dict[str, Any]) -> Event:
 
 @pytest.fixture(params=[_in_python, _in_json], ids=["python", "json"])
 def build(request: pytest.FixtureRequest) -> Build:
-    """The two ways to an event, which must agree."""
+    """The two ways to create an event, which must agree."""
     made: Build = request.param
     return made
 
 
 def _refused(build: Build, kind: str, fields: dict[str, Any]) -> str:
-    """The field that the refusal names."""
+    """Returns the field that the error names."""
     with pytest.raises(InvalidEvent) as refusal:
         build(kind, fields)
     return refusal.value.field
@@ -162,7 +162,7 @@ def test_every_type_has_its_class() -> None:
 
 @pytest.mark.parametrize("kind", _TYPES)
 def test_the_example_of_each_type_is_accepted(build: Build, kind: str) -> None:
-    """Every field arrives as it was given, with ids and instants as Python's own types."""
+    """Every field keeps its value; ids are ``UUID`` and times are ``datetime``."""
     event = build(kind, _fields(kind))
 
     assert type(event) is _CLASSES[kind]
@@ -177,7 +177,7 @@ def test_the_example_of_each_type_is_accepted(build: Build, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", _TYPES)
 def test_what_may_be_left_out(build: Build, kind: str) -> None:
-    """Without its optional fields an event is complete, and they are absent from its content."""
+    """An event is valid without its optional fields, and its content leaves them out."""
     required = {name: value for name, value in _fields(kind).items() if name not in _OPTIONAL}
     event = build(kind, required)
 
@@ -193,7 +193,7 @@ def test_what_may_be_left_out(build: Build, kind: str) -> None:
     [(kind, field) for kind in _TYPES for field in ("company_id", *_OWN[kind]) if field not in _OPTIONAL],
 )
 def test_what_must_be_there(build: Build, kind: str, field: str) -> None:
-    """A missing field is named, and so is one that is null."""
+    """The error names a required field that is missing or null."""
     fields = _fields(kind)
     del fields[field]
     assert _refused(build, kind, fields) == field
@@ -202,19 +202,19 @@ def test_what_must_be_there(build: Build, kind: str, field: str) -> None:
 
 @pytest.mark.parametrize("kind", _TYPES)
 def test_unknown_fields_are_refused(build: Build, kind: str) -> None:
-    """A field that the contract does not know is refused by its name."""
+    """An unknown field is refused, and the error names it."""
     assert _refused(build, kind, {**_fields(kind), "colour": "red"}) == "colour"
 
 
 def test_unknown_fields_of_an_item_are_refused(build: Build) -> None:
-    """An order's lines are as closed as the events."""
+    """The items of an order refuse unknown fields too."""
     fields = _with("order_completed", "items.0.colour", "red")
     assert _refused(build, "order_completed", fields) == "items.0.colour"
 
 
 @pytest.mark.parametrize("kind", _TYPES)
 def test_events_are_frozen(kind: str) -> None:
-    """No field of an event, and none of an order's lines, changes after it was made."""
+    """No field of an event or of an item can be changed."""
     event = _in_python(kind, _fields(kind))
     for field in type(event).model_fields:
         with pytest.raises(ValidationError):
@@ -225,7 +225,7 @@ def test_events_are_frozen(kind: str) -> None:
 
 
 def test_an_orders_lines_are_frozen() -> None:
-    """The lines stand in a tuple, and each is frozen itself."""
+    """The items are in a tuple, and each item is frozen."""
     order = _in_python("order_completed", _fields("order_completed"))
     assert isinstance(order, OrderCompleted)
     assert isinstance(order.items, tuple)
@@ -236,27 +236,27 @@ def test_an_orders_lines_are_frozen() -> None:
 @pytest.mark.parametrize(("kind", "field"), _IDENTIFIERS)
 @pytest.mark.parametrize("value", ["x", "x" * 128, "é" * 128, " ", "🧵"])
 def test_ids_given_by_botlive(build: Build, kind: str, field: str, value: str) -> None:
-    """A shop's or a customer's id has 1 to 128 characters (not bytes) and stays as it is."""
+    """The id of a shop or a customer has 1 to 128 characters (not bytes) and is not changed."""
     assert _at(build(kind, _with(kind, field, value)), field) == value
 
 
 @pytest.mark.parametrize(("kind", "field"), _IDENTIFIERS)
 @pytest.mark.parametrize("value", ["", "x" * 129, 2250700000000, 1.5, True, None, ["x"], {"x": 1}])
 def test_ids_that_are_none(build: Build, kind: str, field: str, value: Any) -> None:
-    """Empty, too long, or no text: refused, never converted."""
+    """An id that is empty, too long or not a text is refused and never converted."""
     assert _refused(build, kind, _with(kind, field, value)) == field
 
 
 @pytest.mark.parametrize(("kind", "field"), _NAMES)
 def test_names_have_a_limit(build: Build, kind: str, field: str) -> None:
-    """Names, references, places and numbers hold up to 1,024 characters."""
+    """Names, references, places and phone numbers have at most 1,024 characters."""
     text = "é" * 1_024
     assert _at(build(kind, _with(kind, field, text)), field) == text
     assert _refused(build, kind, _with(kind, field, text + "é")) == field
 
 
 def test_a_message_has_a_limit(build: Build) -> None:
-    """A person's message may be as long as WhatsApp lets it be: 65,536 characters."""
+    """A message has at most 65,536 characters, which is the limit of WhatsApp."""
     text = "é" * 65_536
     event = build("payment_issue", _with("payment_issue", "message", text))
     assert _at(event, "message") == text
@@ -266,7 +266,7 @@ def test_a_message_has_a_limit(build: Build) -> None:
 @pytest.mark.parametrize(("kind", "field"), _TEXTS)
 @pytest.mark.parametrize("value", [5, 1.5, True, ["x"], {"x": 1}])
 def test_texts_are_texts(build: Build, kind: str, field: str, value: Any) -> None:
-    """What is no text is refused, never converted."""
+    """A value that is not a text is refused and never converted."""
     assert _refused(build, kind, _with(kind, field, value)) == field
 
 
@@ -274,7 +274,7 @@ def test_texts_are_texts(build: Build, kind: str, field: str, value: Any) -> Non
     ("kind", "field"), [("payment_validated", "reference"), ("payment_issue", "message")]
 )
 def test_texts_that_may_be_empty(build: Build, kind: str, field: str) -> None:
-    """A reference may be empty, and so may a message."""
+    """A reference and a message may be empty."""
     assert _at(build(kind, _with(kind, field, "")), field) == ""
 
 
@@ -291,13 +291,13 @@ def test_texts_that_may_be_empty(build: Build, kind: str, field: str) -> None:
 )
 @pytest.mark.parametrize("where", ["\0{}", "{}\0", "a\0{}", "\0"])
 def test_a_zero_byte_is_refused_anywhere(build: Build, kind: str, field: str, where: str) -> None:
-    """PostgreSQL's texts cannot hold one, so that no field may, wherever in it."""
+    """A zero byte is refused at any place in a text, because PostgreSQL cannot store it."""
     value = where.format(_at(_in_python(kind, _fields(kind)), field))
     assert _refused(build, kind, _with(kind, field, value)) == field
 
 
 def test_a_lone_surrogate_is_refused(build: Build) -> None:
-    """Half a character is no text: neither Redis nor PostgreSQL would take it."""
+    """A lone surrogate is refused, because Redis and PostgreSQL cannot store it."""
     fields = _with("payment_validated", "reference", "\ud800")
     assert _refused(build, "payment_validated", fields) in {"reference", "json"}
 
@@ -319,7 +319,7 @@ def test_a_lone_surrogate_is_refused(build: Build) -> None:
     ],
 )
 def test_amounts(build: Build, kind: str, field: str, given_: float, kept: float) -> None:
-    """Numbers of any size that a double can hold; whole ones are kept as int."""
+    """An amount may be any number that fits a double; a whole number becomes an int."""
     amount = _at(build(kind, _with(kind, field, given_)), field)
     assert amount == kept
     assert type(amount) is type(kept)
@@ -330,7 +330,7 @@ def test_amounts(build: Build, kind: str, field: str, given_: float, kept: float
     ("given_", "kept"), [("0.00", 0), ("2000", 2000), ("2000.50", 2000.5), ("1E+3", 1000), ("0.10", 0.1)]
 )
 def test_amounts_as_decimals(kind: str, field: str, given_: str, kept: float) -> None:
-    """In Python an amount may be a Decimal; it is kept as the int or float of that value."""
+    """In Python an amount may be a Decimal; it becomes an int or float with the same value."""
     amount = _at(_in_python(kind, _with(kind, field, Decimal(given_))), field)
     assert amount == kept
     assert type(amount) is type(kept)
@@ -356,7 +356,7 @@ def test_amounts_as_decimals(kind: str, field: str, given_: str, kept: float) ->
     ],
 )
 def test_amounts_that_are_none(build: Build, kind: str, field: str, value: Any) -> None:
-    """Text, true and false, negative, infinite, no number: refused."""
+    """Texts, booleans, negative and infinite numbers, NaN and other values are refused."""
     assert _refused(build, kind, _with(kind, field, value)) == field
 
 
@@ -366,13 +366,13 @@ def test_amounts_that_are_none(build: Build, kind: str, field: str, value: Any) 
     [*map(Decimal, ("NaN", "sNaN", "Infinity", "-Infinity", "-1", "-0.01", "1E+400")), b"2000", 1j],
 )
 def test_amounts_that_only_python_knows_and_that_are_none(kind: str, field: str, value: Any) -> None:
-    """Decimals have the limits of the other numbers; bytes and complex numbers are no amounts."""
+    """Decimals have the same limits as other numbers; bytes and complex numbers are refused."""
     assert _refused(_in_python, kind, _with(kind, field, value)) == field
 
 
 @given(amount=strategies.amounts)
 def test_an_amount_is_the_same_number_in_python_and_in_json(amount: float | Decimal) -> None:
-    """However it is written, the number is kept to a double's precision, and both ways agree."""
+    """The number keeps the precision of a double, and Python and JSON give the same event."""
     event = _in_python("payment_validated", _with("payment_validated", "amount", amount))
     assert isinstance(event, PaymentValidated)
     assert type(event.amount) in {int, float}
@@ -387,21 +387,21 @@ def test_an_amount_is_the_same_number_in_python_and_in_json(amount: float | Deci
     ("user_id", "name"), [(_PHONE, "0000"), ("+2250700001234", "1234"), ("abc", "abc"), ("é", "é")]
 )
 def test_a_customer_without_a_name(build: Build, given_: dict[str, Any], user_id: str, name: str) -> None:
-    """Missing or empty, the name is the last four characters of the customer's id."""
+    """If the name is missing or empty, it becomes the last four characters of the customer's id."""
     fields = _with("order_completed", "user_id", user_id)
     del fields["customer_name"]
     assert _at(build("order_completed", fields | given_), "customer_name") == name
 
 
 def test_a_customer_with_a_name(build: Build) -> None:
-    """A name that is there stays."""
+    """A given name is kept."""
     fields = _with("order_completed", "customer_name", "Awa Koné")
     assert _at(build("order_completed", fields), "customer_name") == "Awa Koné"
 
 
 @pytest.mark.parametrize("number", [1, 2, 1_000])
 def test_orders_have_lines(build: Build, number: int) -> None:
-    """One line at least, a thousand at most, in their order."""
+    """An order has 1 to 1,000 items, and keeps their order."""
     lines: list[dict[str, Any]] = [
         {"name": f"line {n}", "quantity": n + 1, "price": n} for n in range(number)
     ]
@@ -413,27 +413,27 @@ def test_orders_have_lines(build: Build, number: int) -> None:
     "lines", [[], [{"name": "x", "quantity": 1, "price": 1}] * 1_001, None, "x", 5, {"name": "x"}]
 )
 def test_orders_without_lines_or_with_too_many(build: Build, lines: Any) -> None:
-    """No line, more than a thousand, or no list of lines: refused."""
+    """No items, more than 1,000 items, or a value that is not a list is refused."""
     assert _refused(build, "order_completed", _with("order_completed", "items", lines)) == "items"
 
 
 @pytest.mark.parametrize("quantity", [1, 2, 2**31 - 1])
 def test_quantities(build: Build, quantity: int) -> None:
-    """A whole number from one up to what PostgreSQL's integer holds."""
+    """A quantity is a whole number from 1 to the maximum of PostgreSQL's integer."""
     order = build("order_completed", _with("order_completed", "items.0.quantity", quantity))
     assert _at(order, "items.0.quantity") == quantity
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 2**31, 1.0, 1.5, "1", True, None, math.nan])
 def test_quantities_that_are_none(build: Build, quantity: Any) -> None:
-    """Less than one, too many, or no whole number: refused, never converted."""
+    """A quantity that is below 1, too large or not a whole number is refused and never converted."""
     fields = _with("order_completed", "items.0.quantity", quantity)
     assert _refused(build, "order_completed", fields) == "items.0.quantity"
 
 
 @pytest.mark.parametrize("field", ["name", "quantity", "price"])
 def test_a_line_is_whole(build: Build, field: str) -> None:
-    """Name, quantity and price must all be there; the error says in which line they are not."""
+    """An item needs a name, a quantity and a price; the error names the item that lacks one."""
     fields = _fields("order_completed")
     fields["items"] = [*fields["items"], {**fields["items"][0]}]
     del fields["items"][1][field]
@@ -443,13 +443,13 @@ def test_a_line_is_whole(build: Build, field: str) -> None:
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize("mode", ["live", "rag"])
 def test_toggles(build: Build, enabled: bool, mode: str) -> None:
-    """On or off, live or rag."""
+    """A toggle is on or off, in the mode live or rag."""
     event = build("live_toggled", _fields("live_toggled") | {"enabled": enabled, "mode": mode})
     assert (_at(event, "enabled"), _at(event, "mode")) == (enabled, mode)
 
 
 def test_a_toggles_mode_is_live_by_default(build: Build) -> None:
-    """A toggle that names no mode switches the live one."""
+    """The default mode of a toggle is live."""
     fields = _fields("live_toggled")
     del fields["mode"]
     assert _at(build("live_toggled", fields), "mode") == "live"
@@ -457,13 +457,13 @@ def test_a_toggles_mode_is_live_by_default(build: Build) -> None:
 
 @pytest.mark.parametrize("enabled", ["peut-être", "true", 1, 0, 1.0, None, []])
 def test_toggles_that_are_neither_on_nor_off(build: Build, enabled: Any) -> None:
-    """Only true and false switch anything."""
+    """``enabled`` must be true or false."""
     assert _refused(build, "live_toggled", _with("live_toggled", "enabled", enabled)) == "enabled"
 
 
 @pytest.mark.parametrize("mode", ["LIVE", "", "chat", None, 1, True])
 def test_modes_that_are_none(build: Build, mode: Any) -> None:
-    """Only live and rag are modes."""
+    """The mode must be live or rag."""
     assert _refused(build, "live_toggled", _with("live_toggled", "mode", mode)) == "mode"
 
 
@@ -476,7 +476,7 @@ def test_other_versions_are_refused(build: Build, kind: str, version: Any) -> No
 
 @pytest.mark.parametrize("kind", _TYPES)
 def test_a_class_is_of_its_type_only(kind: str) -> None:
-    """An event cannot be made under another type's name."""
+    """A class refuses the name of another type."""
     other = next(name for name in _TYPES if name != kind)
     assert _refused(_in_python, kind, _fields(kind) | {"type": other}) == "type"
 
@@ -484,19 +484,19 @@ def test_a_class_is_of_its_type_only(kind: str) -> None:
 @pytest.mark.parametrize("field", ["event_id", "conversation_id"])
 @pytest.mark.parametrize("value", ["not-a-uuid", "", str(_ID)[:-1], str(_ID) + "0", 5, True, [], _PHONE])
 def test_uuids_that_are_none(build: Build, field: str, value: Any) -> None:
-    """What is no UUID is refused."""
+    """A value that is not a UUID is refused."""
     assert _refused(build, "live_toggled", _with("live_toggled", field, value)) == field
 
 
 def test_uuids_in_python() -> None:
-    """In Python the ids may be UUIDs themselves."""
+    """In Python an id may be a ``UUID``."""
     event = LiveToggled(event_id=_ID, conversation_id=_CONVERSATION, company_id="shop", enabled=True)
     assert (event.event_id, event.conversation_id) == (_ID, _CONVERSATION)
 
 
 @pytest.mark.parametrize("kind", _TYPES)
 def test_24_hours_ahead_is_accepted_and_more_is_not(build: Build, kind: str) -> None:
-    """A clock may be wrong by a day; an event further in the future is refused."""
+    """An event at most 24 hours in the future is accepted; a later one is refused."""
     day = datetime.now(UTC) + timedelta(hours=24)
     near, far = day - timedelta(minutes=1), day + timedelta(minutes=1)
     assert build(kind, _with(kind, "occurred_at", near.isoformat())).occurred_at == near
@@ -505,7 +505,7 @@ def test_24_hours_ahead_is_accepted_and_more_is_not(build: Build, kind: str) -> 
 
 
 def test_the_past_is_accepted(build: Build) -> None:
-    """However late an event comes, it is taken."""
+    """An event of any past time is accepted."""
     event = build("live_toggled", _with("live_toggled", "occurred_at", "1970-01-01T00:00:00Z"))
     assert event.occurred_at == datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -534,14 +534,14 @@ def test_the_past_is_accepted(build: Build) -> None:
     ],
 )
 def test_instants_that_are_none(build: Build, value: Any) -> None:
-    """A time without a zone, a day, a number of seconds, or no time at all: refused."""
+    """A time without a zone, a date, a number of seconds or any other value is refused."""
     assert _refused(build, "live_toggled", _with("live_toggled", "occurred_at", value)) == "occurred_at"
 
 
-# A time without a zone is the very thing under test.
+# The test needs a time without a zone.
 @pytest.mark.parametrize("value", [datetime(2026, 11, 20, 8), date(2026, 11, 20)])
 def test_naive_times_of_python_are_refused(value: date) -> None:
-    """A datetime without a zone, or a date alone, is no instant."""
+    """A naive datetime and a date are refused."""
     fields = _with("live_toggled", "occurred_at", value)
     assert _refused(_in_python, "live_toggled", fields) == "occurred_at"
 
@@ -551,7 +551,7 @@ def test_naive_times_of_python_are_refused(value: date) -> None:
     offset=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
 def test_time_zones_are_normalised(instant: datetime, offset: timezone) -> None:
-    """Whatever its zone, the instant stays the same and is kept in UTC, in Python and in JSON."""
+    """A time with any zone is converted to UTC, in Python and in JSON."""
     aware = instant.replace(tzinfo=offset)
     kept = [
         _in_python("live_toggled", _with("live_toggled", "occurred_at", aware)).occurred_at,
@@ -564,7 +564,7 @@ def test_time_zones_are_normalised(instant: datetime, offset: timezone) -> None:
     assert len({instant.isoformat() for instant in kept}) == 1
 
 
-_MARKED_TEXTS = [  # fields that refuse a text that stands in them
+_MARKED_TEXTS = [  # fields that refuse any text
     *_AMOUNTS,
     ("order_completed", "items.0.quantity"),
     ("order_completed", "items"),
@@ -576,7 +576,7 @@ _MARKED_TEXTS = [  # fields that refuse a text that stands in them
 
 
 def _told(kind: str, fields: dict[str, Any]) -> tuple[str, str]:
-    """All that the refusal says, in Python and in JSON."""
+    """Returns everything that the error says, in Python and in JSON."""
     with pytest.raises(ValidationError) as in_python:
         _CLASSES[kind](**fields)
     with pytest.raises(InvalidEvent) as in_json:
@@ -596,7 +596,7 @@ def _replace(kind: str, path: str, value: Any) -> dict[str, Any]:
 
 @given(where=st.sampled_from(_MARKED_TEXTS), marker=st.from_regex(r"[QXZ]{4}[0-9]{8}", fullmatch=True))
 def test_an_error_names_the_field_and_never_the_text_in_it(where: tuple[str, str], marker: str) -> None:
-    """A text in a field that takes none is in neither the message, the repr nor the traceback."""
+    """A wrong text in a field is not in the message, the repr or the traceback."""
     kind, path = where
     for text in (marker, f"+225{marker}", f"2026-11-20T08:00:00Z{marker}"):
         for told in _told(kind, _replace(kind, path, text)):
@@ -606,7 +606,7 @@ def test_an_error_names_the_field_and_never_the_text_in_it(where: tuple[str, str
 
 @given(where=st.sampled_from([*_IDENTIFIERS, *_TEXTS]), marker=st.integers(10**11, 10**14))
 def test_an_error_names_the_field_and_never_the_number_in_it(where: tuple[str, str], marker: int) -> None:
-    """A number where a text belongs, a text that is too long or holds a zero byte: none is told."""
+    """The error does not show a wrong number, a text that is too long, or a text with a zero byte."""
     kind, path = where
     for value in (marker, float(marker), f"{marker}\0", f"{marker}" * 6_000, [marker], {"user_id": marker}):
         for told in _told(kind, _replace(kind, path, value)):
@@ -616,7 +616,7 @@ def test_an_error_names_the_field_and_never_the_number_in_it(where: tuple[str, s
 
 @given(where=st.sampled_from(_AMOUNTS), marker=st.integers(10**11, 10**14))
 def test_an_error_never_tells_the_amount(where: tuple[str, str], marker: int) -> None:
-    """A refused number is not told either."""
+    """The error does not show a refused amount."""
     kind, path = where
     for value in (-marker, -marker / 3, marker * 10**310, [marker]):
         for told in _told(kind, _with(kind, path, value)):
@@ -626,7 +626,7 @@ def test_an_error_never_tells_the_amount(where: tuple[str, str], marker: int) ->
 
 @given(kind=st.sampled_from(_TYPES), marker=st.from_regex(r"[QXZ]{4}[0-9]{8}", fullmatch=True))
 def test_an_error_never_tells_what_stands_in_an_unknown_field(kind: str, marker: str) -> None:
-    """An unknown field is named; what it holds, and what stands in its neighbours, is not told."""
+    """The error names an unknown field, but shows neither its value nor the values of other fields."""
     fields = _fields(kind) | {"colour": marker}
     fields |= {"user_id": marker} if "user_id" in fields else {}
     for told in _told(kind, fields):
@@ -636,7 +636,7 @@ def test_an_error_never_tells_what_stands_in_an_unknown_field(kind: str, marker:
 
 @given(event=strategies.events(st.just("shop")), data=st.data())
 def test_equal_contents_have_one_digest_however_written(event: Event, data: st.DataObject) -> None:
-    """Order of the keys, spaces, case of the ids, zone of the time, null or absent: all the same."""
+    """The digest ignores key order, spaces, the case of ids, the time zone, and null instead of absent."""
     fields = event.model_dump(mode="json", exclude_none=data.draw(st.booleans()))
     fields["event_id"] = data.draw(st.sampled_from([str(event.event_id), str(event.event_id).upper()]))
     zone = timezone(timedelta(minutes=data.draw(st.integers(-720, 720))))
@@ -658,7 +658,7 @@ def test_equal_contents_have_one_digest_however_written(event: Event, data: st.D
 
 @pytest.mark.parametrize("kind", _TYPES)
 def test_other_contents_have_another_digest(kind: str) -> None:
-    """Every field counts: a change of any one changes the digest."""
+    """A change of any field changes the digest."""
     other: dict[str, Any] = {
         "event_id": str(_CONVERSATION),
         "conversation_id": str(_ID),
@@ -680,14 +680,14 @@ def test_other_contents_have_another_digest(kind: str) -> None:
 
 
 def test_the_digest_stays_the_same_over_releases() -> None:
-    """The inbox keeps digests for good: another one for the same event would make it a stranger."""
+    """The digest of an event never changes, because the inbox stores digests forever."""
     event = _in_python("payment_validated", _fields("payment_validated"))
     assert event.digest() == "f96d2feb7907c5dacc79b48987851e4837cad27574512ceffd5ff6bb141ce94e"
 
 
 @given(event=strategies.events(st.just("shop")))
 def test_the_content_is_json_and_the_event_again(event: Event) -> None:
-    """What an event says of itself is JSON without nulls, and reading it gives the event back."""
+    """The content is JSON without nulls, and parsing it gives the same event."""
     content = event.content()
     assert None not in content.values()
     assert parse_event(json.dumps(content)) == event
@@ -698,7 +698,7 @@ def test_the_content_is_json_and_the_event_again(event: Event) -> None:
 @pytest.mark.parametrize("zone", ["+00", "+00:00", "Z"])
 @pytest.mark.parametrize("fraction", ["", ".25"])
 def test_a_zone_may_be_whole_hours(zone: str, fraction: str) -> None:
-    """As PostgreSQL prints a timestamptz: records of the past come that way."""
+    """A time in PostgreSQL's format for timestamptz is accepted."""
     event = PaymentValidated(
         company_id="shop",
         user_id="+225",

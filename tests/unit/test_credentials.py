@@ -1,4 +1,4 @@
-"""SUPABASE_KEY and SUPABASE_URL as people paste them: cleaned, or refused with what is wanted."""
+"""SUPABASE_KEY and SUPABASE_URL are cleaned, or refused with a message that says what to set."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ def _jwt(**claims: Any) -> str:
 )
 @pytest.mark.parametrize("key", [_KEY, _jwt(role="service_role"), _jwt(role="of_our_own"), "old-style-key"])
 def test_what_comes_along_with_a_copy_is_stripped(wrapping: str, key: str) -> None:
-    """Line ends, blanks of any kind, quotes of any kind, invisible letters; around the address too."""
+    """Line ends, spaces, quotes and invisible characters around a key or an address are removed."""
     assert secret_key(wrapping.format(key)) == key
     assert web_address(wrapping.format(_API)) == _API
 
@@ -55,15 +55,15 @@ def test_what_comes_along_with_a_copy_is_stripped(wrapping: str, key: str) -> No
         (_jwt(role="anon"), "is the anon key"),
         (f'"{_jwt(role="anon")}"\n', "is the anon key"),
         (_jwt(role="authenticated", sub="s3cr3t"), "is the authenticated key"),
-        (_jwt(role="service_role").rpartition(".")[0], "a piece of a JWT"),
-        ("eyJs3cr3t", "a piece of a JWT"),
-        ("eyJ.s3cr3t.é"[:-1] + "x", "a piece of a JWT"),
+        (_jwt(role="service_role").rpartition(".")[0], "incomplete or damaged JWT"),
+        ("eyJs3cr3t", "incomplete or damaged JWT"),
+        ("eyJ.s3cr3t.é"[:-1] + "x", "incomplete or damaged JWT"),
         ("https://s3cr3t.supabase.co", "is a URL"),
         ("postgresql://postgres:s3cr3t@db/postgres", "is a URL"),
     ],
 )
 def test_what_cannot_be_a_key_is_refused(key: str, why: str) -> None:
-    """With the key that is wanted, and without the value."""
+    """The error says which key to set and does not contain the value."""
     with pytest.raises(ValueError, match=re.escape(why)) as caught:
         secret_key(key)
     assert "sb_secret_…) or its service_role key" in str(caught.value)
@@ -79,7 +79,7 @@ def test_what_cannot_be_a_key_is_refused(key: str, why: str) -> None:
     ],
 )
 def test_the_address_is_brought_to_its_form(given: str) -> None:
-    """Without the path of a service, a slash at the end, or capitals in its scheme."""
+    """The path of a service, a final slash and capitals in the scheme are removed."""
     assert web_address(given) == _API
 
 
@@ -87,7 +87,7 @@ def test_the_address_is_brought_to_its_form(given: str) -> None:
     "address", ["http://127.0.0.1:54321", "https://api.shop.example", "http://[::1]:8000", "http://kong:8000"]
 )
 def test_other_hosts_than_supabases_are_taken(address: str) -> None:
-    """A custom domain, a stack of one's own."""
+    """A custom domain or a local stack is accepted."""
     assert web_address(address) == address
 
 
@@ -97,10 +97,10 @@ def test_other_hosts_than_supabases_are_taken(address: str) -> None:
         ("postgresql://postgres:s3cr3t@db.abc.supabase.co:5432/postgres", "is the URL of a database"),
         ("postgres://postgres:s3cr3t@aws-0-eu-west-3.pooler.supabase.com:6543/postgres", "of a database"),
         ("rediss://:s3cr3t@redis", "is the URL of a database"),
-        ("https://supabase.com/dashboard/project/s3cr3t", "a page of Supabase's own"),
-        ("https://supabase.com/dashboard/project/s3cr3t/settings/api", "a page of Supabase's own"),
-        ("https://app.supabase.com/project/s3cr3t", "a page of Supabase's own"),
-        ("https://s3cr3t.supabase.com", "a page of Supabase's own"),
+        ("https://supabase.com/dashboard/project/s3cr3t", "a page of the Supabase website"),
+        ("https://supabase.com/dashboard/project/s3cr3t/settings/api", "a page of the Supabase website"),
+        ("https://app.supabase.com/project/s3cr3t", "a page of the Supabase website"),
+        ("https://s3cr3t.supabase.com", "a page of the Supabase website"),
         ("https://db.s3cr3t.supabase.co", "is the project's database"),
         ("s3cr3t.supabase.co", "must be http:// or https://"),
         ("s3cr3t", "must be http:// or https://"),
@@ -119,7 +119,7 @@ def test_other_hosts_than_supabases_are_taken(address: str) -> None:
     ],
 )
 def test_what_is_no_address_of_an_api_is_refused(address: str, why: str) -> None:
-    """With an example of what is wanted, and without the value."""
+    """The error gives an example of the address and does not contain the value."""
     with pytest.raises(ValueError, match=re.escape(why)) as caught:
         web_address(address)
     assert "https://<project>.supabase.co" in str(caught.value)
@@ -127,7 +127,7 @@ def test_what_is_no_address_of_an_api_is_refused(address: str, why: str) -> None
 
 
 def test_the_settings_use_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cleaned values come out, unusable ones end in one line that names the variable."""
+    """The settings contain the cleaned values; a wrong value gives one line that names the variable."""
     monkeypatch.setenv("SUPABASE_URL", f"{_API}/rest/v1/\n")
     monkeypatch.setenv("SUPABASE_KEY", f'"{_KEY}"\n')
     monkeypatch.setenv("DATABASE_URL", "'postgresql://db/x'\n")
@@ -140,12 +140,12 @@ def test_the_settings_use_them(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_log_folder_may_be_in_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``~`` is what a shell would have made of it; a home that nobody has is told."""
+    """``~`` is expanded like in a shell; an unknown user gives an error."""
     monkeypatch.setenv("SUPABASE_URL", _API)
     monkeypatch.setenv("SUPABASE_KEY", _KEY)
     monkeypatch.setenv("HOME", "/home/awa")
     monkeypatch.setenv("LOG_DIR", "~/logs")
     assert str(Settings.from_env().log_dir) == "/home/awa/logs"
     monkeypatch.setenv("LOG_DIR", "~nobody-has-this-name/logs")
-    with pytest.raises(InvalidSetting, match=r"^LOG_DIR: names the home"):
+    with pytest.raises(InvalidSetting, match=r"^LOG_DIR: starts with ~ of a user"):
         Settings.from_env()

@@ -1,4 +1,4 @@
-"""The router, in a host's application: what it answers, what it refuses, and in which words."""
+"""The router in a host's application: its answers, and the text of its errors."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from tests.application import CALLS, PHONE, PROBLEM, Host, Recorder, call, probl
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
-    """A host whose Supabase and queue are the test's."""
+    """A host application with a fake Supabase and a fake queue."""
     made = Host()
     monkeypatch.setattr(Reader, "from_env", made.reader)
     return made
 
 
 def test_a_toggle_is_published(host: Host) -> None:
-    """On and off, for the company alone; the session's id is the event's, and only where it is enabled."""
+    """A toggle publishes an event. Only an enable returns a session id, which is the event's id."""
     client = host.client()
     on = client.post("/toggle-live-mode", json={"company_id": "shop", "enable": True})
     off = client.post("/toggle-live-mode", json={"company_id": "shop", "enable": False})
@@ -33,7 +33,7 @@ def test_a_toggle_is_published(host: Host) -> None:
 
 
 def test_a_toggle_that_is_sent_twice_is_one_event(host: Host) -> None:
-    """By the caller's key, whatever the process: the same id in both answers."""
+    """Two toggles with the same key are one event and return the same id, in any process."""
     client = host.client()
     body = {"company_id": "shop", "enable": True, "key": "click-1"}
     answers = [client.post("/toggle-live-mode", json=body).json() for _ in range(2)]
@@ -43,7 +43,7 @@ def test_a_toggle_that_is_sent_twice_is_one_event(host: Host) -> None:
 
 
 def test_without_a_publisher_one_is_made_once_and_late(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mounting needs no Redis; the first toggle makes it from the environment, the next shares it."""
+    """Mounting needs no Redis. The first toggle creates the publisher; later ones reuse it."""
     made: list[Recorder] = []
 
     def from_env() -> Publisher:
@@ -59,7 +59,7 @@ def test_without_a_publisher_one_is_made_once_and_late(host: Host, monkeypatch: 
 
 
 def test_activities_are_answered_in_their_shape(host: Host) -> None:
-    """With the limit, or 10."""
+    """Activities are returned in their form, with the given limit or 10."""
     host.answer = httpx.Response(200, json=[{"title": "T", "type": "system"}])
     response = host.client().get("/botlive/activity/shop")
     assert response.json() == {
@@ -71,7 +71,7 @@ def test_activities_are_answered_in_their_shape(host: Host) -> None:
 
 
 def test_active_orders_are_answered_in_their_shape(host: Host) -> None:
-    """With their number, and the limit, or 50."""
+    """Active orders are returned with their number, with the given limit or 50."""
     host.answer = httpx.Response(200, json=[{"customer_name": "Awa", "total_amount": 5.0}, {}])
     document = host.client().get("/botlive/orders/active/shop").json()
     assert document["total"] == 2
@@ -91,7 +91,7 @@ def test_active_orders_are_answered_in_their_shape(host: Host) -> None:
 
 
 def test_an_unknown_company_is_an_empty_list(host: Host) -> None:
-    """It is no error to the front end; the log has said it."""
+    """An unknown company gives an empty list, not an error."""
     host.answer = httpx.Response(200, content=b"null")
     assert host.client().get("/botlive/activity/x").json() == {"success": True, "activities": []}
     assert host.client().get("/botlive/orders/active/x").json() == {"success": True, "orders": [], "total": 0}
@@ -117,7 +117,7 @@ def test_an_unknown_company_is_an_empty_list(host: Host) -> None:
     ],
 )
 def test_a_body_that_does_not_fit_is_refused(host: Host, body: Any, fields: set[str]) -> None:
-    """By the name of the field, never the value, nor a name that the sender chose."""
+    """The error names the field, but shows neither the value nor a name that the sender chose."""
     response = host.client().post("/toggle-live-mode", json=body)
     document = problem(response, 422)
     assert document["errors"].keys() == fields
@@ -143,7 +143,7 @@ def test_a_body_that_does_not_fit_is_refused(host: Host, body: Any, fields: set[
     ],
 )
 def test_a_path_or_query_that_does_not_fit_is_refused(host: Host, path: str, field: str) -> None:
-    """The limits are 1 to 100 and 1 to 500; a company's id has 1 to 128 characters and no zero byte."""
+    """A limit must be 1 to 100 or 1 to 500; a company's id has 1 to 128 characters and no zero byte."""
     response = host.client().get(path)
     assert problem(response, 422)["errors"].keys() == {field}
     assert "225" not in response.text
@@ -170,7 +170,7 @@ def test_without_supabase_nothing_pretends(
     error: Exception | None,
     pause: str,
 ) -> None:
-    """503, when to come again, nothing of the cause; the log says the cause, without what was sent."""
+    """The answer is 503 with ``Retry-After``. Only the log has the cause, without request data."""
     host.answer, host.error = answer or host.answer, error
     response = host.client().get(path)
     document = problem(response, 503)
@@ -186,7 +186,7 @@ def test_without_supabase_nothing_pretends(
 def test_without_redis_nothing_pretends(
     host: Host, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    """The toggle is answered 503, and the log says why."""
+    """A toggle gets 503, and the log says why."""
     host.publisher.error = error
     response = call(host.client(), *CALLS[0])
     problem(response, 503)

@@ -1,4 +1,4 @@
-"""The reads: one request each, and every way in which it can go wrong."""
+"""The reads: each is one request, and every failure gives a clear error."""
 
 import asyncio
 import json
@@ -39,12 +39,12 @@ READS: dict[str, tuple[Read, dict[str, Any]]] = {
 
 
 def reader(answer: Answer) -> Reader:
-    """A reader whose Supabase answers so."""
+    """Returns a reader whose Supabase gives this answer."""
     return Reader(URL, KEY, bound=BOUND, transport=httpx.MockTransport(answer))
 
 
 def read(answer: Answer, ask: Read = READS["botlive_read_orders"][0]) -> Any:
-    """One read from a Supabase that answers so."""
+    """Does one read from a Supabase that gives this answer."""
 
     async def run() -> Any:
         async with reader(answer) as reading:
@@ -54,13 +54,13 @@ def read(answer: Answer, ask: Read = READS["botlive_read_orders"][0]) -> Any:
 
 
 def constantly(status: int = 200, **content: Any) -> Answer:
-    """The same answer always."""
+    """Always gives the same answer."""
     return lambda _: httpx.Response(status, **content)
 
 
 @pytest.mark.parametrize("function", READS)
 def test_a_read_is_one_request(function: str) -> None:
-    """A POST of the text id and the limit to the function, with the key in both headers."""
+    """A read is a POST to the function with the text id and the limit, and the key in both headers."""
     ask, arguments = READS[function]
     requests: list[httpx.Request] = []
 
@@ -77,7 +77,7 @@ def test_a_read_is_one_request(function: str) -> None:
 
 
 def test_what_is_read_has_its_shape() -> None:
-    """Activities and active orders in the front end's shape; orders and the session as their rows."""
+    """Activities and active orders have the front end's form; orders and the session are rows."""
     row = {"id": "1", "customer_name": "Awa", "title": "T", "created_at": "2020-01-01T00:00:00Z"}
     (happened,) = read(constantly(json=[row]), READS["botlive_read_activities"][0])
     assert happened["client"] == "T"
@@ -90,7 +90,7 @@ def test_what_is_read_has_its_shape() -> None:
 
 @pytest.mark.parametrize(("status", "sent"), [("completed", "completed"), (None, None)])
 def test_orders_of_another_status(status: str | None, sent: str | None) -> None:
-    """The status goes to the function; None asks for any."""
+    """The status is passed to the function; None means any status."""
     seen: list[Any] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -105,7 +105,7 @@ def test_orders_of_another_status(status: str | None, sent: str | None) -> None:
 def test_an_unknown_company_is_nothing_and_a_log_line(
     function: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line, on the dashboard's logger, that says the cure."""
+    """An unknown company gives nothing, and one line in the dashboard's log that says what to do."""
     nothing = read(constantly(json=None, content=b"null"), READS[function][0])
     assert nothing == (None if function.endswith("session") else [])
     (record,) = [record for record in caplog.records if record.name == "botlive.dashboard"]
@@ -114,14 +114,14 @@ def test_an_unknown_company_is_nothing_and_a_log_line(
 
 
 def test_the_log_line_has_no_number_and_stays_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    """Even where a customer's number was sent as the company, with a line break."""
+    """The log line is one line and hides a phone number, even if that was sent as the company."""
     read(constantly(content=b"null"), lambda r: r.get_orders(f"a\n{PHONE}"))
     assert caplog.messages[-1].count("\n") == 0
     assert "0700" not in caplog.text
 
 
 def test_a_known_company_without_rows_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """An empty list is an answer like any other."""
+    """An empty list logs nothing."""
     assert read(constantly(json=[])) == []
     assert read(constantly(json={"session": None}), READS["botlive_read_session"][0]) is None
     assert not [record for record in caplog.records if record.name == "botlive.dashboard"]
@@ -137,13 +137,13 @@ def raising(error: Exception) -> Answer:
 
 
 async def hanging(_: httpx.Request) -> httpx.Response:
-    """Never an answer."""
+    """Never answers."""
     await asyncio.sleep(60)
     raise AssertionError
 
 
 class Dripping(httpx.AsyncByteStream):
-    """A body whose every piece comes within the read timeout, and whose end never comes."""
+    """A body whose parts all arrive within the read timeout, but which never ends."""
 
     async def __aiter__(self) -> Any:
         while True:
@@ -185,7 +185,7 @@ class Dripping(httpx.AsyncByteStream):
 )
 @pytest.mark.parametrize("function", READS)
 def test_what_goes_wrong_is_an_error(function: str, answer: Answer, fault: type[WorkerError]) -> None:
-    """Of a class that says whose fault it is, within the bound, without a secret or a customer."""
+    """Each failure gives a classified error within the bound, without secrets or customer data."""
     begun = time.monotonic()
     with pytest.raises(fault) as caught:
         read(answer, READS[function][0])
@@ -210,7 +210,7 @@ def test_what_goes_wrong_is_an_error(function: str, answer: Answer, fault: type[
     ],
 )
 def test_the_pause_that_supabase_asks_for(header: str, seconds: float | None) -> None:
-    """Whole seconds, of an hour at most; everything else is as if it had asked for none."""
+    """The pause is in whole seconds, at most one hour; any other value is ignored."""
     with pytest.raises(TransientFault) as caught:
         read(constantly(503, headers={"Retry-After": header}))
     assert caught.value.retry_after == seconds
@@ -218,7 +218,7 @@ def test_the_pause_that_supabase_asks_for(header: str, seconds: float | None) ->
 
 @pytest.mark.parametrize("company_id", ["", "a\0", "x" * 129, "\ud800", None, 5])
 def test_what_no_company_can_be_called_is_not_asked_for(company_id: Any) -> None:
-    """It is the caller's error, and its value is not repeated."""
+    """A wrong company id is a ``ValueError`` that does not contain the value."""
     with pytest.raises(ValueError, match="company_id must be") as caught:
         read(raising(AssertionError()), lambda r: r.get_orders(company_id))
     assert caught.value.__suppress_context__
@@ -226,21 +226,21 @@ def test_what_no_company_can_be_called_is_not_asked_for(company_id: Any) -> None
 
 @pytest.mark.parametrize("limit", [0, -1, 2**31])
 def test_a_limit_that_cannot_be(limit: int) -> None:
-    """It is the caller's error, not Supabase's."""
+    """A wrong limit is a ``ValueError``."""
     with pytest.raises(ValueError, match="limit"):
         read(raising(AssertionError()), lambda r: r.get_realtime_activity("shop", limit))
 
 
 @pytest.mark.parametrize("key", ["s3cr3té", "s3cr3t\n", "s3c\0r3t"])
 def test_a_key_that_no_header_can_carry(key: str) -> None:
-    """It is named by its variable and not quoted."""
+    """A key that does not fit a header is refused; the error names its variable and does not quote it."""
     with pytest.raises(InvalidSetting, match="SUPABASE_KEY") as caught:
         Reader(URL, key)
     assert "s3c" not in str(caught.value)
 
 
 def test_a_cancelled_read_is_cancelled() -> None:
-    """The bound takes no cancellation of the caller's for its own."""
+    """A cancellation by the caller is not taken for a timeout."""
 
     async def run() -> None:
         async with reader(hanging) as reading:
@@ -252,7 +252,7 @@ def test_a_cancelled_read_is_cancelled() -> None:
 
 @pytest.fixture
 def supabase(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Reader]]:
-    """The environment of a project that knows no company; every reader that was made from it."""
+    """Sets the environment of a project without companies, and collects the readers made from it."""
     made: list[Reader] = []
 
     def from_env() -> Reader:
@@ -265,7 +265,7 @@ def supabase(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Reader]]:
 
 
 def test_the_functions_share_one_reader_for_each_event_loop(supabase: list[Reader]) -> None:
-    """At once and one after the other; it is closed when the loop ends, and another loop has its own."""
+    """All functions share one reader in an event loop. It is closed when the loop ends."""
 
     async def run() -> None:
         reading = (get_realtime_activity("shop"), get_active_orders("shop"), get_orders("shop"))
@@ -282,7 +282,7 @@ def test_the_functions_share_one_reader_for_each_event_loop(supabase: list[Reade
 def test_a_forked_process_has_a_reader_of_its_own(
     supabase: list[Reader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even on a loop that it inherited: a shared connection would mix up the answers."""
+    """A forked process makes its own reader, because a shared connection would mix up the answers."""
 
     async def run() -> None:
         inherited = await reads._reader()
@@ -292,11 +292,11 @@ def test_a_forked_process_has_a_reader_of_its_own(
             assert await reads._reader() is not inherited
 
     asyncio.run(run())
-    del reads._leases[-1]
+    del reads._readers[-1]
 
 
 def test_the_environment_says_where_supabase_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it lacks is named, by the functions too."""
+    """A missing setting is named, by the functions too."""
     monkeypatch.delenv("SUPABASE_URL", raising=False)
     monkeypatch.setenv("SUPABASE_KEY", KEY)
     with pytest.raises(MissingSetting, match="SUPABASE_URL"):
@@ -328,7 +328,7 @@ import dashboard.api
 
 
 def test_the_extras_are_enough() -> None:
-    """[read], and [api] with FastAPI, work where nothing of the worker's or the stack's is installed."""
+    """The extras [read] and [api] work without the packages of the worker or the stack."""
     command = [sys.executable, "-c", _ELSEWHERE]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

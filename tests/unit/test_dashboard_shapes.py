@@ -1,4 +1,4 @@
-"""What rows look like to the chat and the front end."""
+"""The form of rows for the chat and the front end."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ ORDER: dict[str, Any] = {
 
 
 def shown(**changes: Any) -> dict[str, Any]:
-    """A full order with these columns changed, as it is shown."""
+    """Returns a full order with these columns changed, as it is shown."""
     return dict(active_order({**ORDER, **changes}))
 
 
@@ -45,7 +45,7 @@ def shown(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_relative_time(ago: timedelta, text: str) -> None:
-    """Whole minutes, hours or days, rounded down; a clock ahead of ours makes it just now."""
+    """Whole minutes, hours or days, rounded down; a time in the future counts as now."""
     assert relative_time((NOW - ago).isoformat(), NOW) == text
 
 
@@ -56,7 +56,7 @@ def test_relative_time(ago: timedelta, text: str) -> None:
 def test_a_date_is_read_with_any_zone_and_without_one_as_utc(
     written: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However PostgreSQL or a hand wrote it, and wherever the process runs."""
+    """A date is read in any format of PostgreSQL or of a person, in any local time zone."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     assert relative_time(written, NOW) == "il y a 5 min"
@@ -66,12 +66,12 @@ def test_a_date_is_read_with_any_zone_and_without_one_as_utc(
 
 @pytest.mark.parametrize("written", ["", "hier", "infinity", "0044-03-15 BC", "2026-13-01", None, 5, {}, []])
 def test_an_unreadable_date_is_recently(written: object) -> None:
-    """A missing one too."""
+    """An unreadable or missing date is shown as ``récemment``."""
     assert relative_time(written, NOW) == "récemment"
 
 
 def test_an_activity_of_ours() -> None:
-    """The event's name, the title, the description, how long ago: and nothing else."""
+    """An activity shows the event's name, the title, the description and its age, and nothing else."""
     row = {
         "type": "order",
         "title": "Paiement validé: 2000 FCFA",
@@ -89,7 +89,7 @@ def test_an_activity_of_ours() -> None:
 
 @pytest.mark.parametrize("metadata", [None, [], "event", {}, {"event": None}, {"event": 7}, {"event": " "}])
 def test_an_activity_of_others_shows_its_column(metadata: Any) -> None:
-    """Where metadata names no event, the type is the column's; what is missing is empty."""
+    """Without an event in ``metadata``, the type is that of the column; missing values are empty."""
     assert activity({"type": "message", "title": None, "metadata": metadata}, NOW) == {
         "type": "message",
         "client": "",
@@ -100,7 +100,7 @@ def test_an_activity_of_others_shows_its_column(metadata: Any) -> None:
 
 
 def test_a_full_order() -> None:
-    """All four are known: the first item, the total, the zone, the number."""
+    """A full order shows the first item, the total, the zone and the phone number."""
     assert shown() == {
         "user_id": PHONE,
         "user_name": "Awa",
@@ -114,7 +114,7 @@ def test_a_full_order() -> None:
 
 
 def test_an_empty_order() -> None:
-    """Nothing is known of it, and it is shown all the same."""
+    """An order without any known value is still shown."""
     assert active_order({}) == {
         "user_id": "",
         "user_name": "",
@@ -139,7 +139,7 @@ def test_an_empty_order() -> None:
     ],
 )
 def test_completion_rate(missing: dict[str, Any], rate: int) -> None:
-    """A quarter for each of produit, paiement, zone and numéro."""
+    """Each of produit, paiement, zone and numéro counts 25 %."""
     assert shown(**missing)["completion_rate"] == rate
 
 
@@ -161,7 +161,7 @@ def test_completion_rate(missing: dict[str, Any], rate: int) -> None:
     ],
 )
 def test_a_product_that_is_not_known(items: Any) -> None:
-    """Whatever stands there instead of a list whose first item has a name."""
+    """Any value that is not a list whose first item has a name gives an empty product."""
     order = shown(items=items)
     assert (order["produit"], order["completion_rate"]) == ("", 75)
 
@@ -194,7 +194,7 @@ def test_a_product_that_is_not_known(items: Any) -> None:
     ],
 )
 def test_a_payment(total: Any, text: str) -> None:
-    """A tick and the amount where the total is a number above 0, as a number or as text."""
+    """A tick and the amount are shown if the total is a number or text above 0."""
     order = shown(total_amount=total)
     assert order["paiement"] == text
     assert order["completion_rate"] == (100 if text != "❌" else 75)
@@ -216,13 +216,13 @@ def test_a_payment(total: Any, text: str) -> None:
     ],
 )
 def test_a_customers_name(name: Any, user_name: str) -> None:
-    """As it is, but only the end of what is a phone number."""
+    """The name is shown unchanged, but only the end of a phone number."""
     assert shown(customer_name=name)["user_name"] == user_name
 
 
 @pytest.mark.parametrize("metadata", [None, [], "x", 5, {}, {"user_id": None}, {"user_id": 5, "zone": []}])
 def test_an_order_made_before_us(metadata: Any) -> None:
-    """Without metadata of use, the customer's name stands for the id; zone and number are not known."""
+    """Without usable ``metadata``, the id is the customer's name, and zone and phone number are unknown."""
     order = shown(metadata=metadata, customer_name=PHONE)
     assert (order["user_id"], order["user_name"]) == (PHONE, "0000")
     assert (order["zone"], order["numero"], order["completion_rate"]) == ("❌", "❌", 50)
@@ -251,7 +251,7 @@ _ROWS = st.dictionaries(st.sampled_from(_COLUMNS), _JSON | _METADATA | _ITEMS | 
 @settings(max_examples=60)
 @given(row=_ROWS)
 def test_any_row_has_its_shape(row: dict[str, Any]) -> None:
-    """Whatever stands in the row: every key is there, with a text; the rate agrees with the ticks."""
+    """Any row gives all keys with texts, and the rate agrees with the ticks."""
     happened, order = activity(row, NOW), dict(active_order(row))
     assert all(isinstance(value, str) for value in happened.values())
     rate = order.pop("completion_rate")

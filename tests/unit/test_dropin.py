@@ -1,4 +1,4 @@
-"""The old names: the chat is never disturbed, and every call ends where somebody sees it."""
+"""The drop-in: it never raises into the chat, and every call gives an event or a visible refusal."""
 
 import asyncio
 import json
@@ -45,13 +45,13 @@ _ITEMS: list[dict[str, Any]] = [{"name": "Pagne", "quantity": 2, "price": 6000}]
 
 @pytest.fixture
 def server() -> fakeredis.FakeServer:
-    """A Redis of the test's own, that can be cut off."""
+    """A fake Redis for the test that can be disconnected."""
     return fakeredis.FakeServer()
 
 
 @pytest.fixture
 def redis(server: fakeredis.FakeServer) -> Iterator[fakeredis.FakeStrictRedis]:
-    """A connection to it, through which the drop-in publishes."""
+    """A connection to the fake Redis, through which the drop-in publishes."""
     connection = fakeredis.FakeStrictRedis(server=server)
     dropin.use(Publisher(connection, within=10))
     yield connection
@@ -59,7 +59,7 @@ def redis(server: fakeredis.FakeServer) -> Iterator[fakeredis.FakeStrictRedis]:
 
 
 def _payloads(redis: fakeredis.FakeStrictRedis) -> list[Any]:
-    """What waits on the queue, first come first."""
+    """Returns the payloads on the queue, in their order."""
     ids = redis.lrange("rq:queue:botlive", 0, -1)
     jobs = [redis.hgetall(f"rq:job:{text(job_id)}") for job_id in ids]
     payloads = [json.loads(job[b"data"])[2][0] for job in jobs]
@@ -73,7 +73,7 @@ def _event(redis: fakeredis.FakeStrictRedis) -> Event:
 
 
 def _refusal(redis: fakeredis.FakeStrictRedis) -> str:
-    """The field for which a worker will refuse the one job there is."""
+    """Returns the field for which a worker will refuse the only job."""
     with pytest.raises(InvalidEvent) as refusal:
         _event(redis)
     return refusal.value.field
@@ -95,7 +95,7 @@ def _same(event: Event, contract: type[Event], **fields: Any) -> bool:
 
 
 def test_a_payment_is_published(redis: fakeredis.FakeStrictRedis) -> None:
-    """As the snippet calls it: one event, and True."""
+    """The call of the customer's snippet publishes one event and returns True."""
     assert _pay() is True
     event = _event(redis)
     assert _same(
@@ -104,7 +104,7 @@ def test_a_payment_is_published(redis: fakeredis.FakeStrictRedis) -> None:
 
 
 def test_a_payment_by_position_with_its_conversation(redis: fakeredis.FakeStrictRedis) -> None:
-    """Positions as in the old signature; the conversation as its text."""
+    """Positional arguments work as in the old signature; the conversation is published as text."""
     arguments = ("shop", _PHONE, 2000, "WAVE-123")
     assert asyncio.run(dropin.log_payment_validated(*arguments, conversation_id=_CONVERSATION))
     assert _event(redis).conversation_id == UUID(_CONVERSATION)
@@ -112,14 +112,14 @@ def test_a_payment_by_position_with_its_conversation(redis: fakeredis.FakeStrict
 
 @pytest.mark.parametrize("given", [{}, {"reference": None}])
 def test_a_payment_without_a_reference(redis: fakeredis.FakeStrictRedis, given: dict[str, Any]) -> None:
-    """Missing or None is empty, and nothing counts as amended."""
+    """A missing reference or None becomes empty and does not count as amended."""
     assert asyncio.run(dropin.log_payment_validated("shop", _PHONE, 5, **given)) is True
     event = _event(redis)
     assert _same(event, PaymentValidated, company_id="shop", user_id=_PHONE, amount=5, reference="")
 
 
 def test_a_payment_issue_is_published(redis: fakeredis.FakeStrictRedis) -> None:
-    """With the amounts that the contract has, where the caller knows them."""
+    """An issue is published with the amounts, if the caller gives them."""
     fields: dict[str, Any] = {
         "user_id": _PHONE,
         "issue_type": "payment_insufficient",
@@ -132,7 +132,7 @@ def test_a_payment_issue_is_published(redis: fakeredis.FakeStrictRedis) -> None:
 
 
 def test_an_order_is_published_and_known_at_once(redis: fakeredis.FakeStrictRedis) -> None:
-    """The answer holds its id and what was given; logging it afterwards publishes nothing more."""
+    """The result has the order's id and fields; ``log_order_created`` publishes nothing more."""
     order = _order(zone="Yopougon", total_amount=Decimal("12000.50"))
     event = _event(redis)
     assert order["id"] == str(event.event_id)
@@ -162,7 +162,7 @@ def test_an_order_is_published_and_known_at_once(redis: fakeredis.FakeStrictRedi
     ids=["tuple", "iterator", "model", "generator"],
 )
 def test_an_orders_lines_may_come_in_any_sequence(redis: fakeredis.FakeStrictRedis, items: Any) -> None:
-    """Whatever can be gone through."""
+    """The items may be in any iterable."""
     _order(items=items)
     event = _event(redis)
     assert isinstance(event, OrderCompleted)
@@ -170,14 +170,14 @@ def test_an_orders_lines_may_come_in_any_sequence(redis: fakeredis.FakeStrictRed
 
 
 def test_a_generators_lines_are_kept_for_the_failed_registry(redis: fakeredis.FakeStrictRedis) -> None:
-    """It can be read once only, also where the contract has read it in vain."""
+    """The items of a generator are kept, even if the contract refuses the order."""
     _order(items=(dict(line) for line in _ITEMS), total_amount="much")
     assert _payloads(redis)[0]["items"] == _ITEMS
     assert _refusal(redis) == "total_amount"
 
 
 def test_a_session_begins_and_ends(redis: fakeredis.FakeStrictRedis) -> None:
-    """The handle is of the last start, and ending it publishes the disable, later than the enable."""
+    """The handle is that of the last start. To end it publishes a disable, later than the enable."""
 
     async def day() -> tuple[str | None, Any, bool]:
         session_id = await dropin.start_session("shop-a", "rag")
@@ -196,12 +196,12 @@ def test_a_session_begins_and_ends(redis: fakeredis.FakeStrictRedis) -> None:
 
 
 def test_a_handle_is_there_also_where_no_session_was_begun_here(redis: fakeredis.FakeStrictRedis) -> None:
-    """Another process may have begun it: the disable must be published all the same."""
+    """There is always a handle, because another process may have started the session."""
     asyncio.run(dropin.start_session("shop-b"))
     active = asyncio.run(dropin.get_active_session("shop-c"))
     assert active
     assert active["company_id"] == "shop-c"
-    assert UUID(active["id"]) != UUID(sessions._begun["shop-b"])
+    assert UUID(active["id"]) != UUID(sessions._started["shop-b"])
     assert asyncio.run(dropin.end_session(active["id"], "shop-c")) is True
     assert len(_payloads(redis)) == 2
 
@@ -217,7 +217,7 @@ def test_a_handle_is_there_also_where_no_session_was_begun_here(redis: fakeredis
     ],
 )
 def test_a_text_that_does_not_fit_is_amended(redis: fakeredis.FakeStrictRedis, text: str, kept: str) -> None:
-    """Stripped and cut, and the field's name says so."""
+    """A text that does not fit is cleaned and cut, and ``amended`` names the field."""
     assert _pay(reference=text) is True
     event = _event(redis)
     assert isinstance(event, PaymentValidated)
@@ -225,7 +225,7 @@ def test_a_text_that_does_not_fit_is_amended(redis: fakeredis.FakeStrictRedis, t
 
 
 def test_all_that_was_amended_is_named(redis: fakeredis.FakeStrictRedis) -> None:
-    """Each by its path, lines of an order too; a message may be longer than a name."""
+    """``amended`` names each changed field by its path, also in items."""
     lines = [*_ITEMS, {"name": "Sac\0", "quantity": 1, "price": 5}]
     _order(customer_name="Awa\0", zone="z" * 5_000, phone="1\0", items=lines, user_id=f"{_PHONE}\0")
     event = _event(redis)
@@ -238,7 +238,7 @@ def test_all_that_was_amended_is_named(redis: fakeredis.FakeStrictRedis) -> None
 def test_a_message_is_cut_at_its_own_limit(
     redis: fakeredis.FakeStrictRedis, length: int, amended: Any
 ) -> None:
-    """What fits is left alone."""
+    """A message is cut at its own limit; a text that fits is not changed."""
     asyncio.run(dropin.log_payment_issue("shop", _PHONE, "other", "é" * length))
     event = _event(redis)
     assert isinstance(event, PaymentIssue)
@@ -247,7 +247,7 @@ def test_a_message_is_cut_at_its_own_limit(
 
 @pytest.mark.parametrize("field", ["user_id", "company_id"])
 def test_an_id_is_never_cut(redis: fakeredis.FakeStrictRedis, field: str) -> None:
-    """A part of an id is another id: it is refused in sight of people, however long it is."""
+    """An id is refused and never cut, because a part of an id is another id."""
     assert _pay(**{field: "9" * 129}) is False
     assert _refusal(redis) == field
     redis.flushall()
@@ -287,7 +287,7 @@ _WRONG: list[Any] = [
 def test_what_fits_no_contract_is_published_to_be_refused(
     redis: fakeredis.FakeStrictRedis, caplog: pytest.LogCaptureFixture, field: str, value: Any
 ) -> None:
-    """A worker will name the field; the log does now, with the event's id and not with the value."""
+    """An invalid payload is published unchecked. The log has the event's id and field, not the value."""
     assert _pay(**{field: value}) is False
     assert _refusal(redis) == field
     (record,) = caplog.records
@@ -298,7 +298,7 @@ def test_what_fits_no_contract_is_published_to_be_refused(
 
 
 def test_its_neighbours_in_the_payload_stay_readable(redis: fakeredis.FakeStrictRedis) -> None:
-    """Whoever mends the job finds all that the chat gave, in the form that the contract takes."""
+    """The payload keeps all other fields in a form that the contract accepts."""
     lines = [Item(name="Pagne", quantity=1, price=Decimal("0.5"))]
     _order(items=lines, total_amount="much", conversation_id=UUID(_CONVERSATION), zone="é\0")
     (payload,) = _payloads(redis)
@@ -337,10 +337,10 @@ def test_a_wrong_call_is_kept_too(
     call: Callable[[], Any],
     field: str,
 ) -> None:
-    """A missing, unknown or surplus argument raises nothing; what was given will be refused by name."""
+    """A missing, unknown or surplus argument raises nothing. The arguments are published unchecked."""
     assert not asyncio.run(call())
     assert _refusal(redis) == field
-    assert "is called wrongly: " in caplog.text
+    assert "is called with wrong arguments: " in caplog.text
     assert _PHONE not in caplog.text
 
 
@@ -351,14 +351,14 @@ def test_without_redis_one_line_says_which_event(
     caplog: pytest.LogCaptureFixture,
     fields: dict[str, Any],
 ) -> None:
-    """ERROR with id and type and nothing of the customer; the answer is False, not an exception."""
+    """Without Redis there is one ERROR line with the event's id and type, and the result is False."""
     server.connected = False
     assert _pay(**fields) is False
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.name == "botlive.dropin"
     assert record.exc_info is None
     assert "(payment_validated) is not published: Redis did not confirm the event" in record.getMessage()
-    assert "the connection to Redis fails" in record.getMessage()
+    assert "the connection to Redis failed" in record.getMessage()
     UUID(record.getMessage().split()[1])
     assert _PHONE not in caplog.text
     assert "WAVE" not in caplog.text
@@ -367,7 +367,7 @@ def test_without_redis_one_line_says_which_event(
 def test_without_redis_the_chat_goes_on(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis
 ) -> None:
-    """Orders, sessions and handles have their answers, with ids, as with Redis."""
+    """Without Redis, orders, sessions and handles are returned with ids, as usual."""
     server.connected = False
     order = _order()
     assert UUID(order["id"])
@@ -385,7 +385,7 @@ class _Broken(Publisher):
 def test_a_bug_is_logged_without_values(
     redis: fakeredis.FakeStrictRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its type and place are told; its words, which may quote the event, are not."""
+    """A bug is logged with its type and place, without its message, which may quote the event."""
     dropin.use(_Broken(redis))
     assert _pay() is False
     assert UUID(_order()["id"])
@@ -398,17 +398,17 @@ def test_a_bug_is_logged_without_values(
 def test_a_redis_url_that_is_none_is_no_concern_of_the_chat(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged at each event, without the password in it, and works as soon as it is right."""
+    """A wrong REDIS_URL is logged at each event, without its password, and works once it is corrected."""
     monkeypatch.setenv("REDIS_URL", "http://:hunter2@nowhere")
     assert _pay() is False
-    assert "REDIS_URL is not the URL of a Redis" in caplog.text
+    assert "REDIS_URL is not a valid Redis URL" in caplog.text
     assert "hunter2" not in caplog.text
 
 
 def test_a_cancelled_chat_is_cancelled(
     redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cancellation is the chat's own and passes through."""
+    """A cancellation by the chat is passed on."""
 
     async def cancelled(*_: object) -> None:
         raise asyncio.CancelledError
@@ -421,7 +421,7 @@ def test_a_cancelled_chat_is_cancelled(
 def test_publishing_does_not_block_the_loop(
     redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While Redis is slow the chat answers others."""
+    """While Redis is slow, the event loop runs other tasks."""
     connection = redis.connection_pool.connection_class
     send = connection.send_packed_command
     loop: asyncio.AbstractEventLoop
@@ -431,7 +431,7 @@ def test_publishing_does_not_block_the_loop(
         return send(*arguments, **options)
 
     async def others() -> None:
-        """Something else that the chat does."""
+        """Another task of the chat."""
 
     async def chat() -> bool:
         nonlocal loop
@@ -453,7 +453,7 @@ def _reads(monkeypatch: pytest.MonkeyPatch, get_orders: Any) -> None:
 
 
 def test_orders_are_read_from_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the old defaults, by position or keyword."""
+    """Orders are read with the old defaults, by position or keyword."""
 
     async def get_orders(*arguments: Any) -> list[dict[str, Any]]:
         return [{"asked": arguments}]
@@ -466,7 +466,7 @@ def test_orders_are_read_from_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> 
 def test_orders_that_cannot_be_read_are_none_and_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As the old one it does not raise; the words are told where they are ours."""
+    """A failed read returns an empty list and is logged; the message is logged only if it is ours."""
 
     async def away(*_: Any) -> list[Any]:
         raise PublisherClosed
@@ -487,7 +487,7 @@ def test_orders_without_the_extra_that_reads_them(
 
 
 def test_it_imports_nothing_but_the_plain_install() -> None:
-    """Neither the worker nor the dashboard, nor what these need."""
+    """The drop-in imports neither the worker nor the dashboard, nor their dependencies."""
     script = "import dropin, sys, json; print(json.dumps([*sys.modules]))"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, cwd=_ROOT).stdout
     loaded = {name.partition(".")[0] for name in json.loads(shown)}
@@ -495,7 +495,7 @@ def test_it_imports_nothing_but_the_plain_install() -> None:
 
 
 def test_a_forked_child_has_a_publisher_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was made from the environment is made anew: its connections are the parent's."""
+    """A forked child makes a new publisher, because the connections belong to the parent."""
     code = """
 import os, sys
 from dropin import sender
@@ -510,7 +510,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def test_publish_unchecked_has_the_jobs_usual_fields(redis: fakeredis.FakeStrictRedis) -> None:
-    """Fresh ids, the type as the description where it is known, and no word of the payload."""
+    """An unchecked job has a new id and the known type as its description, without data of the payload."""
     publisher = Publisher(redis, within=10)
     first = publisher.publish_unchecked("payment_validated", {"user_id": _PHONE, "amount": "?"})
     second = asyncio.run(publisher.apublish_unchecked(_PHONE, {"event_id": "theirs", "version": 7}))
@@ -529,7 +529,7 @@ def test_publish_unchecked_has_the_jobs_usual_fields(redis: fakeredis.FakeStrict
 def test_publish_unchecked_raises_publish_errors_only(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis
 ) -> None:
-    """Away or closed."""
+    """``publish_unchecked`` raises only ``PublishError``, if Redis is away or the publisher is closed."""
     publisher = Publisher(redis, within=10)
     server.connected = False
     with pytest.raises(PublishError):
@@ -586,13 +586,13 @@ class _HostileText(str):
 )
 @pytest.mark.parametrize("field", ["reference", "amount", "user_id", "conversation_id"])
 def test_no_value_is_too_hostile(redis: fakeredis.FakeStrictRedis, field: str, value: Any) -> None:
-    """Endless, unreadable, huge: the call returns, and the field is named."""
+    """With an endless, unreadable or huge value the call returns, and the log names the field."""
     assert _pay(**{field: value}) is False
     assert _refusal(redis) == field
     assert len(json.dumps(_payloads(redis)[0])) < 1_000_000
 
 
-_halves = st.text(st.characters(), max_size=8)  # lone halves of surrogate pairs too
+_halves = st.text(st.characters(), max_size=8)  # includes lone surrogates
 _scalars = st.one_of(
     st.none(),
     st.booleans(),
@@ -654,7 +654,7 @@ def _accepted_or_named(payload: Any) -> bool:
 @settings(max_examples=100)
 @given(data=st.data())
 def test_every_call_ends_in_an_event_or_in_sight(data: st.DataObject) -> None:
-    """Whatever the arguments: no exception, and one job, an event's or one that a worker will refuse."""
+    """Any arguments give no exception and one job: an event, or a payload that a worker will refuse."""
     function, names, jobs = data.draw(st.sampled_from(_CALLS))
     positional = data.draw(st.lists(_anything, max_size=3) | st.just([]))
     odd = st.dictionaries(st.sampled_from(names) | _halves, _anything, max_size=3)
@@ -673,7 +673,7 @@ def test_every_call_ends_in_an_event_or_in_sight(data: st.DataObject) -> None:
 @settings(max_examples=200)
 @given(text=st.text(st.characters()))
 def test_an_amended_text_holds_all_that_json_can_carry(text: str) -> None:
-    """Halves that came apart are one again, a lone half and zero bytes go, all else stays."""
+    """Split surrogate pairs are joined, lone surrogates and zero bytes are removed, other text is kept."""
     from dropin.fitting import fit  # noqa: PLC0415 - it is no name of the drop-in's
 
     kept = fit({"message": text})["message"]
@@ -699,7 +699,7 @@ def test_a_worker_refuses_it_in_one_line(redis: fakeredis.FakeStrictRedis, field
 
 
 def test_every_name_of_the_first_integration_is_there() -> None:
-    """And each is a coroutine function, as it was."""
+    """Every function of the first integration exists and is a coroutine function."""
     names = {"log_payment_validated", "log_payment_issue", "create_order", "log_order_created"}
     names |= {"start_session", "end_session", "get_active_session", "get_orders"}
     assert names | {"use"} == set(dropin.__all__)
@@ -710,7 +710,7 @@ def test_every_name_of_the_first_integration_is_there() -> None:
     ("key", "kept"), [("wamid.1", "wamid.1"), (17, "17"), (UUID(_CONVERSATION), _CONVERSATION)]
 )
 def test_a_key_makes_the_id(redis: fakeredis.FakeStrictRedis, key: Any, kept: str) -> None:
-    """A message's id: the second call with it publishes nothing more, and says the same."""
+    """A second call with the same key publishes nothing more and returns the same."""
     assert [_pay(key=key), _pay(key=key)] == [True, True]
     event = _event(redis)
     assert event.key == kept
@@ -720,7 +720,7 @@ def test_a_key_makes_the_id(redis: fakeredis.FakeStrictRedis, key: Any, kept: st
 
 @pytest.mark.parametrize("key", [None, ""])
 def test_no_key_is_no_refusal(redis: fakeredis.FakeStrictRedis, key: Any) -> None:
-    """A message without an id is published as before there were keys: each call is an event of its own."""
+    """Without a key, each call publishes its own event."""
     assert [_pay(key=key), _pay(key=key)] == [True, True]
     first, second = (parse_event(json.dumps(payload)) for payload in _payloads(redis))
     assert (first.key, second.key) == (None, None)
@@ -728,14 +728,14 @@ def test_no_key_is_no_refusal(redis: fakeredis.FakeStrictRedis, key: Any) -> Non
 
 @pytest.mark.parametrize("key", [True, b"wamid.1", 1.5, ["wamid.1"], "x" * (LONGEST_NAME + 1)])
 def test_a_key_that_is_none_is_named(redis: fakeredis.FakeStrictRedis, key: Any) -> None:
-    """It is refused in sight of people."""
+    """A wrong key is refused visibly."""
     assert _pay(key=key) is False
     assert _refusal(redis) == "key"
 
 
 @pytest.mark.parametrize("company_id", [None, ""])
 def test_what_is_refused_at_once_is_told(redis: fakeredis.FakeStrictRedis, company_id: Any) -> None:
-    """No order and no session where there will be none, and False from the rest: not accepted."""
+    """For a refused event, ``create_order`` and ``start_session`` return None and the others False."""
     calls: list[Any] = [
         dropin.create_order(company_id, _PHONE, "Awa", 5, _ITEMS),
         dropin.start_session(company_id),
@@ -745,4 +745,4 @@ def test_what_is_refused_at_once_is_told(redis: fakeredis.FakeStrictRedis, compa
     ]
     assert [asyncio.run(each) for each in calls] == [None, None, False, False, False]
     assert len(_payloads(redis)) == 5
-    assert company_id not in sessions._begun
+    assert company_id not in sessions._started

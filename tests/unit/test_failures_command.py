@@ -237,4 +237,4 @@ def test_redis_away_is_one_line(failures: Failing, monkeypatch: pytest.MonkeyPat
         code, out, err = failures(*arguments)
         assert (code, out) == (1, [])
         assert len(err) == 1
-        assert err[0].startswith("the connection to Redis fails: ")
+        assert err[0].startswith("the connection to Redis failed: ")

@@ -1,4 +1,4 @@
-"""Whose fault a failed call is: the table of the documentation, line by line."""
+"""The classification of failed calls: each line of the table in the documentation."""
 
 import pytest
 from hypothesis import given
@@ -61,18 +61,18 @@ _UNCLASSIFIED = [
     ],
 )
 def test_each_answer_has_its_class(status: int | None, code: str | None, expected: type[WorkerError]) -> None:
-    """SQLSTATE and PostgREST's code decide before the HTTP status does."""
+    """The SQLSTATE or PostgREST code has priority over the HTTP status."""
     assert type(classify(_failure(status, code))) is expected
 
 
 def test_no_answer_is_transient() -> None:
-    """A transport error holds the events."""
+    """A call without an answer is transient."""
     error = classify(FailedCall(None, None, "Connection refused", None, transport=True))
     assert type(error) is TransientFault
 
 
 def test_retry_after_reaches_the_worker() -> None:
-    """The seconds that a server asks for are kept on the fault."""
+    """The error contains the pause that the server asked for."""
     error = classify(_failure(429, retry_after=7.5))
     assert isinstance(error, TransientFault)
     assert error.retry_after == 7.5
@@ -111,14 +111,14 @@ _MIGRATE = "botlive migrate"
     ],
 )
 def test_a_fault_says_the_cause_and_what_to_do(status: int, code: str | None, cure: str) -> None:
-    """Whoever reads the message knows what to check or run; what a migration does not mend asks for none."""
+    """The message says what to check or run. It asks for a migration only if a migration helps."""
     said = str(classify(_failure(status, code)))
     assert cure in said
     assert (_MIGRATE in said) == (cure == _MIGRATE)
 
 
 def test_the_cause_is_code_and_status() -> None:
-    """The technical cause stands in the message."""
+    """The message contains the code and the status."""
     assert "(22003, HTTP 400)" in str(classify(_failure(400, "22003")))
 
 
@@ -128,7 +128,7 @@ _CODES = st.none() | st.sampled_from(["22003", "23514", "57014", "502", "PGRST20
 
 @given(_STATUSES, _CODES, st.text(min_size=12))
 def test_the_servers_words_are_never_repeated(status: int | None, code: str | None, words: str) -> None:
-    """Whatever comes back, the message is one line made of our words, one code and one status."""
+    """For any answer, the message is one line with our own text, one code and one status."""
     plain = str(classify(FailedCall(status, code, "", None, transport=False)))
     assert str(classify(FailedCall(status, code, words, None, transport=False))) == plain
     assert plain.isprintable()
@@ -137,5 +137,5 @@ def test_the_servers_words_are_never_repeated(status: int | None, code: str | No
 
 @pytest.mark.parametrize("code", ["+2250700000000", "Awa", "2250700000000", "12345678", "22003\n"])
 def test_only_a_codes_form_is_repeated(code: str) -> None:
-    """A gateway may put any text into ``code``: it does not get into a message."""
+    """A text in ``code`` that is not a valid code is not in the message."""
     assert code.strip() not in str(classify(_failure(418, code)))

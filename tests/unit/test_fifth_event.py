@@ -1,4 +1,4 @@
-"""What a new type of event takes is named by mypy, not by a worker that stops."""
+"""mypy names what a new event type still needs, so that no worker stops because of it."""
 
 import shutil
 import subprocess
@@ -29,7 +29,7 @@ _PLACES = {
 
 @pytest.mark.slow
 def test_a_fifth_type_without_a_handler_fails_lint(tmp_path: Path) -> None:
-    """Mypy names each place that does not know it yet."""
+    """Mypy names each place that does not handle the new type."""
     for folder in ("events", "handlers", "tests/chaos"):
         shutil.copytree(_ROOT / folder, tmp_path / folder)
     for file in ("pyproject.toml", "tests/oracle.py", "tests/strategies.py"):

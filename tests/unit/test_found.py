@@ -237,7 +237,7 @@ def test_an_arguments_name_that_looks_like_none_is_not_logged(
     """It comes from a dict that somebody passed on."""
     asyncio.run(_wrongly.log_payment_validated("shop", "u", 5, "", **{name: 1}))
     assert caplog.at_level(logging.ERROR)
-    assert "is called wrongly" in caplog.text
+    assert "is called with wrong arguments" in caplog.text
     assert name not in caplog.text
 
 

@@ -1,4 +1,4 @@
-"""The gateway: whatever comes back, or does not, is a fault of ours that says what to do."""
+"""The gateway: any answer, or none, gives an error of ours that says what to do."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ from tests.make import persist
 
 
 def gateway(answer: httpx.Response) -> Gateway:
-    """One that is always answered so."""
+    """Returns a gateway that always gets this answer."""
     settings = Settings(supabase_url="http://supabase", supabase_key=SecretStr("key"))
     return Gateway.connect(settings, transport=httpx.MockTransport(lambda _: answer))
 
@@ -37,7 +37,7 @@ def gateway(answer: httpx.Response) -> Gateway:
     ids=["encoding", "depth", "half", "object", "html"],
 )
 def test_a_spoilt_answer_holds_the_events(answer: httpx.Response, fault: type[WorkerError]) -> None:
-    """It is no exception that would end the worker, and blames no event."""
+    """A damaged answer gives a ``WorkerError`` that blames no event."""
     with pytest.raises(fault):
         persist(gateway(answer), [])
 
@@ -64,7 +64,7 @@ _GOOD = [{"outcome": "persisted"}]
     ids=str,
 )
 def test_what_is_not_said_to_be_persisted_is_not_taken_for_it(answer: Any) -> None:
-    """An answer of another form, or an unknown outcome: the events wait for a migration."""
+    """An answer of another form, or an unknown outcome, holds the events until a migration."""
     with pytest.raises(UnclassifiedFault, match="run `botlive migrate`") as caught:
         persist(gateway(httpx.Response(200, json=answer)), [LiveToggled(company_id="shop", enabled=True)])
     assert "+225" not in str(caught.value)
@@ -73,7 +73,7 @@ def test_what_is_not_said_to_be_persisted_is_not_taken_for_it(answer: Any) -> No
 @pytest.mark.parametrize("status", [200, 201, 202, 203, 206])
 @pytest.mark.parametrize("body", [_HTML, "ok", "null", "7", '"text"', "true"])
 def test_somebody_elses_success_is_no_answer(status: int, body: str) -> None:
-    """A login page, a captive portal, another site: no migration is asked for."""
+    """A successful answer of another server (a login page, a captive portal) asks for no migration."""
     with pytest.raises(UnclassifiedFault, match="not the database's API") as caught:
         gateway(httpx.Response(status, text=body)).probe()
     assert "migrate" not in str(caught.value)
@@ -91,20 +91,20 @@ def test_somebody_elses_success_is_no_answer(status: int, body: str) -> None:
         (httpx.Response(403, json={"error": "blocked"}), "a proxy or firewall"),
         (
             httpx.Response(404, json={"message": "no Route matched with those values"}),
-            "of a project that exists",
+            "of an existing project",
         ),
-        (httpx.Response(404, text=_HTML), "of a project that exists"),
-        (httpx.Response(404, json=["not", "an", "object"]), "of a project that exists"),
+        (httpx.Response(404, text=_HTML), "of an existing project"),
+        (httpx.Response(404, json=["not", "an", "object"]), "of an existing project"),
         (httpx.Response(302, headers={"Location": "https://secret/"}), "the address that it redirects to"),
         (httpx.Response(540, json={"message": "Project paused"}), "is paused"),
         (httpx.Response(522, text=_HTML), "Cloudflare"),
         (httpx.Response(500, text=_HTML), "away or overloaded"),
-        (httpx.Response(418, text=_HTML), "not foreseen"),
+        (httpx.Response(418, text=_HTML), "an unknown answer"),
     ],
     ids=str,
 )
 def test_who_speaks_is_told(answer: httpx.Response, words: str) -> None:
-    """The project's gateway, Cloudflare, a proxy, another site: with the cure, never `botlive migrate`."""
+    """The message says which server answered and what to do, and never asks for `botlive migrate`."""
     with pytest.raises(WorkerError) as caught:
         gateway(answer).probe()
     assert words in str(caught.value)
@@ -113,7 +113,7 @@ def test_who_speaks_is_told(answer: httpx.Response, words: str) -> None:
 
 
 def test_a_migration_that_is_missing_is_told() -> None:
-    """PostgREST's own answer for a function that is not there."""
+    """PostgREST's answer for a missing function asks for a migration."""
     body = {"code": "PGRST202", "message": "Could not find the function", "hint": None, "details": None}
     with pytest.raises(DeploymentFault, match="run `botlive migrate`"):
         gateway(httpx.Response(404, json=body)).probe()
@@ -121,7 +121,7 @@ def test_a_migration_that_is_missing_is_told() -> None:
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """Accepts connections, and answers none."""
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as made:
         yield made
 
@@ -135,7 +135,7 @@ def _refused(url: str, **options: Any) -> str:
 
 
 def test_no_answer_is_told_with_its_kind(listener: socket.socket) -> None:
-    """Silence, a port where nobody is, a host that is unknown, TLS where there is none."""
+    """The message names the cause: no answer, a closed port, an unknown host, or a server without TLS."""
     port = listener.getsockname()[1]
     assert "(no answer in time)" in _refused(f"http://127.0.0.1:{port}")
     assert "(its host name is unknown)" in _refused("http://nowhere.invalid") or "(its host name cannot" in (
@@ -149,10 +149,10 @@ def test_no_answer_is_told_with_its_kind(listener: socket.socket) -> None:
     ("behind", "words"),
     [
         (ssl.SSLCertVerificationError(1, "secret"), "its certificate is not trusted"),
-        (ssl.SSLError(1, "secret"), "it does not speak TLS"),
-        (socket.gaierror(socket.EAI_AGAIN, "secret"), "cannot be looked up just now"),
-        (OSError(101, "secret"), "which may be an IPv6 one"),
-        (ConnectionResetError(104, "secret"), "the connection was cut"),
+        (ssl.SSLError(1, "secret"), "it does not use TLS"),
+        (socket.gaierror(socket.EAI_AGAIN, "secret"), "cannot be looked up at the moment"),
+        (OSError(101, "secret"), "which may be an IPv6 network"),
+        (ConnectionResetError(104, "secret"), "the connection was closed"),
         (OSError(24, "secret"), "too many files"),
         (OSError(9999, "secret"), "ConnectError"),
         (None, "ConnectError"),
@@ -160,7 +160,7 @@ def test_no_answer_is_told_with_its_kind(listener: socket.socket) -> None:
     ids=str,
 )
 def test_the_kind_is_that_of_the_first_cause(behind: Exception | None, words: str) -> None:
-    """Httpx wraps what the system said; its own words, which may quote an address, are not repeated."""
+    """The message names the root cause and does not repeat the text of httpx, which may quote an address."""
 
     def fail(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("secret") from behind

@@ -1,4 +1,4 @@
-"""Who may call the router: the host is asked about the very company that is used, and only True lets in."""
+"""Authorization: ``authorize`` gets the company that the endpoint uses, and only True allows the call."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,27 +22,27 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
-    """A host whose Supabase and queue are the test's."""
+    """A host application with a fake Supabase and a fake queue."""
     made = Host()
     monkeypatch.setattr(Reader, "from_env", made.reader)
     return made
 
 
 class Door:
-    """Lets callers at shop `mine`, and keeps what it was asked about."""
+    """Allows calls for the shop `mine`, and records the shops that it was asked about."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
 
     async def __call__(self, request: Request, company_id: str) -> bool:
-        """Whether it is."""
+        """Allows calls for the shop `mine`."""
         self.asked.append(company_id)
         return company_id == "mine"
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
 def test_the_default_refuses_everything(host: Host, method: str, path: str, body: Any) -> None:
-    """Nothing is read or published where the host has not said who may call."""
+    """Without ``authorize``, nothing is read or published."""
     app = FastAPI()
     app.include_router(router(publisher=host.publisher))
     document = problem(call(Client(app), method, path, body), 403)
@@ -99,7 +99,7 @@ FOOLING: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("trick", FOOLING)
 def test_nothing_beside_it_decides(host: Host, trick: str) -> None:
-    """Whatever else the request holds, no shop but the one that was asked about is used."""
+    """Whatever the request contains, only the shop that ``authorize`` got is used."""
     method, path, content = FOOLING[trick]
     door = Door()
     client = host.client(authorize=door)
@@ -112,7 +112,7 @@ def test_nothing_beside_it_decides(host: Host, trick: str) -> None:
 
 
 def test_the_shop_that_is_asked_about_is_the_one_that_is_used(host: Host) -> None:
-    """On all three endpoints, and for ids of every kind of letter."""
+    """All three endpoints use the shop that ``authorize`` got, for ids with any characters."""
     door = Door()
     client = host.client(authorize=lambda request, company_id: asyncio.run(door(request, company_id)) or True)
     for shop in ("a b", "é", "x:y", "<%= 1 %>", "-x", "a%b", "\u202e", PHONE):
@@ -125,7 +125,7 @@ def test_the_shop_that_is_asked_about_is_the_one_that_is_used(host: Host) -> Non
 
 
 def raising(error: BaseException) -> Callable[[Request, str], bool]:
-    """A function of the host's that fails so."""
+    """Returns a function of the host that raises this error."""
 
     def authorize(request: Request, company_id: str) -> bool:
         raise error
@@ -138,7 +138,7 @@ ANSWERS: list[Any] = [None, False, 0, 1, "", "yes", [], [True], {"ok": True}, ob
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: type(answer).__name__)
 def test_only_true_lets_in(host: Host, caplog: pytest.LogCaptureFixture, answer: Any) -> None:
-    """A plain function or an async one: whatever else it returns refuses, and the log says why."""
+    """Any result other than True refuses the call, plain or async, and the log says why."""
     for authorize in (Mock(return_value=answer), AsyncMock(return_value=answer)):
         client = host.client(authorize=authorize)
         for each in CALLS:
@@ -153,7 +153,7 @@ def test_only_true_lets_in(host: Host, caplog: pytest.LogCaptureFixture, answer:
 def test_what_it_raises_lets_nobody_in(
     host: Host, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    """403, and a line of the log with the kind and the place, without the exception's words."""
+    """An exception gives 403 and a log line with its type and place, without its message."""
     for authorize in (raising(error), AsyncMock(side_effect=error)):
         problem(call(host.client(authorize=authorize), *CALLS[0]), 403)
     assert host.used == []
@@ -162,14 +162,14 @@ def test_what_it_raises_lets_nobody_in(
 
 
 def test_it_may_say_that_it_cannot_tell(host: Host) -> None:
-    """An error of ours, as of a read in Supabase: 503, to come again."""
+    """An error of ours, such as a failed read, gives 503."""
     problem(call(host.client(authorize=raising(TransientFault("x"))), *CALLS[0]), 503)
     assert host.used == []
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
 def test_an_http_exception_of_the_hosts_is_the_answer(host: Host, method: str, path: str, body: Any) -> None:
-    """With its status and headers: it may ask for a login, or say anything that is not text."""
+    """An ``HTTPException`` of the host is the answer, with its status, headers and any detail."""
     login = HTTPException(401, "log in", {"WWW-Authenticate": "Bearer"})
     response = call(host.client(authorize=raising(login)), method, path, body)
     assert problem(response, 401)["detail"] == "log in"
@@ -185,7 +185,7 @@ def test_an_http_exception_of_the_hosts_is_the_answer(host: Host, method: str, p
 
 
 def test_forms_of_the_function_that_are_taken(host: Host) -> None:
-    """Plain and async, an object or a part of a function, in either order of the names."""
+    """Plain and async functions, objects and partials are accepted, with the names in any order."""
 
     def turned(company_id: str, request: Request) -> bool:
         return company_id == "shop" and isinstance(request, Request)
@@ -207,27 +207,27 @@ def test_forms_of_the_function_that_are_taken(host: Host) -> None:
 
 
 def by_dependency(request: Request, company_id: str, login: str = Depends(allow)) -> bool:
-    """As FastAPI people write it."""
+    """A FastAPI dependency in the old style."""
     return True
 
 
 def by_annotation(request: Request, company_id: str, token: Annotated[str, Header()] = "") -> bool:
-    """The same, of today."""
+    """A FastAPI dependency in the current style."""
     return True
 
 
 def by_query(company_id: str = Query()) -> bool:
-    """Of the query, where the body decides."""
+    """A function whose company comes from the query."""
     return company_id == "mine"
 
 
 def generator(request: Request, company_id: str) -> Any:
-    """A dependency with a clean-up."""
+    """A dependency with a clean-up step."""
     yield True
 
 
 async def agenerator(request: Request, company_id: str) -> Any:
-    """The same, async."""
+    """An async dependency with a clean-up step."""
     yield True
 
 
@@ -253,11 +253,13 @@ REFUSED: list[Any] = [
 
 @pytest.mark.parametrize("authorize", REFUSED)
 def test_a_function_that_fastapi_would_fill_in_is_refused_at_once(authorize: Any) -> None:
-    """When the router is made, in words that say what is wanted: the caller could choose what it checks."""
-    with pytest.raises(TypeError, match=r"^authorize is a function of \(request, company_id\) that returns"):
+    """Such a function is refused when the router is made, because the caller could choose what it checks."""
+    with pytest.raises(
+        TypeError, match=r"^authorize must be a function of \(request, company_id\) that returns"
+    ):
         router(authorize=authorize)
 
 
 def test_who_may_not_call_learns_nothing_of_the_limits(host: Host) -> None:
-    """The host is asked before the query is looked at."""
+    """The call is authorized before the query is validated."""
     problem(host.client(authorize=Door()).get(f"{ACTIVITY}/yours?limit=x"), 403)

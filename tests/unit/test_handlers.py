@@ -1,4 +1,4 @@
-"""What each event means for the tables, to the letter."""
+"""The exact rows of each event."""
 
 import json
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ _TALKING: dict[str, Any] = {**_SHARED, "conversation_id": _CONVERSATION}
     ("reference", "description"), [("WAVE-123", "Référence: WAVE-123"), ("", ""), (" ", "Référence:  ")]
 )
 def test_payment_validated(reference: str, description: str) -> None:
-    """One activity with the amount, and the operator's reference where there is one."""
+    """One activity with the amount and the operator's reference, if there is one."""
     event = PaymentValidated(**_SHARED, user_id=_PHONE, amount=2000, reference=reference)
     assert rows(event) == Rows(
         {
@@ -69,7 +69,7 @@ def test_payment_validated(reference: str, description: str) -> None:
     ],
 )
 def test_payment_issue(amounts: dict[str, Any]) -> None:
-    """One activity that asks the owner to step in; amounts that are absent are omitted, zero is not."""
+    """One activity that asks the owner to intervene; missing amounts are left out, zero is kept."""
     event = PaymentIssue(
         **_TALKING, user_id=_PHONE, issue_type="payment_insufficient", message="500 reçu", **amounts
     )
@@ -96,7 +96,7 @@ def test_payment_issue(amounts: dict[str, Any]) -> None:
 
 
 class Contact(TypedDict, total=False):
-    """Where the customer can be found."""
+    """The contact data of the customer."""
 
     zone: str
     phone: str
@@ -108,7 +108,7 @@ class Contact(TypedDict, total=False):
 )
 @pytest.mark.parametrize(("given_", "name"), [("Awa", "Awa"), ("", "0000")])
 def test_order_completed(contact: Contact, given_: str, name: str) -> None:
-    """The order and its activity, each with what is known of the customer."""
+    """The order and its activity, each with the known data of the customer."""
     event = OrderCompleted(
         **_TALKING,
         user_id=_PHONE,
@@ -158,7 +158,7 @@ def test_order_completed(contact: Contact, given_: str, name: str) -> None:
     [(True, "Mode LIVE activé", "session_started"), (False, "Mode LIVE désactivé", "session_ended")],
 )
 def test_live_toggled(enabled: bool, title: str, said: str, mode: Literal["live", "rag"]) -> None:
-    """The activity and the toggle; session and duration are for the database to say."""
+    """The activity and the toggle; the database adds the session and its duration."""
     event = LiveToggled(**_SHARED, enabled=enabled, mode=mode)
     assert rows(event) == Rows(
         {
@@ -176,7 +176,7 @@ def test_live_toggled(enabled: bool, title: str, said: str, mode: Literal["live"
 
 @given(event=strategies.events(st.just("shop")))
 def test_rows_are_what_the_oracle_says(event: AnyEvent) -> None:
-    """The specification, written a second time, comes to the same activity and order."""
+    """The handlers give the same rows as the oracle, which implements the specification separately."""
     tables = oracle.fold([event], {"shop": _SHOP})
     expected = tables.activities[event.event_id]
     expected["metadata"].pop("session_id", None)
@@ -200,7 +200,7 @@ def test_rows_are_what_the_oracle_says(event: AnyEvent) -> None:
 
 @given(event=strategies.events(st.just("shop")))
 def test_rows_are_pure_and_json(event: AnyEvent) -> None:
-    """The same event means the same rows again, is left as it was, and they can be sent as JSON."""
+    """A handler is deterministic, does not change the event, and its rows can be serialised as JSON."""
     before = event.content()
     said = rows(event)
     assert rows(event) == said
@@ -210,7 +210,7 @@ def test_rows_are_pure_and_json(event: AnyEvent) -> None:
 
 @given(event=strategies.events(st.just("shop")))
 def test_one_event_means_one_activity_and_what_its_type_has(event: AnyEvent) -> None:
-    """Only orders make an order and name the customer, only toggles toggle."""
+    """Each event gives one activity. Only orders add an order and a customer name, only toggles a toggle."""
     said = rows(event)
     is_order = isinstance(event, OrderCompleted)
     assert (said.order is not None) == is_order

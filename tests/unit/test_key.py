@@ -1,4 +1,4 @@
-"""The caller's key: which event id it makes, and what then counts as the same event."""
+"""The caller's idempotency key: which event id it gives, and which events are then equal."""
 
 import json
 from collections.abc import Callable
@@ -29,13 +29,13 @@ def _in_json(**fields: Any) -> Event:
 
 @pytest.fixture(params=[_in_python, _in_json], ids=["python", "json"])
 def build(request: pytest.FixtureRequest) -> Callable[..., Event]:
-    """The two ways to an event, which must agree."""
+    """The two ways to create an event, which must agree."""
     made: Callable[..., Event] = request.param
     return made
 
 
 def test_a_key_makes_the_id(build: Callable[..., Event]) -> None:
-    """A known one: it must be the same in every release, or what is persisted would come twice."""
+    """A key gives the same id in every release. Otherwise events would be persisted twice."""
     event = build(key=_KEY)
     assert event.event_id == _MADE
     assert event.event_id.version == 5
@@ -43,13 +43,13 @@ def test_a_key_makes_the_id(build: Callable[..., Event]) -> None:
 
 
 def test_an_event_that_was_written_is_read_back(build: Callable[..., Event]) -> None:
-    """With its id in the text: that is the one which its key makes."""
+    """A JSON text with the key and its id is read back."""
     event = build(key=_KEY)
     assert parse_event(event.model_dump_json(exclude_none=True)) == event
 
 
 def test_an_id_that_is_not_the_keys_is_refused(build: Callable[..., Event]) -> None:
-    """Else one key would name two events. The refusal names the field, and quotes nothing."""
+    """An id that differs from the key's id is refused; the error names the field and quotes no value."""
     with pytest.raises(ValueError, match="event_id") as refusal:
         build(key=_KEY, event_id=str(uuid4()))
     assert _KEY not in str(refusal.value)
@@ -61,13 +61,13 @@ def test_an_id_that_is_not_the_keys_is_refused(build: Callable[..., Event]) -> N
 
 @pytest.mark.parametrize("key", ["", "x" * (LONGEST_NAME + 1), "a\0", 7, True, ["x"]])
 def test_a_key_that_is_none_is_refused(build: Callable[..., Event], key: Any) -> None:
-    """By its name: it is a text of 1 to 1,024 characters."""
+    """The error names ``key``, which must be a text of 1 to 1,024 characters."""
     with pytest.raises(ValueError, match="key"):
         build(key=key)
 
 
 def test_without_a_key_nothing_is_changed(build: Callable[..., Event]) -> None:
-    """Ids are fresh, and the digests are what they were before there were keys."""
+    """Without a key, ids are new and digests are the same as in releases without keys."""
     assert build().event_id != build().event_id
     event = build(event_id="019a9fb0-0000-7000-8000-000000000001", occurred_at="2026-11-20T08:00:00Z")
     assert event.digest() == "113d3c9a259907bb2b8dde79c12cdabbb79df6455addf0ae680ec8c626a1f7c6"
@@ -76,7 +76,7 @@ def test_without_a_key_nothing_is_changed(build: Callable[..., Event]) -> None:
 
 
 def test_no_two_shops_or_types_share_an_id() -> None:
-    """Nor do parts that would run into each other."""
+    """Different shops, types or keys give different ids, even if their joined texts are equal."""
     parts = [
         ("a", "b", "c"),
         ("x", "b", "c"),
@@ -92,7 +92,7 @@ def test_no_two_shops_or_types_share_an_id() -> None:
 
 
 def test_when_it_occurred_is_no_part_of_its_content() -> None:
-    """The rest is: another amount is another content, for the queue and for the inbox."""
+    """With a key, the time is not part of the content, but the amount is, for the queue and the inbox."""
     later = datetime(2026, 11, 20, tzinfo=UTC)
     first, second, other = (
         _in_python(key=_KEY),
@@ -106,12 +106,12 @@ def test_when_it_occurred_is_no_part_of_its_content() -> None:
 
 
 def test_the_key_is_not_shown_to_the_owner() -> None:
-    """WhatsApp's ids hold a phone number: the key stays in the queue."""
+    """The key is not in ``metadata``, because an id of WhatsApp contains a phone number."""
     assert "key" not in _in_python(key=_KEY).own_fields()
 
 
 def test_what_fits_no_contract_is_known_by_its_key_too() -> None:
-    """The same wrong event twice has one id and one content; without a key, or with an id, its own."""
+    """A wrong payload with a key keeps its id and content; without a valid key it gets a new id."""
     wrong = {**_FIELDS, "amount": "12 000 FCFA"}
     first, second = (Call.unchecked(None, "payment_validated", {**wrong, "key": _KEY}) for _ in range(2))
     assert (first.event_id, first.fingerprint) == (second.event_id, second.fingerprint)

@@ -1,4 +1,4 @@
-"""Texts of other people's as a line of a terminal, whatever stands in them."""
+"""Foreign texts are safe on a terminal, whatever they contain."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from operations.output import Screen
 
 @given(st.text())
 def test_what_is_plain_is_one_printable_line(text: str) -> None:
-    """Every letter has its place, so that columns stay; what can be printed stays itself."""
+    """The text keeps its length, so that columns stay aligned, and its printable characters."""
     shown = plain(text)
     assert shown.isprintable()
     assert len(shown) == len(text)
@@ -43,12 +43,12 @@ def test_what_is_plain_is_one_printable_line(text: str) -> None:
     ],
 )
 def test_what_is_plain(text: str, shown: str) -> None:
-    """Blanks of all kinds are blanks, what a terminal would obey is a question mark."""
+    """Any kind of space becomes a space, and a control code becomes a question mark."""
     assert plain(text) == shown
 
 
 def test_a_screen_takes_nothing_for_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in a table's title, head and cells, nor in what is printed."""
+    """Foreign text is not markup in a table's title, header and cells, or in printed lines."""
     hostile = "[red]r[/] [link=http://e]l[/link] :smile: \x1b[5mx\x9bm\u202e"
     shown = io.StringIO()
     monkeypatch.setattr("sys.stdout", shown)
@@ -64,7 +64,7 @@ def test_a_screen_takes_nothing_for_markup(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_logs_line_on_a_terminal_is_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever stands in its event, names and values, also where another library logs; JSON keeps it all."""
+    """Any log entry is one line on a terminal, also from other libraries; JSON keeps the text."""
     hostile = "a\x1b]0;t\x07\x9b1mb\r\nc\u202ed"
     for is_terminal in (True, False):
         monkeypatch.setattr("sys.stderr.isatty", lambda is_terminal=is_terminal: is_terminal)
@@ -81,7 +81,7 @@ def test_a_logs_line_on_a_terminal_is_a_line(
 
 
 def test_a_reason_names_a_shop_that_can_be_copied_and_hides_a_number() -> None:
-    """Quoted for a shell, behind ``--`` where it could be an option, and without a phone number."""
+    """The shop's id is quoted for a shell, follows ``--``, and is hidden if it is a phone number."""
     assert "add -- 4OS4yFcf`" in str(UnknownCompany("4OS4yFcf"))
     assert r"add -- $'a b\u001b'`" in str(UnknownCompany("a b\x1b"))
     assert "add -- '--help me'`" in str(UnknownCompany("--help me"))

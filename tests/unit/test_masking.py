@@ -1,4 +1,4 @@
-"""Personal data and secrets never leave; ids, instants and digests do."""
+"""Personal data and secrets are masked; ids, times and digests are not."""
 
 import time
 from datetime import UTC, datetime
@@ -59,7 +59,7 @@ _ID = "019a9fb0-0000-7000-8000-000000000002"
     ],
 )
 def test_what_is_masked(text: str, masked: str) -> None:
-    """Phone numbers, tokens, keys, passwords and quoted rows become ``***``, the rest stays."""
+    """Phone numbers, tokens, keys, passwords and quoted rows become ``***``; other text is kept."""
     assert mask_text(text) == masked
 
 
@@ -84,7 +84,7 @@ def test_what_is_masked(text: str, masked: str) -> None:
     ],
 )
 def test_what_is_left_alone(text: str) -> None:
-    """An id, an instant, a digest, an address without a password, a number too short for a phone's."""
+    """Ids, times, digests, URLs without a password and short numbers are kept."""
     assert mask_text(text) == text
 
 
@@ -103,20 +103,20 @@ _harmless = st.one_of(
 def test_a_phone_number_never_survives_and_its_neighbours_do(
     before: list[str], phone: str, after: list[str]
 ) -> None:
-    """Between any ids, instants, digests and words the number is masked, and only it."""
+    """A phone number between ids, times, digests and words is masked, and nothing else."""
     masked = mask_text("; ".join([*before, phone, *after]))
     assert masked == "; ".join([*before, MASK, *after])
 
 
 @given(st.text(), st.from_regex(r"\A\+?[0-9]{8,15}\Z"), st.text())
 def test_eight_digits_in_a_row_never_survive_in_free_text(before: str, digits: str, after: str) -> None:
-    """Whatever stands around a number, it is not in what is written."""
+    """A number of eight digits is masked in any text."""
     assert digits not in mask_text(f"{before} {digits} {after}")
 
 
 @given(st.text())
 def test_masking_twice_is_masking_once(text: str) -> None:
-    """A line may pass more than one handler."""
+    """Masking is idempotent, because a log line may pass more than one handler."""
     assert mask_text(mask_text(text)) == mask_text(text)
 
 
@@ -136,7 +136,7 @@ def _private_values(tree: Any) -> list[Any]:
 
 @given(_trees)
 def test_private_keys_are_masked_at_every_depth(tree: Any) -> None:
-    """No value under a private key is shown, and no phone number anywhere."""
+    """No value under a private key and no phone number is shown at any level."""
     masked = mask(tree)
     assert all(value == MASK for value in _private_values(masked))
     assert "2250700000000" not in repr(masked)
@@ -158,12 +158,12 @@ def test_private_keys_are_masked_at_every_depth(tree: Any) -> None:
     ],
 )
 def test_other_values(value: Any, masked: Any) -> None:
-    """A number is masked where it is long enough for a phone's; an object is masked as its text."""
+    """A number is masked if it is long enough for a phone number; an object is masked as text."""
     assert mask(value) == masked
 
 
 def test_an_event_can_be_logged_whole() -> None:
-    """Its fields are masked by their names."""
+    """The fields of an event are masked by name."""
     event = PaymentIssue(company_id="shop", user_id="Awa", issue_type="late", message="Je m'appelle Awa")
     assert mask(event)["company_id"] == "shop"
     assert "Awa" not in repr(mask(event))
@@ -174,7 +174,7 @@ _RUNS = ["eyJ", "://x:", "1 ", "12345-", "a1", "0123456 a", "Key (", "2026-11-20
 
 @pytest.mark.parametrize("piece", _RUNS)
 def test_no_text_makes_it_slow(piece: str) -> None:
-    """A hostile text of 64 KB does not hold the worker: no pattern backtracks without a bound."""
+    """A hostile text of 64 KB is masked fast: no pattern backtracks without a limit."""
     text = piece * (65_536 // len(piece))
     start = time.process_time()
     mask_text(text + "1")

@@ -1,4 +1,4 @@
-"""Releases side by side: an older worker and a newer event, a newer worker and an older event."""
+"""Compatibility: an older worker with a newer event, and a newer worker with an older event."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ _PAYMENT = json.loads(_JOBS[0]["job"]["data"])[2][0]
 
 
 class NextPayment(PaymentValidated):
-    """The payment of a later release: version 2, with one more field."""
+    """A payment of a later release: version 2, with one more field."""
 
     version: int = 2
     channel: str | None = None
@@ -34,7 +34,7 @@ def _refusal(**fields: Any) -> EventRefused:
 
 @pytest.mark.parametrize("job", _JOBS, ids=lambda job: job["id"][-3:])
 def test_jobs_of_version_1_are_read(job: dict[str, Any]) -> None:
-    """Frozen as release 0.2.0 wrote them. The digest of each stays too: the inbox compares it."""
+    """Jobs of release 0.2.0 are read, and their digests are unchanged, because the inbox compares them."""
     call = job["job"]["data"].encode()
     if job["content_digest"] is None:  # published unchecked
         with pytest.raises(EventRefused, match="total_amount: must be a number"):
@@ -53,17 +53,17 @@ def test_jobs_of_version_1_are_read(job: dict[str, Any]) -> None:
     ],
 )
 def test_another_version_or_type_asks_for_an_upgrade(fields: dict[str, Any]) -> None:
-    """Not for a correction, whatever else is unknown in it; `failures` lists it by that name."""
+    """A newer version or type asks for an upgrade, not for a correction, and is listed as NewerEvent."""
     refusal = _refusal(**fields)
     assert isinstance(refusal, NewerEvent)
-    assert f"made by a newer release than this worker ({release()})" in str(refusal)
+    assert f"a newer release than this worker ({release()})" in str(refusal)
     assert "upgrade the worker, then run `botlive failures replay --reason NewerEvent`" in str(refusal)
     assert "\n" not in str(refusal)
     assert Reason.of(refusal.report).error == "NewerEvent"
 
 
 def test_an_unknown_field_is_a_newer_releases_or_a_mistake() -> None:
-    """A wrong call of the drop-in looks the same: both cures are named."""
+    """An unknown field comes from a newer release or from a wrong call; the message has both solutions."""
     refusal = _refusal(channel="wave")
     assert isinstance(refusal, NewerEvent)
     assert "upgrade the worker" in str(refusal)
@@ -84,12 +84,12 @@ def test_an_unknown_field_is_a_newer_releases_or_a_mistake() -> None:
     ],
 )
 def test_what_no_release_writes_asks_for_a_correction(fields: dict[str, Any]) -> None:
-    """A version that is none, a name that is none, or a known field that is wrong as well."""
+    """An invalid version, an invalid name or a wrong known field asks for a correction."""
     assert type(_refusal(**fields)) is EventRefused
 
 
 def test_a_class_reads_its_older_versions() -> None:
-    """The newest version is the default of its class; what is newer still is refused."""
+    """A class reads its older versions, uses the newest by default and refuses newer ones."""
     assert NextPayment.model_validate(_PAYMENT).version == 1
     assert NextPayment.model_validate({**_PAYMENT, "version": 2, "channel": "wave"}).channel == "wave"
     with pytest.raises(ValueError, match="must be 1 to 2"):
@@ -97,5 +97,5 @@ def test_a_class_reads_its_older_versions() -> None:
 
 
 def test_a_new_optional_field_changes_no_digest() -> None:
-    """A redelivery of an older event stays a duplicate after the upgrade."""
+    """A new optional field changes no digest, so an older event stays a duplicate after the upgrade."""
     assert NextPayment.model_validate(_PAYMENT).digest() == _JOBS[0]["content_digest"]

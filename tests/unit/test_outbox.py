@@ -492,7 +492,7 @@ def test_why_events_wait_is_said_once(
     server.connected = False
     for _ in range(3):
         publisher.publish(payment())
-    until(lambda: "events wait in the outbox: the connection to Redis fails" in caplog.text)
+    until(lambda: "events wait in the outbox: the connection to Redis failed" in caplog.text)
     time.sleep(0.2)
     server.connected = True
     until(lambda: publisher.waiting == 0)

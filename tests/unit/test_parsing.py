@@ -1,4 +1,4 @@
-"""Reading events: every good line, and every bad one refused by the name of its field."""
+"""Parsing: valid lines are accepted, and the error for an invalid line names the field."""
 
 import json
 from collections import Counter
@@ -51,7 +51,7 @@ _FIELDS_OF_BAD_LINES = {
 
 @pytest.mark.parametrize(("number", "field"), _FIELDS_OF_BAD_LINES.items())
 def test_bad_lines_are_refused_by_their_field(number: int, field: str) -> None:
-    """Each bad line of the example is refused, and the message begins with the field at fault."""
+    """Each bad line of the example is refused, and the message begins with the wrong field."""
     for line in (_BAD[number - 1], _BAD[number - 1].decode()):
         refusal = _refusal(line)
         assert refusal.field == field
@@ -60,13 +60,13 @@ def test_bad_lines_are_refused_by_their_field(number: int, field: str) -> None:
 
 
 def test_every_bad_line_is_in_the_table() -> None:
-    """The table above leaves no line of the example out."""
+    """The table above contains every bad line of the example."""
     assert [*_FIELDS_OF_BAD_LINES] == [*range(1, len(_BAD) + 1)]
 
 
 @pytest.mark.parametrize("number", _FIELDS_OF_BAD_LINES)
 def test_bad_lines_are_not_quoted(number: int) -> None:
-    """No text of five characters or more that stands in a bad line stands in its refusal."""
+    """The error contains no text of five or more characters from the bad line."""
     try:
         values = json.loads(_BAD[number - 1])
     except ValueError:
@@ -80,7 +80,7 @@ def test_bad_lines_are_not_quoted(number: int) -> None:
 
 @pytest.mark.parametrize("number", range(1, len(_DAY) + 1))
 def test_the_trading_day_is_accepted(number: int) -> None:
-    """Every line of the example day is an event that says what the line says."""
+    """Every line of the example day is an event with the same content as the line."""
     line = json.loads(_DAY[number - 1])
     event = parse_event(_DAY[number - 1])
     content = event.content()
@@ -90,7 +90,7 @@ def test_the_trading_day_is_accepted(number: int) -> None:
 
 
 def test_the_trading_day_holds_every_type() -> None:
-    """330 events of all four types, no two alike."""
+    """The example day has 330 different events of all four types."""
     events = [parse_event(line) for line in _DAY]
     assert len(events) == 330
     assert len({event.digest() for event in events}) == 330
@@ -134,7 +134,7 @@ def test_the_trading_day_holds_every_type() -> None:
     ],
 )
 def test_texts_that_are_no_event(text: str, field: str) -> None:
-    """What is no JSON object is refused as ``json``, what has no known type as ``type``."""
+    """The error names ``json`` for a text that is not a JSON object, and ``type`` for an unknown type."""
     assert _refusal(text).field == field
     assert _refusal(text.encode()).field == field
 
@@ -143,7 +143,7 @@ def test_texts_that_are_no_event(text: str, field: str) -> None:
     "text", [b"\xff", b"\xff\xfe", json.dumps(_GOOD).encode("utf-16"), b'{"type": "\xe9"}']
 )
 def test_bytes_that_are_no_utf_8(text: bytes) -> None:
-    """Bytes in another encoding are no JSON."""
+    """Bytes in another encoding than UTF-8 are refused."""
     assert _refusal(text).field == "json"
 
 
@@ -151,7 +151,7 @@ def test_bytes_that_are_no_utf_8(text: bytes) -> None:
     "name", ["+2250700000000", "0700000000", "Awa Koné", "a\0b", "", "x" * 41, "user id"]
 )
 def test_a_field_name_that_looks_like_none_is_not_repeated(name: str) -> None:
-    """An unknown field's name is the sender's text: personal data may stand there too."""
+    """The name of an unknown field is not shown if it may be personal data."""
     refusal = _refusal(json.dumps({**_GOOD, name: 1}))
     assert refusal.field == "?"
     assert not name or name not in str(refusal)
@@ -179,19 +179,19 @@ def test_a_field_name_that_looks_like_none_is_not_repeated(name: str) -> None:
     ],
 )
 def test_what_a_refusal_says(field: str, value: Any, problem: str) -> None:
-    """One sentence that says what should be there, without as much as a character of what is."""
+    """The error is one sentence that says what is expected and contains no part of the value."""
     assert str(_refusal(json.dumps({**_GOOD, field: value}))) == f"{field}: {problem}"
 
 
 def test_a_refusal_hides_what_pydantic_knows() -> None:
-    """No cause hangs on the refusal that a traceback would print with the value in it."""
+    """The error has no chained exception, because a traceback would show the value."""
     refusal = _refusal(json.dumps({**_GOOD, "amount": "QXZ12345678"}))
     assert refusal.__cause__ is None
     assert refusal.__suppress_context__
 
 
 def test_a_refusal_is_a_value_error_of_ours() -> None:
-    """Callers may catch ValueError, or all that is ours."""
+    """The error is a ``ValueError`` and a ``BotliveError``."""
     refusal = _refusal("")
     assert isinstance(refusal, ValueError)
     assert isinstance(refusal, BotliveError)
@@ -199,7 +199,7 @@ def test_a_refusal_is_a_value_error_of_ours() -> None:
 
 @given(text=st.text() | st.binary())
 def test_any_text_is_an_event_or_refused(text: str | bytes) -> None:
-    """No text brings anything but InvalidEvent."""
+    """Any text gives an event or ``InvalidEvent``."""
     assert _refusal(text).field in {"json", "type"}
 
 
@@ -212,7 +212,7 @@ _JSON = st.recursive(
 
 @given(event=strategies.events(st.just("shop")), data=st.data())
 def test_any_value_in_any_field_is_accepted_or_refused_by_name(event: Event, data: st.DataObject) -> None:
-    """Whatever stands in one field, the others' names are never blamed for it."""
+    """With any value in one field, the error names that field and no other."""
     content = event.content()
     name = data.draw(st.sampled_from(sorted(content)))
     text = json.dumps({**content, name: data.draw(_JSON)})
@@ -220,5 +220,5 @@ def test_any_value_in_any_field_is_accepted_or_refused_by_name(event: Event, dat
         blamed = None if type(parse_event(text)) is type(event) else "another type"
     except InvalidEvent as refusal:
         blamed = refusal.field.partition(".")[0]
-    # An integer of thousands of digits, or half a character, is no JSON to pydantic.
+    # pydantic refuses an integer of thousands of digits and a lone surrogate as JSON.
     assert blamed in {None, name, "json"}

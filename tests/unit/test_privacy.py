@@ -1,4 +1,4 @@
-"""What is personal data and what may be cut is said once, at the fields of the contracts."""
+"""Privacy and cutting are declared once, at the fields of the contracts."""
 
 from typing import Annotated, Any
 
@@ -10,14 +10,14 @@ from events.fields import LONGEST_NAME, LONGEST_TEXT, Amount, Handling, Name, Te
 
 
 class _Line(Contract):
-    """A part of the event below."""
+    """A part of the event type below."""
 
     label: Word
     remark: Name
 
 
 class _Refund(Event):
-    """A new type, as a later release may bring it."""
+    """A new event type, as in a later release."""
 
     type: Any = "refund_issued"
     why: Text
@@ -28,13 +28,13 @@ class _Refund(Event):
 
 @pytest.fixture
 def refund(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The type is one of the events."""
+    """Adds the new type to the events."""
     monkeypatch.setattr(privacy, "AnyEvent", Annotated[contracts.LiveToggled | _Refund, "type"])
 
 
 @pytest.mark.usefixtures("refund")
 def test_a_new_text_is_masked_and_cut_as_its_kind_says() -> None:
-    """No list elsewhere has to name the new fields, those in a list of parts too."""
+    """New fields are masked and cut without any other list, also in nested parts."""
     assert privacy.private_fields() == {"key", "why", "lines"}
     assert privacy.cuttable_fields() == {
         "amended": LONGEST_NAME,
@@ -46,7 +46,7 @@ def test_a_new_text_is_masked_and_cut_as_its_kind_says() -> None:
 
 
 def test_personal_data_of_the_four() -> None:
-    """What one customer said, bought and is called is private; the shop and the kind of issue are not."""
+    """Names, messages and purchases of a customer are private; the shop and the type of issue are not."""
     assert privacy.private_fields() == {
         *("user_id", "phone", "customer_name", "zone", "message", "reference", "items", "key")
     }
@@ -55,7 +55,7 @@ def test_personal_data_of_the_four() -> None:
 
 @pytest.mark.parametrize("contract", [contracts.Item, *Event.__subclasses__()])
 def test_every_text_says_of_which_kind_it_is(contract: type[Contract]) -> None:
-    """A bare `str` would be shown to everyone: a field chooses one of the kinds of `events.fields`."""
+    """Each text field uses a type of `events.fields`, because a plain `str` would not be masked."""
     for name, field in contract.model_fields.items():
         if field.annotation is str:
             assert [mark for mark in field.metadata if isinstance(mark, Handling)], name

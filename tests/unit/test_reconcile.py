@@ -338,4 +338,4 @@ def test_redis_that_is_away(
     )
     code, out, err = reconcile(_payment())
     assert (code, out, len(err)) == (1, [], 1)
-    assert err[0].startswith("the connection to Redis fails: ")
+    assert err[0].startswith("the connection to Redis failed: ")

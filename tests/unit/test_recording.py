@@ -1,4 +1,4 @@
-"""The test double for a host's tests: it has the publisher's surface and refuses what a worker refuses."""
+"""The test double for a host's tests: it has the publisher's interface and refuses what a worker refuses."""
 
 import asyncio
 import inspect
@@ -32,7 +32,7 @@ def _payment(**fields: Any) -> PaymentValidated:
 
 
 def _surface(of: type) -> dict[str, str]:
-    """The public members, each with its signature."""
+    """Returns the public members, each with its signature."""
     members = inspect.getmembers_static(of)
     named = [
         (name, value)
@@ -51,7 +51,7 @@ def _signature(member: Any) -> str:
 
 
 def test_the_double_and_the_protocol_have_the_publishers_surface() -> None:
-    """Names, arguments, their types and what is awaited: none of the three can drift."""
+    """The double, the protocol and the publisher have the same names, arguments, types and coroutines."""
     publisher, double, protocol = map(_surface, (Publisher, RecordingPublisher, EventPublisher))
     own = {"events", "refused", "events_of", "clear", "away"}
     assert {name: double[name] for name in double.keys() - own} == publisher
@@ -59,7 +59,7 @@ def test_the_double_and_the_protocol_have_the_publishers_surface() -> None:
 
 
 def test_it_records_once_in_order_and_by_class() -> None:
-    """However it is published; the same event again changes nothing; `clear` forgets."""
+    """Each way to publish records an event once; `clear` removes the events."""
     publisher = RecordingPublisher.from_env()
     paid, toggled = _payment(), LiveToggled(company_id="shop", enabled=True)
     assert publisher.publish(paid) == paid.event_id
@@ -73,7 +73,7 @@ def test_it_records_once_in_order_and_by_class() -> None:
 
 
 def test_it_refuses_what_a_worker_would_refuse() -> None:
-    """What was built past the contract, and another event under an id that is taken; no value is quoted."""
+    """It refuses an event that bypassed its contract, and another event with a known id."""
     publisher = RecordingPublisher()
     paid = _payment()
     with pytest.raises(InvalidEvent, match=r"^amount: must not be negative$"):
@@ -85,7 +85,7 @@ def test_it_refuses_what_a_worker_would_refuse() -> None:
 
 
 def test_what_fits_no_contract_is_recorded_with_the_reason() -> None:
-    """As `dropin` publishes it; what fits after all is an event."""
+    """An unchecked payload is recorded with the reason, or as an event if it fits its contract."""
     publisher = RecordingPublisher()
     event_id = publisher.publish_unchecked("payment_validated", {"company_id": "shop", "amount": "2 000"})
     (refused,) = publisher.refused
@@ -100,7 +100,7 @@ def test_what_fits_no_contract_is_recorded_with_the_reason() -> None:
 
 
 def test_an_outage_and_a_closed_publisher_raise_as_the_real_one() -> None:
-    """A host can test what it does then; what was recorded stays."""
+    """`away` and `close` raise like the real publisher; the recorded events stay."""
     with RecordingPublisher() as publisher:
         publisher.publish(_payment())
         with publisher.away(), pytest.raises(PublishError):
@@ -112,7 +112,7 @@ def test_an_outage_and_a_closed_publisher_raise_as_the_real_one() -> None:
 
 
 def test_the_old_names_publish_through_it() -> None:
-    """`dropin.use` accepts it."""
+    """The drop-in publishes through the double after `dropin.use`."""
     publisher = RecordingPublisher()
     dropin.use(publisher)
     try:
@@ -125,7 +125,7 @@ def test_the_old_names_publish_through_it() -> None:
 
 
 def test_the_guides_fixture_works(tmp_path: Path) -> None:
-    """The block of docs/integration.md, as a test file of a host."""
+    """The fixture in docs/integration.md works in a host's test file."""
     section = _GUIDE.read_text(encoding="utf-8").partition("## Your own tests\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(blocks) == 2

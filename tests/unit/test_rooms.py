@@ -1,4 +1,4 @@
-"""The rooms of the house: which folder may import which, and that no module imports itself in a circle."""
+"""The allowed imports between folders; no import cycles."""
 
 import ast
 import subprocess
@@ -26,7 +26,7 @@ _MAY_IMPORT = {
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """The modules of ours that a module names, wherever in it and for whatever purpose."""
+    """Returns our modules that a module imports, anywhere in its code."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -35,7 +35,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def _module(name: str) -> str | None:
-    """The module of ours in which the name stands; None where it is somebody else's."""
+    """Returns our module that contains the name, or None."""
     if name.split(".", maxsplit=1)[0] not in _MAY_IMPORT:
         return None
     is_module = _ROOT.joinpath(*name.split(".")).with_suffix(".py").exists()
@@ -50,7 +50,7 @@ def _modules(room: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("room", _MAY_IMPORT)
 def test_arrows_run_one_way(room: str) -> None:
-    """A module imports from its own folder and from those that the design card allows."""
+    """A module imports only from its own folder and from the folders that the design allows."""
     crossing = {
         f"{module} imports {imported}"
         for module, imports in _modules(room).items()
@@ -61,7 +61,7 @@ def test_arrows_run_one_way(room: str) -> None:
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
-    """Whoever reads a module can stop at those that it imports."""
+    """No module imports itself, directly or through others."""
     graph = {name: imports - {name} for room in _MAY_IMPORT for name, imports in _modules(room).items()}
     while leaves := {name for name, imports in graph.items() if not imports & graph.keys()}:
         graph = {name: imports for name, imports in graph.items() if name not in leaves}
@@ -69,6 +69,6 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 
 def test_contracts_and_handlers_need_no_redis() -> None:
-    """They are pure: they can be imported, and tried, where nothing but pydantic is installed."""
+    """Contracts and handlers can be imported and used with pydantic alone."""
     code = "import sys, events, handlers; sys.exit('redis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=_ROOT, timeout=60, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Settings come from the environment alone, and never show a value that they should not."""
+"""Settings come only from the environment and never show a secret value."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_defaults() -> None:
-    """Only Supabase's address and key have to be set."""
+    """Only the address and the key of Supabase are required."""
     settings = Settings.from_env()
     assert settings.redis_url == "redis://127.0.0.1:6379/0"
     assert (settings.queue, settings.timeout) == ("botlive", 10)
@@ -48,7 +48,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("missing", ["SUPABASE_URL", "SUPABASE_KEY"])
 @pytest.mark.parametrize("blank", [True, False])
 def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, missing: str, blank: bool) -> None:
-    """What is unset, or left blank, is named on one line that shows no value."""
+    """A missing or blank variable is named in one line without values."""
     monkeypatch.setenv(missing, "") if blank else monkeypatch.delenv(missing)
     with pytest.raises(MissingSetting) as caught:
         Settings.from_env()
@@ -56,7 +56,7 @@ def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, missing: st
 
 
 def test_all_missing_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to mend them one by one."""
+    """One error names all missing variables."""
     monkeypatch.delenv("SUPABASE_URL")
     monkeypatch.delenv("SUPABASE_KEY")
     with pytest.raises(MissingSetting, match="SUPABASE_URL, SUPABASE_KEY"):
@@ -75,7 +75,7 @@ def test_all_missing_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """The variable and the problem are told on one line, never the value."""
+    """The error is one line with the variable and the problem, without the value."""
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSetting) as caught:
         Settings.from_env()
@@ -88,13 +88,13 @@ def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str
 
 @pytest.mark.parametrize("slashes", ["", "/", "//"])
 def test_the_slash_at_the_end_is_stripped(monkeypatch: pytest.MonkeyPatch, slashes: str) -> None:
-    """Paths can be appended to the address."""
+    """A final slash is removed, so that paths can be appended to the address."""
     monkeypatch.setenv("SUPABASE_URL", f"https://shop.example{slashes}")
     assert Settings.from_env().supabase_url == "https://shop.example"
 
 
 def every(kind: type[Environment]) -> Iterator[type[Environment]]:
-    """That kind of settings and all that are made of it."""
+    """Returns this class of settings and all its subclasses."""
     yield kind
     for made in kind.__subclasses__():
         yield from every(made)
@@ -102,10 +102,11 @@ def every(kind: type[Environment]) -> Iterator[type[Environment]]:
 
 @pytest.mark.parametrize("kind", [*every(Environment)])
 def test_no_repr_and_no_dump_shows_a_secret(monkeypatch: pytest.MonkeyPatch, kind: type[Environment]) -> None:
-    """Neither a key nor a password in one of the URLs, in front of the host or behind the question mark."""
+    """No output shows a key, or a password in a URL, before the host or in the query."""
     monkeypatch.setenv("REDIS_URL", "redis://:s3cr3t@redis/0?password=s3cr3t")
     monkeypatch.setenv("SUPABASE_URL", "https://u:s3cr3t@shop.example")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cr3t@db/x?password=s3cr3t")
+    monkeypatch.setenv("BOTLIVE_OUTBOX", "outbox.db")
     for name in ("RQ_DASHBOARD_PASSWORD", "RQ_DASHBOARD_REDIS_URL"):
         monkeypatch.setenv(name, "redis://:s3cr3t@redis/0")
     settings = kind.from_env()
@@ -114,14 +115,14 @@ def test_no_repr_and_no_dump_shows_a_secret(monkeypatch: pytest.MonkeyPatch, kin
 
 
 def test_a_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A .env that lies about changes nothing."""
+    """A file ``.env`` changes nothing."""
     (tmp_path / ".env").write_text("BOTLIVE_QUEUE=other\n")
     monkeypatch.chdir(tmp_path)
     assert Settings.from_env().queue == "botlive"
 
 
 def test_a_migration_needs_the_database_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key of Supabase has to be where migrations run."""
+    """A migration needs no key of Supabase."""
     monkeypatch.delenv("SUPABASE_KEY")
     with pytest.raises(MissingSetting, match="DATABASE_URL"):
         DatabaseSettings.from_env()

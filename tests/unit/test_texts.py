@@ -1,4 +1,4 @@
-"""Amounts as shop owners read them."""
+"""The format of amounts for shop owners."""
 
 import re
 from decimal import Decimal
@@ -35,7 +35,7 @@ from handlers.texts import fcfa
     ],
 )
 def test_fcfa(amount: float | Decimal, text: str) -> None:
-    """Whole amounts without decimals, others with a dot and no trailing zeros, no exponent."""
+    """A whole amount has no decimals; others have a decimal point and no trailing zeros or exponent."""
     assert fcfa(amount) == text
 
 
@@ -48,7 +48,7 @@ _AMOUNTS = (
 
 @given(amount=_AMOUNTS)
 def test_fcfa_says_the_very_amount(amount: float | Decimal) -> None:
-    """Digits, perhaps a dot and decimals that end in no zero: and they are the amount again."""
+    """The text has only digits and maybe decimals without a trailing zero, and equals the amount."""
     digits, currency = fcfa(amount).split(" ")
     assert currency == "FCFA"
     assert re.fullmatch(r"\d+(\.\d*[1-9])?", digits)

@@ -1,4 +1,4 @@
-"""What `make lint` checks the types of: every module, and the labels of the rows."""
+"""`make lint` checks the types of every module, and the labels of the rows."""
 
 import os
 import shutil
@@ -22,13 +22,13 @@ _LABELS = {
 
 
 def _modules() -> set[Path]:
-    """Every Python file of the repository."""
+    """Returns every Python file of the repository."""
     folders = [path for path in _ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
     return {path.relative_to(_ROOT) for folder in folders for path in folder.rglob("*.py")}
 
 
 def test_every_module_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What mypy only follows, it checks without a word: the editable install makes it site-packages."""
+    """Mypy lists every module, because it reports no errors in modules that it only follows as imports."""
     monkeypatch.chdir(_ROOT)
     sources, options = process_options([])
     listed = {(_ROOT / source.path).relative_to(_ROOT) for source in sources if source.path}
@@ -40,7 +40,7 @@ def test_every_module_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_an_error_is_named_wherever_it_stands(tmp_path: Path) -> None:
-    """In a module that others only import, in a helper of the tests, and in a label of a row."""
+    """Mypy reports an error in an imported module, in a test helper, and in a label of a row."""
     for module in [*_modules(), Path("pyproject.toml")]:
         (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(_ROOT / module, tmp_path / module)
