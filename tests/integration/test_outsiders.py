@@ -146,18 +146,22 @@ LIKE = "format(text, text) returns text language sql as 'select $1 where public.
 
 
 def test_what_may_be_taken_for_postgresqls_own_is_named_and_stops_a_migration(database: Database) -> None:
-    """A policy's condition is read on the API's search path: nothing is asked while one stands there."""
+    """A policy's condition is evaluated under the API's search path: no policy is, while one is there."""
+    condition = "format('%s', customer_name) = 'Awa'"
+    database.execute(f"create policy called on public.orders to authenticated using ({condition})".encode())
     plant(database, LIKE)
     found = database.execute("select blocks, words from botlive.findings()").fetchall()
     assert [row["blocks"] for row in found] == [True]
     words = found[0]["words"]
     assert "function public.format(text,text) of the role outsider" in words
     assert "cure: drop function public.format(text,text);" in words
+    (drifted,) = database.execute("select words from botlive.drift()").fetchall()
+    assert "function public.format(text,text) of the role outsider" in drifted["words"]
     with pytest.raises(psycopg.Error, match="nothing was done"), database.transaction():
         database.execute("select botlive.bring_up()")
+    assert not was_called(database)
     database.execute("drop function public.format(text, text)")
     database.execute("select botlive.bring_up()")
-    assert not was_called(database)
 
 
 def test_an_operator_may_be_taken_for_postgresqls_own_too(database: Database) -> None:
