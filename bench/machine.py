@@ -43,7 +43,7 @@ def _servers(stage: Stage) -> dict[str, str]:
     return {
         "redis": f"{info.get('server_name', 'redis')} {info.get('valkey_version', info['redis_version'])}",
         "postgres": str(row[0]) if row else "",
-        "gateway": "devstack, one process (stands in for PostgREST)",
+        "gateway": stage.api,
     }
 
 

@@ -173,7 +173,15 @@ class Stage:
     def servers(self) -> dict[str, list[int]]:
         """Return the ids of the servers' main processes."""
         stack = self._stack
-        return {"redis": stack.valkey.pids, "gateway": stack.gateway.pids, "postgres": stack.postgres.pids}
+        api = [*stack.gateway.pids, *(stack.postgrest.pids if stack.postgrest else [])]
+        return {"redis": stack.valkey.pids, "gateway": api, "postgres": stack.postgres.pids}
+
+    @property
+    def api(self) -> str:
+        """What answers the API."""
+        if self._stack.postgrest:
+            return "PostgREST, behind the proxy of devstack"
+        return "devstack, one process (in the place of PostgREST)"
 
     def close(self) -> None:
         """Close everything but the stack."""

@@ -1,4 +1,4 @@
-"""A Supabase of one's own on the loopback: PostgreSQL, Valkey and a small REST gateway.
+"""A local Supabase and Redis on the loopback: PostgreSQL, Valkey and a REST gateway.
 
 For local use and tests only. Start it with `devstack.stack.Stack` or `botlive stack`.
 """

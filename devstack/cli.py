@@ -1,4 +1,4 @@
-"""`botlive stack`: the local stack for a person, a command or another terminal."""
+"""`botlive stack`: starts the local stack, with or without a command in it."""
 
 import os
 import shlex
@@ -46,7 +46,7 @@ def run(
     state: State = None,
     migrate: Migrations = True,
 ) -> None:
-    """Run a command inside the stack's environment, then stop the stack and pass its exit code on."""
+    """Run a command in the stack's environment, stop the stack, and exit with the command's code."""
     outer_state, outer_migrate = context.obj
     _on_signals(_leave)
     with _started(state or outer_state, migrations=migrate and outer_migrate) as started:
@@ -56,7 +56,7 @@ def run(
 
 @contextmanager
 def _started(state: Path | None, *, migrations: bool) -> Iterator[Stack]:
-    """A stack, or one line that says why there is none."""
+    """Start a stack and stop it at the end; print why it did not start."""
     stack = Stack(state, migrations=migrations)
     try:
         stack.start()
@@ -88,12 +88,12 @@ def _on_signals(react: Callable[[int], object]) -> None:
 
 
 def _leave(number: int) -> None:
-    """End by an exception, so that what has been started is stopped on the way."""
+    """End by an exception, so that the servers that were started are stopped."""
     sys.exit(128 + number)
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
-    early: list[int] = []  # signals that came before there was a child to hand them to
+    early: list[int] = []  # signals that came before the child was started
     _on_signals(early.append)
     try:
         child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user typed
@@ -113,7 +113,7 @@ def _forward(child: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _in_foreground() -> bool:
-    """Whether we are the terminal's foreground group: its Ctrl-C then reached the child already."""
+    """Return whether this is the terminal's foreground group: the child has then got its Ctrl-C already."""
     try:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError):

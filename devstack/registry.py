@@ -1,8 +1,8 @@
-"""Which stacks live on this machine, and the clearing away of those that died.
+"""The stacks of this user on this machine; removes what killed stacks left behind.
 
-A stack holds a lock on a file in its state directory for as long as it lives; the kernel frees it
-however the process ends. The directory is noted in a registry under the user's temporary
-directory, so that the next start, of any stack, finds what a killed one left behind.
+A running stack holds a lock on a file in its state directory; the kernel releases it however the process
+ends. A registry in the user's temporary directory names the state directories, so that the next start of any
+stack finds the servers of a killed one.
 """
 
 import fcntl
@@ -18,16 +18,16 @@ from typing import IO
 from devstack import processes
 
 _PREFIX = "botlive-stack-"
-_PATIENCE = 15.0  # seconds: another start may hold the lock while it stops our old servers
+_PATIENCE = 15.0  # seconds; another start may hold the lock while it stops old servers
 _POLL = 0.05  # seconds
 
 
 class StackRunningError(RuntimeError):
-    """Another living stack uses this state directory."""
+    """Another running stack uses this state directory."""
 
 
 class Reservation:
-    """The right to run servers in `directory`, held until `release` or the end of the process."""
+    """The right to run servers in `directory`, until `release` or the end of the process."""
 
     def __init__(self, directory: Path, lock: IO[str], entry: Path) -> None:
         self.directory = directory
@@ -35,29 +35,33 @@ class Reservation:
         self._entry = entry
 
     def release(self) -> None:
-        """Give the right up; a temporary directory goes with it."""
+        """Give up the right, and delete the directory if it is temporary."""
         _remove_if_temporary(self.directory)
         self._entry.unlink(missing_ok=True)
         self._lock.close()
 
 
 def claim(state: Path | None) -> Reservation:
-    """Clear dead stacks away, then take `state`, or a new temporary directory."""
+    """Remove killed stacks, then reserve `state` or a new temporary directory.
+
+    Raises:
+        StackRunningError: another stack uses the directory.
+    """
     sweep()
     if state is None:
         return _claim(Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve())
     directory = state.expanduser().resolve()
     directory.mkdir(mode=0o711, parents=True, exist_ok=True)
     claimed = _claim(directory)
-    # Not in our registry if it was started under another temporary directory.
+    # Our registry does not name it if it was started under another temporary directory.
     processes.end(processes.serving(directory))
     return claimed
 
 
 def sweep() -> None:
-    """End the servers of every stack that is dead, and remove its temporary directory."""
+    """End the servers of every killed stack, and delete its temporary directory."""
     for entry in _registry().iterdir():
-        with suppress(FileNotFoundError):  # another start swept it first
+        with suppress(FileNotFoundError):  # another start removed it first
             _sweep(entry)
 
 
@@ -83,7 +87,7 @@ def _registry() -> Path:
     registry = Path(tempfile.gettempdir()) / f"botlive-stacks-{os.getuid()}"
     registry.mkdir(mode=0o700, exist_ok=True)
     if registry.lstat().st_uid != os.getuid():
-        raise PermissionError(f"{registry} belongs to somebody else")
+        raise PermissionError(f"{registry} belongs to another user: set TMPDIR to a directory of your own")
     return registry
 
 
@@ -97,7 +101,9 @@ def _locked(directory: Path) -> IO[str]:
     deadline = time.monotonic() + _PATIENCE
     while (lock := _try_lock(directory)) is None:
         if time.monotonic() > deadline:
-            raise StackRunningError(f"a stack is already running in {directory}")
+            raise StackRunningError(
+                f"a stack is already running in {directory}: stop it, or name another directory"
+            )
         time.sleep(_POLL)
     return lock
 
@@ -106,7 +112,7 @@ def _try_lock(directory: Path) -> IO[str] | None:
     try:
         lock = (directory / "lock").open("a")
     except FileNotFoundError:
-        return None  # somebody else's sweep removed it a moment ago
+        return None  # another sweep removed it a moment ago
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

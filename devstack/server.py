@@ -1,4 +1,4 @@
-"""One server process: started, stopped, killed and started again on the same port."""
+"""A server process that is started, stopped, killed and started again on the same port."""
 
 import os
 import pwd
@@ -18,13 +18,13 @@ _POLL = 0.01  # seconds
 
 
 class ServerError(RuntimeError):
-    """A server did not come up; the message ends with what it logged."""
+    """A server did not start. The message ends with the last lines of its log."""
 
 
 class Server(ABC):
     """A server that keeps its files in `directory` and listens on 127.0.0.1:`port`.
 
-    Any process that knows the directory may stop, kill or start it, whoever started it first.
+    Any process that knows the directory can stop, kill or start it.
     """
 
     name: str
@@ -37,43 +37,51 @@ class Server(ABC):
 
     @property
     def log(self) -> Path:
-        """Where its output goes."""
+        """The file with its output."""
         return self.directory.with_suffix(".log")
 
     @property
     def pids(self) -> list[int]:
-        """The ids of its living main processes: one, or none."""
+        """The ids of its running main processes: one, or none."""
         return [process.pid for process in self._processes()]
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make its directory and files where they are missing."""
+        """Create its directory and files where they are missing."""
 
     @abstractmethod
     def command(self) -> list[str]:
-        """The command line; it names the directory, by which the process is known."""
+        """Return the command line. It names the directory, by which the process is found again."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether it does its work, by a real question."""
+        """Return whether it answers a real request."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables to add to the environment."""
+        return {}
 
     def account(self) -> pwd.struct_passwd | None:
-        """The user to run as, where it is not the caller."""
+        """Return the user to run as; None means the current user."""
         return None
 
     def start(self) -> None:
-        """Start it unless it runs, and wait until it answers."""
+        """Start it unless it is running, and wait until it answers."""
         self.launch()
         self.wait()
 
     def launch(self) -> None:
-        """Start it unless it runs, without waiting for it."""
+        """Start it unless it is running, and do not wait."""
         if not self._processes():
             self.prepare()
             self._spawn()
 
     def wait(self) -> None:
-        """Wait until it answers."""
+        """Wait until it answers.
+
+        Raises:
+            ServerError: it ended, or gave no answer in time.
+        """
         deadline = time.monotonic() + _START_TIMEOUT
         while not self.answers():
             if time.monotonic() > deadline:
@@ -83,21 +91,21 @@ class Server(ABC):
             time.sleep(_POLL)
 
     def stop(self) -> None:
-        """End it in order; kill it where that takes more than ten seconds."""
+        """Stop it; kill it if that takes more than ten seconds."""
         self.terminate()
         self.join()
 
     def terminate(self) -> None:
-        """Ask it to end, without waiting for it."""
+        """Ask it to stop, and do not wait."""
         processes.send(self._processes(), self.stop_signal)
 
     def join(self) -> None:
-        """Wait until it has ended."""
+        """Wait until it has stopped; kill it after ten seconds."""
         processes.kill(processes.wait_gone(self._processes(), _STOP_TIMEOUT))
         self._reap()
 
     def kill(self) -> None:
-        """End it at once, as a crash would (SIGKILL)."""
+        """Kill it (SIGKILL), as a crash would end it."""
         processes.kill(self._processes())
         self._reap()
 
@@ -116,6 +124,7 @@ class Server(ABC):
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own servers
                 self.command(),
+                env=os.environ | self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -123,7 +132,7 @@ class Server(ABC):
                 user=account and account.pw_uid,
                 group=account and account.pw_gid,
                 extra_groups=account and [],
-                # Ctrl-C in a terminal is for the stack, which then stops its servers in order.
+                # Ctrl-C in a terminal must reach the stack only, which then stops its servers in order.
                 start_new_session=True,
             )
 
@@ -144,5 +153,5 @@ class Server(ABC):
 
 
 def unprivileged() -> pwd.struct_passwd | None:
-    """For servers that refuse to run as root: `nobody`, who exists on every Unix."""
+    """Return `nobody` for servers that refuse to run as root; every Unix has that user."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None

@@ -1,4 +1,7 @@
-"""The whole stack: PostgreSQL, Valkey and the REST gateway on free loopback ports."""
+"""The whole stack: PostgreSQL, Valkey and the REST gateway on free loopback ports.
+
+With a real PostgREST on the machine that is a fourth server, behind the gateway (``devstack.postgrest``).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,25 +14,28 @@ from uuid import UUID
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from devstack import registry, tokens
+from devstack import postgrest, registry, tokens
+from devstack.gateway import GatewayServer
 from devstack.postgres import Postgres
-from devstack.rest.server import GatewayServer
+from devstack.postgrest import Postgrest
 from devstack.server import Server
 from devstack.state import StackState
 from devstack.valkey import Valkey
 
 
 class Stack:
-    """Three servers that stand in for Supabase and Redis on this machine.
+    """A local Supabase and Redis.
 
     With a `state` directory the data, the secrets and, where they are free, the ports stay the
     same from run to run; without one everything is temporary. `migrations=False` leaves the
-    database as a hosted project is before ours.
+    database like a hosted project without our migrations.
     """
 
     postgres: Postgres
     valkey: Valkey
     gateway: GatewayServer
+    postgrest: Postgrest | None
+    """None where the gateway answers by itself."""
 
     def __init__(self, state: Path | None = None, *, migrations: bool = True) -> None:
         self._wanted = state
@@ -50,7 +56,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that point everything else at this stack."""
+        """The environment variables with which all other programs use this stack."""
         return {
             "REDIS_URL": self.valkey.url,
             "SUPABASE_URL": self.gateway.url,
@@ -61,24 +67,31 @@ class Stack:
         }
 
     def token(self, user_id: UUID | str, *, lifetime: int = 3600) -> str:
-        """A signed-in user's token; `lifetime` in seconds."""
+        """Return the JWT of a signed-in user; `lifetime` is in seconds."""
         return tokens.user_token(user_id, self.state.secrets.jwt_secret, lifetime=lifetime)
 
     def start(self) -> None:
-        """Start all three, migrate, and wait until each answers."""
+        """Start the servers, migrate, and wait until each answers.
+
+        Raises:
+            StackRunningError: another stack uses the state directory.
+            ServerError: a server did not start.
+        """
         with self._stopping_on_failure():
             self._claim = registry.claim(self._wanted)
             self._set_up(self._claim.directory)
-            # The gateway loads while PostgreSQL initialises; it is asked only in the end.
+            # The gateway starts while PostgreSQL initialises; nothing uses it before the end.
             self.valkey.launch()
             self.gateway.launch()
             self.postgres.start()
             self._prepare_database()
+            if self.postgrest is not None:
+                self.postgrest.start()
             self.valkey.wait()
             self.gateway.wait()
 
     def stop(self) -> None:
-        """Stop all three, and forget them if they were temporary."""
+        """Stop the servers, and delete their files if they are temporary."""
         if self._claim is not None:
             for server in self._servers():
                 server.terminate()
@@ -88,18 +101,21 @@ class Stack:
             self._claim = None
 
     def _set_up(self, directory: Path) -> None:
+        program = postgrest.program()
         self.state = StackState.load(directory)
         self.state.choose_ports()
         self.state.save(directory)
         ports = self.state.ports
         self.postgres = Postgres(directory / "postgres", ports.postgres, self.state.secrets.postgres_password)
         self.valkey = Valkey(directory / "valkey", ports.valkey)
-        self.gateway = GatewayServer(directory / "gateway", ports.gateway)
+        self.postgrest = Postgrest(directory / "postgrest", program, self.state) if program else None
+        upstream = self.postgrest.url if self.postgrest else None
+        self.gateway = GatewayServer(directory / "gateway", ports.gateway, upstream)
 
     def _servers(self) -> list[Server]:
-        """Clients before what they are clients of."""
-        names = ("gateway", "postgres", "valkey")
-        return [getattr(self, name) for name in names if hasattr(self, name)]
+        """Return the servers that were set up; each before those that it uses."""
+        names = ("gateway", "postgrest", "postgres", "valkey")
+        return [server for name in names if (server := getattr(self, name, None))]
 
     def _prepare_database(self) -> None:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
@@ -108,7 +124,7 @@ class Stack:
             change = SQL("alter role {} password {}").format(Identifier("authenticator"), password)
             connection.execute(change)
         if self._migrations:
-            # Here, so that the stack can be had without the worker's dependencies.
+            # Imported here: the stack without migrations does not need the worker's dependencies.
             from operations.migrations import migrate  # noqa: PLC0415
 
             migrate(self.postgres.url)

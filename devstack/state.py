@@ -1,4 +1,4 @@
-"""What a stack remembers between runs: its ports and its secrets."""
+"""The state that a stack keeps between runs: its ports and its secrets."""
 
 import json
 import socket
@@ -19,6 +19,8 @@ class Ports:
     postgres: int = 0
     valkey: int = 0
     gateway: int = 0
+    postgrest: int = 0
+    postgrest_admin: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Secrets:
 
     @classmethod
     def random(cls) -> "Secrets":
-        """New ones; the two legacy keys are tokens signed with the new secret."""
+        """Return new secrets. The two legacy keys are JWTs that are signed with the new JWT secret."""
         jwt_secret = tokens.random_secret()
         return cls(
             postgres_password=tokens.random_secret(),
@@ -55,9 +57,15 @@ class StackState:
     ports: Ports = field(default_factory=Ports)
     secrets: Secrets = field(default_factory=Secrets.random)
 
+    @property
+    def authenticator_url(self) -> str:
+        """The connection of the REST API, which takes the role of each caller."""
+        password = self.secrets.authenticator_password
+        return f"postgresql://authenticator:{password}@127.0.0.1:{self.ports.postgres}/postgres"
+
     @classmethod
     def load(cls, directory: Path) -> "StackState":
-        """What the directory's stack used last, or a new state."""
+        """Read the state of the directory's last stack, or return a new one."""
         path = directory / _FILE
         if not path.exists():
             return cls()
@@ -65,20 +73,20 @@ class StackState:
         return cls(Ports(**saved["ports"]), Secrets(**saved["secrets"]))
 
     def save(self, directory: Path) -> None:
-        """Write it for the owner's eyes only, whole or not at all."""
+        """Write the file at once, readable by its owner only."""
         draft = directory / f"{_FILE}.new"
         draft.touch(mode=0o600)
         draft.write_text(json.dumps(asdict(self), indent=2))
         draft.replace(directory / _FILE)
 
     def choose_ports(self) -> None:
-        """Keep each port that is still free, take a free one for the others."""
+        """Keep each port that is still free, and choose a free port for the others."""
         with self.hold_ports():
             pass
 
     @contextmanager
     def hold_ports(self) -> Iterator[None]:
-        """Choose the ports and keep others off them for a while."""
+        """Choose the ports, and occupy them until the context ends."""
         with ExitStack() as held:
             for name in Ports.__slots__:
                 listener = held.enter_context(_bind(getattr(self.ports, name)))
@@ -88,11 +96,11 @@ class StackState:
 
 def _bind(port: int) -> socket.socket:
     listener = socket.socket()
-    # As the servers do: a port with connections in TIME_WAIT is free.
+    # The servers do the same: a port with connections in TIME_WAIT counts as free.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
     except OSError:
         listener.bind(("127.0.0.1", 0))
-    listener.listen()  # until then another socket could be bound to the same port
+    listener.listen()  # without it another socket could be bound to the same port
     return listener

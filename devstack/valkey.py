@@ -15,37 +15,37 @@ appendonly yes
 appendfsync everysec
 maxmemory-policy noeviction
 save ""
-# The process is known by its command line, which must stay as we wrote it.
+# The process is found by its command line, which must not change.
 set-proc-title no
 """
 
 
 class Valkey(Server):
-    """Valkey on the loopback; what it acknowledged survives a kill of the process."""
+    """Valkey on the loopback. Acknowledged writes survive a kill of the process."""
 
     name = "Valkey"
 
     @property
     def url(self) -> str:
-        """What goes into `REDIS_URL`."""
+        """The value of `REDIS_URL`."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def configuration(self) -> Path:
-        """Its configuration file."""
+        """The path of its configuration file."""
         return self.directory / "valkey.conf"
 
     def prepare(self) -> None:
-        """Make its directory and files where they are missing."""
+        """Create its directory and its configuration file."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.configuration.write_text(_CONFIGURATION.format(port=self.port, directory=self.directory))
 
     def command(self) -> list[str]:
-        """The command line; it names the directory."""
+        """Return the command line, which names the directory."""
         return [str(get_binary_path()), str(self.configuration)]
 
     def answers(self) -> bool:
-        """Whether it answers a PING, which it does once its file is loaded."""
+        """Return whether it answers a PING; it does so once its file is loaded."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")

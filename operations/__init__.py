@@ -1,3 +1,3 @@
-"""What people run: the commands, the failed events, the migrations, the logs."""
+"""Everything for operators: the commands, the failed events, the migrations and the logs."""
 
 __distribution__ = "botlive-events"

@@ -1,4 +1,4 @@
-"""The console script ``botlive``. A command's module is imported only when it is the one called."""
+"""The console script ``botlive``. It imports only the module of the command that is called."""
 
 import gc
 import sys
@@ -16,53 +16,60 @@ if TYPE_CHECKING:
 
 _OURS = frozenset({*origin.OURS, "devstack", "sql"})
 
-_OF_TEXTS = frozenset({"company", "failures"})  # of the others' arguments some are names of files
+_TAKES_TEXT = frozenset({"company", "failures"})  # other commands take file names, which stay as they are
 
 
 class Command(NamedTuple):
-    """Where a command is, what it needs installed, and what it does."""
+    """The location of a command, the extras that it needs, and its help."""
 
     target: str
-    """``module:attribute``, a function or a ``typer.Typer``."""
+    """``module:attribute``; the attribute is a function or a ``typer.Typer``."""
     extra: str
-    """Of the distribution; several are separated by commas."""
+    """The extras of the distribution, separated by commas."""
     help: str
 
 
 COMMANDS = {
     "alerts": Command("operations.commands.alerts:alerts", "worker", "Send a queue's problems to a webhook."),
-    "company": Command("operations.commands.company:app", "worker", "Say which shop is which company."),
+    "company": Command(
+        "operations.commands.company:app", "worker", "Map shops of Botlive to companies of Lovable."
+    ),
     "dashboard": Command(
         "operations.commands.dashboard:dashboard",
         "worker,dashboard",
-        "Show the queue in a browser (rq-dashboard).",
+        "Show the queue and the failed jobs in a browser.",
     ),
-    "doctor": Command("operations.commands.doctor:doctor", "worker", "Check everything; say each cure."),
+    "doctor": Command("operations.commands.doctor:doctor", "worker", "Check the installation."),
     "failures": Command(
-        "operations.commands.failures:app", "worker", "List, replay or discard what was refused."
+        "operations.commands.failures:app", "worker", "List, replay, edit or discard refused events."
     ),
-    "migrate": Command("operations.commands.migrate:migrate", "worker", "Bring the database up to date."),
-    "outbox": Command("operations.commands.outbox:app", "worker", "What waits in a chat's outbox."),
-    "publish": Command("operations.commands.publish:publish", "worker", "Publish events from NDJSON."),
+    "migrate": Command(
+        "operations.commands.migrate:migrate", "worker", "Update the database to this release."
+    ),
+    "outbox": Command("operations.commands.outbox:app", "worker", "Show or deliver a chat's outbox."),
+    "publish": Command(
+        "operations.commands.publish:publish", "worker", "Publish the events of an NDJSON file."
+    ),
     "reconcile": Command(
-        "operations.commands.reconcile:reconcile", "worker", "Say what became of NDJSON's events."
+        "operations.commands.reconcile:reconcile", "worker", "Compare an NDJSON file with what was persisted."
     ),
-    "status": Command("operations.commands.status:status", "worker", "How many events wait, and who works."),
-    "worker": Command("operations.commands.worker:worker", "worker", "Persist the events that wait."),
-    "stack": Command("devstack.cli:app", "stack", "Run Redis, PostgreSQL and the gateway locally."),
+    "status": Command("operations.commands.status:status", "worker", "Show the queue and its workers."),
+    "worker": Command("operations.commands.worker:worker", "worker", "Persist the events on the queue."),
+    "stack": Command("devstack.cli:app", "stack", "Run Redis, PostgreSQL and the REST API locally."),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command that the arguments (by default the process's own) name, and exit.
+    """Run the command named in the arguments (by default those of the process), and exit.
 
-    Exit codes: 0 done, 1 failed, 2 wrongly called or not fully installed, others per command.
+    Exit codes: 0 for success, 1 for a failure, 2 for wrong arguments, settings or installation. Some
+    commands have further codes.
     """
     streams.harden()
     arguments = [*(sys.argv[1:] if arguments is None else arguments)]
     name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     _look_at_the_origin("devstack" if name == "stack" else "worker")
-    if name in _OF_TEXTS:
+    if name in _TAKES_TEXT:
         arguments = streams.as_typed(arguments)
     try:
         _loaded(name)(args=arguments, prog_name="botlive")
@@ -86,17 +93,19 @@ def _look_at_the_origin(needed: str) -> None:
 
 
 def _exit(code: Any) -> NoReturn:
-    """Exit; where a command did its part and its output is lost, that is no success."""
+    """Exit; if the output was lost, the exit code is 1 even if the command itself succeeded."""
     if sys.stdout:
         sys.stdout.flush()
     if not code and (why := streams.lost()):
-        sys.stderr.write(f"what botlive said could not be written ({why}): what it did is done\n")
+        sys.stderr.write(
+            f"the output of botlive could not be written ({why}): the command itself has succeeded\n"
+        )
         code = 1
     sys.exit(code)
 
 
 def _loaded(name: str) -> "Typer":
-    """The commands. Looking for garbage in what is imported for good would be a tenth of the start."""
+    """Load the commands without garbage collection, which would take a tenth of the start-up time."""
     gc.disable()
     try:
         return _app(name)
@@ -106,15 +115,15 @@ def _loaded(name: str) -> "Typer":
 
 
 def _app(name: str) -> "Typer":
-    """All commands by name and help, of which only the one called is real."""
+    """Build the application: all commands are listed, but only the one that is called is loaded."""
     from typer import Typer
 
     app = Typer(
-        help="Carries Botlive's events to the shops' tables in Supabase.",
+        help="Delivers Botlive's events to the shops' tables in Supabase.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
-        # Its tracebacks show local variables: customers' data.
+        # Typer's tracebacks would show local variables, and so customers' data.
         pretty_exceptions_enable=False,
     )
     _add_version(app)
@@ -149,18 +158,18 @@ def _add_version(app: "Typer") -> None:
 
     @app.callback()
     def _options(version: Annotated[bool, shown] = False) -> None:
-        """What stands before the command's name."""
+        """Declare the options before the command's name."""
 
 
 def _not_called() -> None:
-    """Stands for a command that is only listed."""
+    """Placeholder for a command that is only listed."""
 
 
-# These imports bring pydantic, which a listing of the commands does not need.
+# The imports below load pydantic. They are local, because listing the commands does not need it.
 
 
 def _failure(name: str, error: Exception) -> Exception | None:
-    """What to tell in one line, or None for a fault of the program, which keeps its traceback."""
+    """Return the error to show in one line, or None for a bug, which keeps its traceback."""
     from events.errors import BotliveError
     from gateway.errors import DevelopmentOnly, MissingExtra
 
@@ -178,3 +187,7 @@ def _exit_code(failure: Exception) -> int:
     from gateway.errors import DevelopmentOnly, MissingExtra, SettingError
 
     return 2 if isinstance(failure, DevelopmentOnly | MissingExtra | SettingError | InvalidRedisUrl) else 1
+
+
+if __name__ == "__main__":
+    main()

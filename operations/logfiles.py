@@ -1,4 +1,4 @@
-"""Where log lines go: what cannot be written there ends nothing, and is told once."""
+"""Log handlers whose write errors never end the process. An error is reported once."""
 
 import logging
 import sys
@@ -11,14 +11,14 @@ import structlog
 
 
 class Stderr(logging.StreamHandler[TextIO]):
-    """Standard error as it is at the moment; what it does not take is lost."""
+    """Writes to standard error. Lines that cannot be written are lost."""
 
     _is_telling = False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # logging's
-        """Tell of a line that could not be made: logging's own words would show what it holds."""
+        """Report a line that could not be formatted; logging's own report would show its content."""
         error = sys.exc_info()[1]
-        # A stream that is there no more is an AttributeError, a closed one a ValueError.
+        # AttributeError: there is no stream. ValueError: the stream is closed.
         if self._is_telling or isinstance(error, OSError | ValueError | AttributeError):
             return
         self._is_telling = True
@@ -30,9 +30,10 @@ class Stderr(logging.StreamHandler[TextIO]):
 
 
 class LogFile(WatchedFileHandler):
-    """A file that may be moved away, be full, or be taken away with its folder, and come back.
+    """A log file that may be rotated, full, or deleted with its folder, and may come back.
 
-    The lines go to stderr too, so that only the file lacks them; that it does is told there, once.
+    All lines go to stderr too, so lines that cannot be written are missing only in the file. The problem is
+    logged once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,16 +42,16 @@ class LogFile(WatchedFileHandler):
         self._is_told = False
 
     def check(self) -> None:
-        """Open the file now, so that what is wrong is told at the start."""
+        """Open the file now, so that a problem is reported at the start."""
         self._attempt(lambda: setattr(self, "stream", self._open()))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record, or tell that this cannot be done."""
+        """Write the record, or report that the file cannot be written."""
         emit = super().emit
         self._attempt(lambda: emit(record))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # logging's
-        """Keep what went wrong with the file; of a line that could not be made, stderr tells."""
+        """Keep an error of the file. A line that could not be formatted is reported by ``Stderr``."""
         error = sys.exc_info()[1]
         self._trouble = error if isinstance(error, OSError) else None
 
@@ -58,15 +59,15 @@ class LogFile(WatchedFileHandler):
         self._trouble = None
         try:
             action()
-        except OSError as error:  # at opening it: logging does not catch that
+        except OSError as error:  # from opening the file, which logging does not catch
             self._trouble = error
-        self._tell(self._trouble)
+        self._report(self._trouble)
 
     def _open(self) -> Any:
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
         return super()._open()
 
-    def _tell(self, trouble: OSError | None) -> None:
+    def _report(self, trouble: OSError | None) -> None:
         if trouble:
             self._drop()
         if bool(trouble) == self._is_told:
@@ -79,7 +80,7 @@ class LogFile(WatchedFileHandler):
             log.warning("log file works again", file=self.baseFilename)
 
     def _drop(self) -> None:
-        """Open it anew the next time: half of a line may be stuck in it, and would be tried for ever."""
+        """Close the stream, whose buffer may hold half a line; the next record opens the file again."""
         stream, self.stream = self.stream, None
         if stream:
             with suppress(OSError, ValueError):
@@ -88,4 +89,4 @@ class LogFile(WatchedFileHandler):
 
 def _words(trouble: OSError) -> str:
     why = trouble.strerror or type(trouble).__name__
-    return f"{why}: the lines go to stderr alone until the file can be written"
+    return f"{why}: the lines go only to stderr until the file can be written again"

@@ -1,6 +1,6 @@
-"""Logs: one JSON object a line, or readable lines on a terminal, without personal data either way.
+"""Logs: one JSON object per line, or readable lines on a terminal, both without personal data.
 
-What others log through the standard library (RQ above all) goes the same way.
+Lines that libraries log through the standard library, RQ above all, are processed in the same way.
 """
 
 import logging
@@ -23,9 +23,9 @@ from operations.streams import own
 def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> None:
     """Send every log line of this process to stderr and, if ``log_dir`` is given, to a file there.
 
-    On a terminal stderr gets readable lines; the file ``worker.json`` always gets JSON. Several
-    workers may share it, and it may be moved away under them (``logrotate``): it is opened anew. Where
-    it cannot be written, that is said, and stderr has the lines all the same.
+    If stderr is a terminal it gets readable lines; the file ``worker.json`` always gets JSON. Several
+    workers may share the file. It may be rotated (``logrotate``): it is then opened again. If it cannot be
+    written, this is logged, and the lines still go to stderr.
     """
     file = LogFile(log_dir / "worker.json") if log_dir else None
     handlers: list[logging.Handler] = [_to(Stderr(own(sys.stderr)), *_on_stderr())]
@@ -35,7 +35,7 @@ def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> N
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(True)
-    # httpx says every request at INFO: one line a batch is ours to write.
+    # httpx logs every request at INFO; our own lines already cover each batch.
     for chatty in ("httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
@@ -49,14 +49,14 @@ def configure(log_dir: Path | None = None, level: int | str = logging.INFO) -> N
 
 
 def without_personal_data(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
-    """A structlog processor: masks the whole line, whatever it carries."""
-    # A foreign line still carries its LogRecord, which no renderer ever shows.
+    """Mask personal data in all fields of a line (a structlog processor)."""
+    # A line of the standard library has its LogRecord here, which no renderer shows.
     kept = {key: event_dict.pop(key) for key in ("_record", "_from_structlog") if key in event_dict}
     return {**mask(event_dict), **kept}
 
 
 def exceptions(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
-    """A structlog processor: an exception as one line, and its stack without local variables."""
+    """Replace an exception by one line and a stack without local variables (a structlog processor)."""
     error = _exception(event_dict.pop("exc_info", None))
     if error:
         event_dict["exception"] = _one_line(error)
@@ -80,9 +80,9 @@ def _one_line(error: BaseException) -> str:
 
 
 def _stack(error: BaseException) -> str:
-    """The frames of the exception and, by type alone, of what led to it.
+    """Return the frames of the exception and of its causes, with their types but without their messages.
 
-    A cause's own words may quote a row; whoever raised the exception has said what matters of it.
+    A cause's message may quote a row. The message of the exception itself is shown elsewhere.
     """
     links = (f"{type(link).__qualname__}\n{_frames(link.__traceback__)}" for link in _chain(error))
     return "from ".join(links)
@@ -113,21 +113,21 @@ def _to(handler: logging.Handler, *renderers: Processor) -> logging.Handler:
 
 
 def without_control_codes(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
-    """A structlog processor, for a terminal: each text on one line, but the stack on its own."""
+    """Remove control codes for a terminal; only the stack may have several lines (a structlog processor)."""
     return {
         plain(key): harmless(value) if key == "stack" else _plain(value) for key, value in event_dict.items()
     }
 
 
 def _plain(value: Any) -> Any:
-    """What is no text is shown by its repr, which escapes."""
+    """Return a text without control codes. Other values are shown by their repr, which escapes them."""
     return plain(value) if isinstance(value, str) else value
 
 
 def _on_stderr() -> tuple[Processor, ...]:
     try:
         is_terminal = sys.stderr.isatty()
-    except (AttributeError, ValueError):  # there is none, or it is closed
+    except (AttributeError, ValueError):  # stderr is missing or closed
         is_terminal = False
     return (without_control_codes, structlog.dev.ConsoleRenderer()) if is_terminal else (_JSON,)
 
@@ -135,7 +135,7 @@ def _on_stderr() -> tuple[Processor, ...]:
 _JSON = structlog.processors.JSONRenderer()
 _for_handlers = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
 
-# Masked before a handler sees the line: what logging itself prints when a handler fails is clean too.
+# Lines are masked before a handler gets them, so that logging's own report of a failed handler is clean too.
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.PositionalArgumentsFormatter(),

@@ -1,4 +1,4 @@
-"""Files of events: one JSON object a line."""
+"""Reads NDJSON files of events: one JSON object per line."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -6,11 +6,11 @@ from typing import BinaryIO
 from events import AnyEvent, InvalidEvent, parse_event
 
 LONGEST_LINE = 1_000_000
-"""Bytes."""
+"""Bytes of one line, at most."""
 
 
 def lines(file: BinaryIO) -> Iterator[bytes]:
-    """Each line, of which a much too long one is neither kept in memory nor yielded whole."""
+    """Yield each line; of a line that is too long only the beginning, so that memory stays bounded."""
     while line := file.readline(LONGEST_LINE + 1):
         yield line
         while line and not line.endswith(b"\n"):
@@ -18,15 +18,15 @@ def lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def is_blank(line: bytes) -> bool:
-    """Whether there is nothing in it; a too long one is never taken for blank."""
+    """Return whether the line is blank; a line that is too long never counts as blank."""
     return len(line) <= LONGEST_LINE and not line.strip()
 
 
 def parsed(line: bytes) -> AnyEvent:
-    """The line's event.
+    """Parse the event of a line.
 
     Raises:
-        InvalidEvent: it does not fit its contract.
+        InvalidEvent: it does not fit its contract, or the line is too long.
     """
     if len(line.rstrip(b"\r\n")) > LONGEST_LINE:
         raise InvalidEvent("json", "is longer than 1 MB")

@@ -1,4 +1,4 @@
-"""What the commands say: on stdout, on stderr, in a table. Whatever a text holds, it stays text."""
+"""Output of the commands to stdout, stderr and tables. Texts are never markup or control codes."""
 
 import sys
 from collections.abc import Iterable
@@ -12,29 +12,29 @@ from operations.streams import own
 
 
 def say(*cells: str) -> None:
-    """One line on stdout; several cells are separated by tabs."""
+    """Print one line on stdout; several cells are separated by tabs."""
     print("\t".join(map(plain, cells)))
 
 
 def say_lines(text: str) -> None:
-    """Each of its lines."""
+    """Print each line of the text on stdout."""
     for line in text.split("\n"):
         say(line)
 
 
 def report(line: str) -> None:
-    """One line on stderr, on whatever that is at the moment: a progress bar makes room for it."""
+    """Print one line on the current ``sys.stderr``, which a progress bar may have replaced."""
     sys.stderr.write(f"{plain(line)}\n")
 
 
 class Screen(Console):
-    """A rich console that takes no text for markup, and whose control codes are its own alone."""
+    """A rich console without markup. Only rich's own control codes reach the terminal."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         file: Any = own(sys.stderr if stderr else sys.stdout)
         super().__init__(file=file, markup=False, emoji=False, highlight=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As rich's, but that what is shown as text is no more than that."""
+        """Render as rich does, but remove control codes from the texts."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=harmless(segment.text))

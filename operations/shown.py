@@ -1,8 +1,7 @@
-"""What rq-dashboard shows: one odd entry in Redis breaks no list, and nothing that it names is called.
+"""RQ classes for rq-dashboard: an unreadable entry in Redis breaks no page, and no named function is called.
 
-Of RQ's private names it relies on ``Job._status``, ``Job._unreadable_meta`` and ``BaseWorker._state``.
-
-rq-dashboard makes RQ's own jobs, queues and workers; ``install`` gives it these in their place.
+rq-dashboard uses RQ's own classes for jobs, queues and workers; ``install`` replaces them by these. They use
+RQ's private attributes ``Job._status``, ``Job._unreadable_meta`` and ``BaseWorker._state``.
 """
 
 from base64 import b64decode
@@ -17,92 +16,92 @@ from rq import Queue, Worker
 from rq.registry import BaseRegistry
 from rq.results import Result
 
-from worker.control import passing_over_misfits
+from worker.control import none_if_wrong_type
 from worker.event_job import EventJob
 from worker.event_queue import EventQueue
 from worker.unpacking import is_oversized
 
 
 class ShownJob(EventJob):
-    """A job of which what cannot be read is left out."""
+    """A job without its unreadable parts."""
 
     def latest_result(self, timeout: int = 0) -> Result | None:
-        """As RQ's, or None: where it is none, or too large."""
+        """Return the latest result, or None if it is missing, unreadable or too large."""
         try:
             entries = cast("list[Any]", self.connection.xrevrange(f"rq:results:{self.id}", count=1))
             packed = b64decode(entries[0][1].get(b"exc_string", b"")) if entries else b""
             result = None if is_oversized(packed) else super().latest_result(timeout)
             return result if result and isinstance(result.exc_string, str | None) else None
-        except Exception:  # noqa: BLE001 # RQ raises anything at what it cannot read
+        except Exception:  # noqa: BLE001 # RQ raises any exception for an unreadable result
             return None
 
     def get_status(self, refresh: bool = True) -> Any:
-        """As RQ's; as it was read where it is none."""
+        """Return the status, or the one that was read before if the present one is not valid."""
         try:
             return super().get_status(refresh)
-        except Exception:  # noqa: BLE001 # the same
+        except Exception:  # noqa: BLE001 # as above
             return self._status
 
     def get_call_string(self) -> str:
-        """The function, and none of its arguments: they are personal data, and may be no call at all."""
+        """Return the description instead of the call: its arguments are personal data."""
         return self.description or "?"
 
     def get_meta(self, refresh: bool = True) -> dict[Any, Any]:
-        """As RQ's, as it was read; what cannot be read is not shown."""
+        """Return the metadata as it was read, or a mark if it is unreadable."""
         return self.meta if self._unreadable_meta is None else {"unreadable": True}
 
 
 class ShownQueue(EventQueue):
-    """A queue of them."""
+    """A queue of ``ShownJob``."""
 
     job_class = ShownJob
 
     @property
     def count(self) -> int:
-        """As RQ's, or 0 where that is no queue."""
-        return passing_over_misfits(lambda: super(ShownQueue, self).count) or 0
+        """The number of jobs; 0 if the key is not a list."""
+        return none_if_wrong_type(lambda: super(ShownQueue, self).count) or 0
 
     def fetch_job(self, job_id: str) -> Any:
-        """As RQ's, or None where that is no job."""
-        return passing_over_misfits(lambda: super(ShownQueue, self).fetch_job(job_id))
+        """Fetch a job; None if the key is not a hash."""
+        return none_if_wrong_type(lambda: super(ShownQueue, self).fetch_job(job_id))
 
 
 class ShownWorker(Worker):
-    """A worker, as far as its hash can be read."""
+    """A worker without the unreadable parts of its hash."""
 
     job_class = ShownJob
     queue_class: type[Queue] = ShownQueue
 
     @classmethod
     def all(cls, connection: Any = None, *_: Any, **__: Any) -> list[Any]:
-        """Those that RQ's set of workers names; what is no name of a worker is passed over."""
-        keys = passing_over_misfits(lambda: rq.worker_registration.get_keys(connection=connection)) or set()
+        """Return the workers in RQ's set of workers; an entry that is no worker key is ignored."""
+        keys = none_if_wrong_type(lambda: rq.worker_registration.get_keys(connection=connection)) or set()
         prefix = cls.redis_worker_namespace_prefix
         found = (cls.find_by_key(key, connection) for key in sorted(keys) if key.startswith(prefix))
         return [worker for worker in found if worker]
 
     def refresh(self) -> None:
-        """As RQ's; what comes before what cannot be read is shown."""
+        """Read the hash; the fields after an unreadable field stay unknown."""
         try:
-            super().refresh()  # type: ignore[no-untyped-call] # RQ's
-        except Exception:  # noqa: BLE001 # RQ raises anything at what it cannot read
+            super().refresh()  # type: ignore[no-untyped-call] # untyped in RQ
+        except Exception:  # noqa: BLE001 # RQ raises any exception for an unreadable field
             self._state = "?"
 
     def get_current_job(self) -> Any:
-        """As RQ's, or None."""
+        """Return the current job, or None if it cannot be read."""
         try:
             return super().get_current_job()
-        except Exception:  # noqa: BLE001 # the same
+        except Exception:  # noqa: BLE001 # as above
             return None
 
 
 def install(web: ModuleType) -> None:
-    """Let rq-dashboard (its module ``web``) read by these alone, in this process."""
-    web.Job, web.Queue, web.Worker, web.requeue_job = ShownJob, ShownQueue, ShownWorker, _requeue  # type: ignore[attr-defined] # these names it has
+    """Make rq-dashboard (its module ``web``) use these classes, in the whole process."""
+    web.Job, web.Queue, web.Worker, web.requeue_job = ShownJob, ShownQueue, ShownWorker, _requeue  # type: ignore[attr-defined] # the module has these names
     for module in (rq.queue, rq.registry, rq.worker_registration):
-        module.as_text = _text  # type: ignore[attr-defined] # RQ imports it there
+        module.as_text = _text  # type: ignore[attr-defined] # RQ imports the function there
     rq.registry.parse_composite_key = _parted  # type: ignore[attr-defined, assignment] # an id may have colons
-    BaseRegistry.get_job_count = _counted  # type: ignore[assignment, method-assign] # of a key of any type
+    BaseRegistry.get_job_count = _counted  # type: ignore[assignment, method-assign] # for a key of any type
     EventJob.callbacks = frozenset()
 
 
@@ -110,8 +109,8 @@ def _requeue(job_id: str, connection: redis.Redis) -> Any:
     return ShownJob.fetch(job_id, connection).requeue()
 
 
-def _counted(registry: BaseRegistry, cleanup: bool = False) -> int:  # none is run
-    return int(passing_over_misfits(lambda: registry.connection.zcard(registry.key)) or 0)
+def _counted(registry: BaseRegistry, cleanup: bool = False) -> int:  # a clean-up is never run
+    return int(none_if_wrong_type(lambda: registry.connection.zcard(registry.key)) or 0)
 
 
 def _parted(entry: str) -> tuple[str, str]:

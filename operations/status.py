@@ -1,6 +1,6 @@
-"""What there is of the queue, read without RQ: nothing is cleaned up and nothing that a job names is called.
+"""Reads the status of the queue without RQ: no clean-up runs, and no function of a job is called.
 
-Whatever stands in Redis, it is told as far as it can be read.
+Unreadable entries in Redis are left out.
 """
 
 from collections import Counter
@@ -14,23 +14,23 @@ from events.publishing.keys import WORKER, Keys, job_key, text
 from gateway.letters import plain
 from operations.failed.registry import FailedRegistry
 from worker.claims import LEASE_TTL
-from worker.control import Control, passing_over_misfits
+from worker.control import Control, none_if_wrong_type
 
-_DEAD = 90.0  # seconds without a heartbeat: RQ's work horses give one every 30 s
+_DEAD = 90.0  # seconds without a heartbeat of a stock worker, which sends one every 30 s
 _MOST_WORKERS = 1_000
-_OURS = 10.0 + LEASE_TTL  # ours give one every 10 s
+_OURS = 10.0 + LEASE_TTL  # seconds without a heartbeat of our worker, which sends one every 10 s
 
 
 class Worker(NamedTuple):
-    """One worker, as its hash says."""
+    """One worker, as recorded in its hash."""
 
     name: str
     state: str
     """working, held, suspended or dead."""
     reason: str | None
-    """Why it holds."""
+    """Why it is held."""
     heartbeat: float | None
-    """Seconds since its last."""
+    """Seconds since its last heartbeat."""
     finished: int
     failed: int
     release: str | None = None
@@ -38,37 +38,41 @@ class Worker(NamedTuple):
 
 
 class Status(NamedTuple):
-    """What there is of one queue."""
+    """The status of one queue."""
 
     queue: str
     waiting: int
     put_off: int
-    """Of these in the overflow queues of shops that flood it."""
+    """How many of the waiting events are in overflow queues."""
     apart: int
     started: int
     failed: dict[str, int]
-    """How many by the name of their reason."""
+    """The number of failed events by the name of their reason."""
     oldest: float | None
-    """Seconds since the oldest event that waits was published."""
+    """Seconds since the oldest waiting event was published."""
     workers: list[Worker]
     is_suspended: bool
     wrong_keys: list[str]
-    """Which keys hold something else than they should, and what to do."""
+    """A line for each key of the wrong type, with what to do."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON knows it."""
+        """Return the status as a dict for JSON."""
         return {**self._asdict(), "workers": [worker._asdict() for worker in self.workers]}
 
 
-def read(connection: redis.Redis, queue: str) -> Status:
-    """The state of the queue."""
-    return _Reader(connection, queue).read()
+def read(connection: redis.Redis, queue: str, *, with_reasons: bool = True) -> Status:
+    """Read the status of the queue.
+
+    ``with_reasons`` reads every failed job for its reason; else they are counted under ``failed``.
+    """
+    return _Reader(connection, queue, with_reasons).read()
 
 
 class _Reader:
-    def __init__(self, connection: redis.Redis, queue: str) -> None:
+    def __init__(self, connection: redis.Redis, queue: str, with_reasons: bool) -> None:
         self._redis = connection
         self._keys = Keys(queue)
+        self._with_reasons = with_reasons
         self._failures = FailedRegistry(connection, queue)
 
     def read(self) -> Status:
@@ -86,17 +90,19 @@ class _Reader:
             oldest=self._oldest(heads),
             workers=sorted(self._workers()),
             is_suspended=bool(self._redis.exists("rq:suspended")),
-            wrong_keys=[str(misfit) for misfit in Control(self._redis, self._keys.name).misfits()],
+            wrong_keys=[str(key) for key in Control(self._redis, self._keys.name).wrong_keys()],
         )
 
     def _failed(self) -> dict[str, int]:
         if self._redis.type(self._keys.failed) != b"zset":
             return {}
+        if not self._with_reasons:
+            return {"failed": self._count("zcard", self._keys.failed)}
         reasons = Counter(failure.reason.error or "other" for failure in self._failures.all())
         return dict(reasons.most_common())
 
     def _oldest(self, heads: list[bytes]) -> float | None:
-        """Of the heads of the lists: each is in the order in which its events came, more or less."""
+        """Return the greatest age of the first jobs of the lists, which are roughly in order of arrival."""
         first = [job_id for key in heads for job_id in self._items("lrange", key, 0, 0)]
         ages = [self._age(self._field(job_key(text(job_id)), "created_at")) for job_id in first]
         return max((age for age in ages if age is not None), default=None)
@@ -130,8 +136,8 @@ class _Reader:
         return int(self._asked(command, key) or 0)
 
     def _asked(self, command: str, *arguments: Any) -> Any:
-        """None where the key holds something else: that is told by itself."""
-        return passing_over_misfits(lambda: getattr(self._redis, command)(*arguments))
+        """Run a command; None if the key has the wrong type, which ``wrong_keys`` reports."""
+        return none_if_wrong_type(lambda: getattr(self._redis, command)(*arguments))
 
     @staticmethod
     def _age(instant: str | None) -> float | None:

@@ -1,6 +1,7 @@
-"""Standard output and error that end nothing: not when they are closed, full or gone, nor at any letter.
+"""Replaces standard output and error by streams that never raise and never pass control codes.
 
-Nor do they let through what a terminal would obey: all that a command or a library writes goes this way.
+They survive a closed or full output and characters that cannot be encoded. Everything that a command or a
+library writes goes through them, so that no text can control the terminal.
 """
 
 import errno
@@ -12,16 +13,16 @@ from typing import Any, TextIO
 
 from gateway.letters import harmless
 
-_FATE = {"stdout": 1, "stderr": 2}  # their file descriptors
+_DESCRIPTORS = {"stdout": 1, "stderr": 2}
 
 
 class _Raw(io.FileIO):
-    """Writes what can be written; that the rest is lost is noted."""
+    """A file that does not raise when it cannot be written; it keeps the error."""
 
     error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """As a file's, but that nothing is raised."""
+        """Write the data; keep an error instead of raising it."""
         try:
             return super().write(data)
         except OSError as error:
@@ -30,29 +31,29 @@ class _Raw(io.FileIO):
 
 
 class _Stream(io.TextIOWrapper):
-    """Text without control codes."""
+    """A text stream that removes control codes."""
 
     def write(self, text: str) -> int:
-        """As a file's."""
+        """Write the text without its control codes."""
         if not isinstance(text, str):
-            raise TypeError("it takes text")
+            raise TypeError("write() needs a str")
         super().write(harmless(text))
         return len(text)
 
     @property
     def buffer(self) -> Any:
-        """None is given away: typer would write into it, past all this, where the locale knows ASCII only."""
+        """Not available: with an ASCII locale typer would write into the buffer and bypass this class."""
         raise AttributeError("buffer")
 
 
 class _Own:
-    """The same stream, for what has control codes of our own: colours, a progress bar."""
+    """The same stream with control codes, for our own colours and progress bars."""
 
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """As a file's."""
+        """Write the text unchanged."""
         return io.TextIOWrapper.write(self._stream, text)
 
     def __getattr__(self, name: str) -> Any:
@@ -60,7 +61,7 @@ class _Own:
 
 
 def own(stream: TextIO) -> Any:
-    """The stream, for whoever sees to it that other people's texts are plain."""
+    """Return the stream with control codes, for callers that clean foreign texts themselves."""
     return _Own(stream) if isinstance(stream, _Stream) else stream
 
 
@@ -68,9 +69,9 @@ _lasting: dict[str, _Raw] = {}
 
 
 def harden() -> None:
-    """Make this process's two streams so. Streams that somebody has put in their place stay there."""
+    """Replace stdout and stderr of this process, unless something else, such as a test, has replaced them."""
     _open_what_is_closed()
-    for name, descriptor in _FATE.items():
+    for name, descriptor in _DESCRIPTORS.items():
         stream: TextIO | None = getattr(sys, name)
         if stream is getattr(sys, f"__{name}__"):
             setattr(sys, name, _lasting_stream(name, descriptor, stream))
@@ -79,13 +80,13 @@ def harden() -> None:
 
 
 def lost() -> str | None:
-    """Why output of this process was lost, or None; a reader that has read enough is no loss."""
+    """Return why output was lost, or None. A reader that closed the pipe early does not count as a loss."""
     error = _lasting["stdout"].error if "stdout" in _lasting else None
     return os.strerror(error.errno or 0) if error and error.errno != errno.EPIPE else None
 
 
 def as_typed(arguments: Sequence[str]) -> list[str]:
-    """The arguments as UTF-8, which terminals send whatever the locale (``LC_ALL=C``) says."""
+    """Decode the arguments as UTF-8, which terminals send even if the locale says ASCII (``LC_ALL=C``)."""
     return [_as_typed(argument) for argument in arguments]
 
 
@@ -94,17 +95,17 @@ def _as_typed(argument: str) -> str:
         return argument
     try:
         return argument.encode("ascii", "surrogateescape").decode()
-    except UnicodeError:  # it was understood already, or is no UTF-8
+    except UnicodeError:  # it was already decoded, or it is not UTF-8
         return argument
 
 
 def _open_what_is_closed() -> None:
-    """Else the next connection gets the descriptor of stderr, and what is written there goes to Redis."""
+    """Open closed descriptors on the null device: else a connection to Redis could get that of stderr."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # it gets the lowest that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, which is this one
 
 
 def _lasting_stream(name: str, descriptor: int, old: TextIO | None) -> TextIO:

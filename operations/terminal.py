@@ -1,4 +1,4 @@
-"""Redis as the commands use it: they say what is wrong with it, and do not wait for it."""
+"""Connects a command to Redis. Commands report errors at once instead of waiting for Redis."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,20 +16,20 @@ _CONNECTING = 5.0  # seconds
 
 @contextmanager
 def redis_at(url: str) -> Iterator[redis.Redis]:
-    """A connection for one command.
+    """Connect to Redis for one command.
 
     Raises:
-        RedisUnusable: somebody has to mend something first.
-        TransientFault: it may go when it is tried again.
+        RedisUnusable: an operator must fix something first.
+        TransientFault: the command may succeed later.
     """
     try:
         with client(url, socket_timeout=_PATIENCE, socket_connect_timeout=_CONNECTING) as connection:
             yield connection
-    except RedisError as error:  # its own text may quote a password
+    except RedisError as error:  # not its own text, which may quote a password
         raise fault(error) from None
 
 
-def fault(error: BaseException, then: str = "run it again when that is mended") -> Exception:
-    """What a command says of it."""
+def fault(error: BaseException, then: str = "run the command again when that is fixed") -> Exception:
+    """Turn an error of Redis into one that a command can show; ``then`` ends the message."""
     cause = cause_of(error)
     return RedisUnusable(str(cause)) if cause.lasts else TransientFault(f"{cause}; {then}")

@@ -1,4 +1,4 @@
-"""Takes events off the queue and persists them; everything that runs outside the chat process."""
+"""The worker's hot path: takes events from the queue and persists them, outside the chat process."""
 
 __distribution__ = "botlive-events"
-"""Whose module this is: ``gateway.origin`` looks for it."""
+"""Names the distribution of this package; ``gateway.origin`` checks it."""

@@ -1,8 +1,8 @@
-"""What waits apart: events that their shop's tables do not take, until they do.
+"""Events that wait apart because their shop's tables reject them.
 
-They wait by kind, that is by company and event type, each kind in an RQ queue of its own, which no
-worker takes from. From time to time a worker asks the database about the kinds, with a call that carries
-no event. When it takes events of a kind again, they go back to the queue, without anybody's help.
+They wait by kind, that is by company and event type. Each kind has its own RQ queue, from which no
+worker takes jobs. Workers regularly ask the database about the kinds, with a call that carries no event.
+When the tables accept a kind again, its events return to the queue automatically.
 """
 
 import json
@@ -24,25 +24,25 @@ from gateway.answers import safe_text
 from gateway.errors import TransientFault, WaitsApart, WorkerError
 from gateway.letters import plain as printable
 from worker.background import in_thread
-from worker.control import passing_over_misfits
+from worker.control import none_if_wrong_type
 from worker.scripts import script
 
-_LOOK = 1.0  # seconds between two looks at what waits
-_SHORTEST, _LONGEST = 1.0, 30.0  # seconds between two questions about one kind
-_MOST = 50  # kinds that one call asks about
-_PART = 500  # jobs that one script moves
-_VERDICT = 5.0  # seconds that the answer about one kind may take: a stop must not wait for longer
+_LOOK = 1.0  # seconds between two checks of all kinds
+_SHORTEST, _LONGEST = 1.0, 30.0  # seconds between two calls about one kind
+_MOST = 50  # kinds in one call, at most
+_PART = 500  # jobs that one script call moves, at most
+_VERDICT = 5.0  # seconds to wait for the answer about one kind; a longer wait would delay a stop
 
 
 class Kind(NamedTuple):
-    """What waits apart together."""
+    """A company and an event type: their events wait apart together."""
 
     company_id: str
     event_type: str
 
     @property
     def label(self) -> str:
-        """Its field in the hash."""
+        """The field of this kind in the hash."""
         return json.dumps(self)
 
 
@@ -53,20 +53,20 @@ class Group:
     reason: str
     since: datetime
     plain: Mapping[str, Any]
-    """What ``botlive_admits`` is asked with: the kind's shape, and nothing of an event's own."""
+    """The plain event for ``botlive_admits``: the form of the kind, without data of an event."""
 
     @classmethod
     def of(cls, fault: WaitsApart) -> "Group":
-        """From now on, for that reason."""
+        """Create a group that waits from now on, with the fault as its reason."""
         return cls(str(fault), datetime.now(UTC), fault.plain)
 
     def dump(self) -> str:
-        """As the hash keeps it."""
+        """Return the group as JSON, for the hash."""
         return json.dumps({"reason": self.reason, "since": self.since.isoformat(), "plain": dict(self.plain)})
 
 
 class _Kept(BaseModel):
-    """A group as the hash keeps it: whoever writes to Redis may have put anything in its place."""
+    """A group as stored in the hash. It is validated: other programs may write to Redis too."""
 
     reason: str
     since: AwareDatetime
@@ -81,20 +81,20 @@ def _read(label: bytes, text: bytes) -> tuple[Kind, Group] | None:
         kept = _kept.validate_json(text)
         kind = Kind(*_label.validate_json(label))
     except ValidationError:
-        return None  # no worker wrote this
+        return None  # not written by a worker
     is_ours = kind.event_type in TYPES and kind.label.encode() == label
     return (kind, Group(safe_text(kept.reason), kept.since, kept.plain)) if is_ours else None
 
 
 class Admits(Protocol):
-    """What is asked of a gateway."""
+    """The part of the gateway that this module needs."""
 
     def admits(self, plain_events: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        """As ``Gateway.admits``."""
+        """See ``Gateway.admits``."""
 
 
 class Store:
-    """The queues of what waits apart, in Redis."""
+    """The queues in Redis of the events that wait apart."""
 
     def __init__(self, connection: redis.Redis, queue: str) -> None:
         self._redis = connection
@@ -102,22 +102,22 @@ class Store:
         self._put, self._release = (script(connection, name) for name in ("put_apart", "release"))
 
     def groups(self) -> dict[Kind, Group]:
-        """Everything that waits apart, by kind. Where that is no hash ``worker.control`` tells it."""
-        found: Any = passing_over_misfits(lambda: self._redis.hgetall(self._keys.apart)) or {}
+        """Return all groups by kind; none if the key has the wrong type (``worker.control`` reports that)."""
+        found: Any = none_if_wrong_type(lambda: self._redis.hgetall(self._keys.apart)) or {}
         return dict(pair for label, text in found.items() if (pair := _read(label, text)))
 
     def count(self, kind: Kind) -> int:
-        """How many events of the kind wait."""
-        return int(passing_over_misfits(lambda: self._redis.llen(self.list_of(kind))) or 0)
+        """Return how many events of the kind wait."""
+        return int(none_if_wrong_type(lambda: self._redis.llen(self.list_of(kind))) or 0)
 
     def put(self, owner: str, kind: Kind, group: Group, job_ids: Sequence[str]) -> bool:
-        """Put jobs of that owner apart; whether they are the first of the kind."""
+        """Move claimed jobs of the owner apart. Return whether they are the first of their kind."""
         keys = [self._keys.started, self.list_of(kind), QUEUES, self._keys.apart]
         ids = map(raw, job_ids)
         return bool(self._put(keys=keys, args=[owner, kind.label, group.dump(), *ids]))
 
     def release(self, kind: Kind) -> int:
-        """Bring all of the kind back to the end of the queue; how many that were."""
+        """Move all jobs of the kind back to the end of the queue. Return their number."""
         keys = [self.list_of(kind), self._keys.queue, QUEUES, self._keys.apart]
         moved = 0
         while part := int(self._release(keys=keys, args=[kind.label, _PART])):
@@ -125,31 +125,31 @@ class Store:
         return moved
 
     def note(self, kind: Kind, group: Group) -> None:
-        """Write down the present reason, where the kind still waits."""
+        """Store the current reason, if the kind still waits."""
         if self._redis.hexists(self._keys.apart, kind.label):
             self._redis.hset(self._keys.apart, kind.label, group.dump())
 
     def list_of(self, kind: Kind) -> str:
-        """The key of the kind's queue."""
+        """Return the key of the kind's queue."""
         return self._keys.apart_queue(kind.event_type, kind.company_id)
 
 
 @dataclass
 class Pause:
-    """When a kind is asked about next."""
+    """The time of the next call about a kind."""
 
     due: float = 0.0
     length: float = _SHORTEST / 2
 
     def postpone(self) -> None:
-        """Ask more rarely, up to a bound, with jitter: workers do not ask all at once."""
+        """Double the pause up to a limit, with jitter, so that workers do not all call at once."""
         self.length = min(_LONGEST, self.length * 2)
         self.due = time.monotonic() + random.uniform(0.5, 1) * self.length  # noqa: S311 - no secret
 
 
 @dataclass
 class Apart:
-    """One worker's part in it: puts events apart, and asks about the kinds that wait."""
+    """Moves events of one worker apart, and asks the database about the kinds that wait."""
 
     store: Store
     gateway: Admits
@@ -163,39 +163,39 @@ class Apart:
         self._log = structlog.stdlib.get_logger("botlive")
 
     def group(self, kind: Kind) -> Group | None:
-        """Why events of the kind wait apart, as far as this worker knows: then others of it join them."""
+        """Return the group that new events of the kind must join, if this worker knows one."""
         return self._groups.get(kind)
 
     def put(self, job_ids: Sequence[str], kind: Kind, group: Group) -> None:
-        """Let jobs of this worker wait apart."""
+        """Move jobs of this worker apart."""
         if self.store.put(self.owner, kind, group, job_ids):
             self._log.error("waits apart", reason=group.reason, **_named(kind))
-        # A new mapping: the thread that tends may be reading the one before.
+        # A new dict, because the thread of ``start`` may be reading the old one.
         self._groups = {**self._groups, kind: group}
 
     def judge(self, kind: Kind, plain: Mapping[str, Any]) -> WaitsApart | None:
-        """Whether it is the shop that takes no event of the kind, and not one event's doing."""
+        """Return the fault if the shop's tables reject every event of the kind, not only one event."""
         try:
             [reason] = in_thread(lambda: self.gateway.admits([plain])).result(_VERDICT)
         except (TimeoutError, TransientFault):
-            reason = "the shop's tables give no answer in time: see to their triggers and locks"
-        except Exception as error:  # noqa: BLE001 # a fault of ours says nothing of the shop
-            self._log.warning("no judgement of the shop", error=type(error).__name__, **_named(kind))
+            reason = "the shop's tables do not answer in time: check their triggers and locks"
+        except Exception as error:  # noqa: BLE001 # a bug in our code says nothing about the shop
+            self._log.warning("shop not checked", error=type(error).__name__, **_named(kind))
             return None
         return WaitsApart(reason, plain=plain) if reason else None
 
     def start(self) -> None:
-        """Say what waits apart, and look after it until ``stop``."""
+        """Log what waits apart, and check it in a thread until ``stop``."""
         for kind, group in self.store.groups().items():
             self._log.warning("still apart", reason=group.reason, jobs=self.store.count(kind), **_named(kind))
-        threading.Thread(target=self._tend_on, name="apart", daemon=True).start()
+        threading.Thread(target=self._keep_checking, name="apart", daemon=True).start()
 
     def stop(self) -> None:
-        """Look after it no more."""
+        """Stop checking."""
         self._stopped.set()
 
-    def tend(self) -> None:
-        """Learn what waits, ask about the kinds that are due, and let go what is taken again."""
+    def check(self) -> None:
+        """Read the groups, ask about the kinds that are due, and release those that are accepted again."""
         groups = self._groups = self.store.groups()
         self._pauses = {kind: self._pauses.get(kind, Pause()) for kind in groups}
         due = [kind for kind, pause in self._pauses.items() if pause.due <= time.monotonic()]
@@ -212,7 +212,8 @@ class Apart:
         try:
             answers = self.gateway.admits([plain for _, plain in about])
         except WorkerError:
-            # One kind's tables may take all the time that a call has: fewer together, the slow one rarely.
+            # The tables of one kind may use up the timeout: ask about fewer kinds at once. Alone, a slow
+            # kind is asked about less often.
             if len(about) == 1:
                 self._pauses[about[0][0]].postpone()
             self._most = max(1, len(about) // 2)
@@ -229,15 +230,15 @@ class Apart:
         if reason != group.reason:
             self.store.note(kind, Group(reason, group.since, group.plain))
 
-    def _tend_on(self) -> None:
-        # A thread of its own: no event waits for the answers about what waits apart.
+    def _keep_checking(self) -> None:
+        # In its own thread, so that no event waits for these answers.
         while not self._stopped.wait(_LOOK):
             try:
-                self.tend()
+                self.check()
             except redis.RedisError:
-                continue  # the main thread says what is wrong
-            except Exception as error:  # noqa: BLE001 # what waits apart must not wait for a fault of ours
-                self._log.error("looking after what waits apart failed", error=type(error).__name__)
+                continue  # the main thread reports it
+            except Exception as error:  # noqa: BLE001 # after a bug in our code, the checks must go on
+                self._log.error("check of what waits apart failed", error=type(error).__name__)
 
 
 def _named(kind: Kind) -> dict[str, str]:

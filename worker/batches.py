@@ -1,4 +1,4 @@
-"""Batches on their way to the database, one ahead of the other, and what becomes of their jobs."""
+"""Sends batches to the database, two at a time, and handles their jobs according to the answers."""
 
 import time
 from collections import defaultdict, deque
@@ -23,50 +23,56 @@ from worker.background import in_thread
 from worker.breaker import Breaker
 from worker.claims import Batch, Claim
 from worker.decode import read
-from worker.elements import plain
+from worker.elements import plain_element
 from worker.persister import Delivery, Persister
 from worker.underway import UnderWay
 from worker.unpacking import unpack
 
 DEPTH = 2
-"""Batches under way at once: while one is in the database, the next is claimed and prepared."""
+"""Batches in flight at once: while one is in the database, the next is claimed and prepared."""
 HEAVIEST = 32_000_000
-"""Bytes of unpacked calls after which a batch is full: a job of a few kilobytes may hold millions."""
+"""Bytes of unpacked calls after which a batch is full. A small compressed job may unpack to a large call."""
 DEATHS = 3
-"""Unclean deaths with one event alone in hand, after which it is set aside."""
+"""Crashes of a worker that held only this event, after which the event is set aside."""
 
 
 class Acknowledges(Protocol):
-    """What is told of the jobs, in the end."""
+    """Records in Redis what happened to the jobs (``worker.ledger.Ledger``)."""
 
     def acknowledge(self, job_ids: Sequence[str]) -> None:
-        """These are done."""
+        """Remove the jobs: their events are persisted."""
 
     def fail(self, job_id: str, error: EventRefused) -> None:
-        """This one is set aside, with its reason."""
+        """Set the job aside, with its reason."""
 
     def give_back(self, job_ids: Sequence[str]) -> None:
-        """These wait again, in order, as if they had never been taken."""
+        """Put the jobs back on the queue, in order, without counting an attempt."""
 
 
-class Aside(Protocol):
-    """What is told of the events that wait apart (``worker.apart.Apart``)."""
+class PutsApart(Protocol):
+    """Moves jobs apart (``worker.apart.Apart``)."""
 
     def group(self, kind: Kind) -> Group | None:
-        """Why events of the kind wait apart, if they do."""
+        """Return the group of the kind, if its events wait apart."""
 
     def put(self, job_ids: Sequence[str], kind: Kind, group: Group) -> None:
-        """These wait apart."""
+        """Move the jobs apart."""
 
     def judge(self, kind: Kind, plain: Mapping[str, Any]) -> WaitsApart | None:
-        """Whether it is the shop that takes no event of the kind."""
+        """Return the fault if the shop's tables reject every event of the kind."""
 
 
 class Batches:
-    """Sends batches, and concludes them in their order."""
+    """Sends batches, and concludes them in the order in which they were sent."""
 
     def __init__(
-        self, persister: Persister, ledger: Acknowledges, apart: Aside, breaker: Breaker, *, patience: float
+        self,
+        persister: Persister,
+        ledger: Acknowledges,
+        apart: PutsApart,
+        breaker: Breaker,
+        *,
+        patience: float,
     ) -> None:
         self._persister = persister
         self._ledger = ledger
@@ -74,26 +80,26 @@ class Batches:
         self._breaker = breaker
         self._patience = patience
         self._under_way: deque[UnderWay] = deque()
-        self.stranded: set[str] = set()
-        """Jobs whose books could not be kept: they are in hand, and no more under way."""
+        self.unrecorded: set[str] = set()
+        """Claimed jobs that are no longer in flight, but whose result could not be recorded in Redis."""
 
     def __bool__(self) -> bool:
         return bool(self._under_way)
 
     @property
     def job_ids(self) -> set[str]:
-        """All that are under way."""
+        """The ids of all jobs in flight."""
         return {job_id for batch in self._under_way for job_id in batch.job_ids}
 
     @property
     def is_full(self) -> bool:
-        """Whether an answer has to come before the next batch is sent."""
+        """Whether the next batch must wait for an answer."""
         is_single = self._breaker.is_careful or any(batch.is_suspect for batch in self._under_way)
         return len(self._under_way) >= (1 if is_single else DEPTH)
 
     def send(self, batch: Batch) -> None:
-        """Set aside what cannot be read and send the rest."""
-        with self._accounted(claim.job_id for claim in batch.claims):
+        """Set aside the jobs that cannot be read, and send the others."""
+        with self._recording(claim.job_id for claim in batch.claims):
             deliveries = self._divert_apart(self._deliveries(batch))
         while self._under_way and batch.kind == "suspects":
             self.conclude()
@@ -105,13 +111,14 @@ class Batches:
             self._under_way.append(UnderWay(deliveries, answer, batch.kind == "suspects", deadline))
 
     def conclude(self, timeout: float | None = None) -> None:
-        """Wait for the oldest batch's answer and do what it says.
+        """Wait for the answer to the oldest batch and handle its jobs.
 
         Raises:
-            TimeoutError: it did not come within ``timeout`` seconds.
+            TimeoutError: there was no answer within ``timeout`` seconds.
         """
-        # One that failed goes back behind those that were claimed after it: at the queue's head the older
-        # stands before the younger then. And whether these pass says nothing of what failed before them.
+        # If the oldest batch failed, the newer one is concluded first. Both may go back to the head of the
+        # queue, and the older must end up in front. Also, the newer batch's success must not count as
+        # a success after this failure.
         while self._under_way[0].wait_for_fault(timeout) and len(self._under_way) > 1:
             self._under_way[-1].wait_for_fault(timeout)
             self._conclude(self._under_way.pop())
@@ -119,7 +126,7 @@ class Batches:
 
     def _conclude(self, batch: UnderWay) -> None:
         fault = batch.wait_for_fault(0)
-        with self._accounted(batch.job_ids):
+        with self._recording(batch.job_ids):
             if fault is None:
                 self._breaker.passed()
                 self._settle(batch, batch.answer.result())
@@ -131,15 +138,15 @@ class Batches:
                 self._failed(batch, own_fault(fault))
 
     @contextmanager
-    def _accounted(self, job_ids: Iterable[str]) -> Iterator[None]:
-        """What becomes of these is written down; where that fails, they are stranded."""
+    def _recording(self, job_ids: Iterable[str]) -> Iterator[None]:
+        """Add the jobs to ``unrecorded``, and remove them when the block succeeds."""
         ids = {*job_ids}
-        self.stranded |= ids
+        self.unrecorded |= ids
         yield
-        self.stranded -= ids
+        self.unrecorded -= ids
 
     def _deliveries(self, batch: Batch) -> list[Delivery]:
-        """Those that can be read. One at a time is unpacked, and no more in all than a batch may weigh."""
+        """Read the claims of a batch, one after the other, until the batch is full; give the rest back."""
         made, weight = [], 0
         for number, claim in enumerate(batch.claims):
             if weight > HEAVIEST:
@@ -167,12 +174,12 @@ class Batches:
             return Delivery.of(job_id, read(call))
         except EventRefused as error:
             self._ledger.fail(job_id, error)
-        except Exception as error:  # noqa: BLE001 # a bug in a contract raises anything
+        except Exception as error:  # noqa: BLE001 # a bug in a contract may raise any exception
             self._ledger.fail(job_id, HandlerFailed(error))
         return None
 
     def _divert_apart(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Those whose shop's tables take them, as far as is known; the others join what waits apart."""
+        """Move events of a kind that waits apart to their group. Return the others."""
         kinds = {*map(_kind, deliveries)}
         groups = {kind: group for kind in kinds if (group := self._apart.group(kind))}
         for kind, group in groups.items():
@@ -207,8 +214,8 @@ class Batches:
             self._ledger.give_back(batch.job_ids)
 
     def _blame(self, delivery: Delivery, fault: WorkerError) -> None:
-        """It failed alone again and again: for what it is, or because its shop takes none like it."""
-        shops_fault = self._apart.judge(_kind(delivery), plain(delivery.element))
+        """Handle an event that failed alone several times: it waits apart if its shop is the cause."""
+        shops_fault = self._apart.judge(_kind(delivery), plain_element(delivery.element))
         if shops_fault:
             self._apart.put([delivery.job_id], _kind(delivery), Group.of(shops_fault))
         else:
@@ -220,6 +227,6 @@ def _kind(delivery: Delivery) -> Kind:
 
 
 def own_fault(error: BaseException) -> OwnFault:
-    """The fault that an unforeseen exception is: said with its stack, for the breaker says its name alone."""
+    """Turn an unexpected exception into a fault. Log its stack here: the breaker logs only its name."""
     structlog.stdlib.get_logger("botlive").error("own fault", exc_info=error)
     return OwnFault(error)

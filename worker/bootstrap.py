@@ -1,4 +1,4 @@
-"""The one place where the parts are put together."""
+"""Creates the worker and its parts from the settings."""
 
 import os
 from functools import cache
@@ -13,50 +13,50 @@ from worker.breaker import Breaker
 from worker.persister import Persister
 
 ANSWER = 6.0
-"""Seconds that a worker waits for an answer of Redis: then its lease is over, too."""
+"""Seconds that a worker waits for an answer of Redis; its lease ends after the same time."""
 
 if TYPE_CHECKING:
     from worker.consumer import Consumer
 
 
 def consumer(settings: Settings, breaker: Breaker | None = None) -> "Consumer":
-    """A worker on the queue that the settings name; by default with a breaker on this machine's clock."""
-    # Not for a stock worker, which imports this module too.
+    """Create a worker for the queue of the settings, by default with a breaker that uses the real clock."""
+    # Imported here, because a stock worker imports this module too and does not need these.
     from worker.consumer import Consumer
     from worker.event_job import EventJob
-    from worker.way import told
+    from worker.redis_retry import translating_errors
 
     EventJob.callbacks = frozenset(settings.callbacks.replace(",", " ").split())
     connection = connect_redis(settings.redis_url)
     gateway = Gateway.connect(settings)
     breaker = breaker or Breaker(settings.batch)
-    # Twice, for a call connects, sends and reads, and each of these has its own limit.
-    with told():
-        connection.ping()  # before RQ's first questions, whose refusal it takes for an old server's
+    # Twice the timeout: a call connects, sends and reads, and each of these steps has its own timeout.
+    with translating_errors():
+        connection.ping()  # before RQ's first commands: RQ would take an error for an old server
         made = Consumer(settings.queue, connection, gateway, breaker, patience=2 * settings.timeout)
-    # RQ has made it 25 s, for it waits longer for jobs than we do.
+    # RQ has set it to 25 s, because it waits longer for jobs than we do.
     connection.connection_pool.connection_kwargs["socket_timeout"] = ANSWER
     return made
 
 
 @cache
 def persister() -> Persister:
-    """This process's persister, made from its environment at the first call."""
+    """Return the persister of this process, created from the environment at the first call."""
     return Persister(Gateway.connect(Settings.from_env()))
 
 
-# A forked child must not speak over its parent's connections: answers would be mixed up.
+# A forked child must not use the connections of its parent: they would receive each other's answers.
 os.register_at_fork(after_in_child=persister.cache_clear)
 
 
 def connect_redis(url: str) -> redis.Redis:
-    """A connection that outlives a restart or a failover, in whatever state that finds the server."""
-    from worker.way import Way
+    """Create a client that survives a restart and a failover of Redis."""
+    from worker.redis_retry import RedisRetry
 
     return client(
         url,
-        retry=Way(),
-        # A refused connection is an OSError before redis-py wraps it, and would end the worker.
+        retry=RedisRetry(),
+        # OSError: a refused connection raises it before redis-py wraps it. Without a retry the worker ends.
         socket_connect_timeout=5,
         socket_timeout=ANSWER,
         retry_on_error=[redis.ConnectionError, redis.TimeoutError, OSError],

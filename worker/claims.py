@@ -1,8 +1,8 @@
-"""Which jobs this worker holds: claimed, kept by a lease, finished, given back, or taken from the dead.
+"""The claims of one worker: claims jobs, holds its lease, releases jobs, and recovers those of dead workers.
 
-Each step is one Lua script, so a worker killed at any instant leaves a job on the queue or in RQ's
-started registry under its owner's name, and nowhere else. The registry's score is without end: RQ's
-own clean-up, which would count an attempt, leaves our claims alone. What tells a dead owner is its lease.
+Each step is one Lua script. A worker that is killed at any moment therefore leaves a job either on the
+queue or in RQ's started registry under its owner's name. The score in that registry is infinite, so that
+RQ's own clean-up, which would count an attempt, ignores our claims. An owner without a lease is dead.
 """
 
 import threading
@@ -15,29 +15,29 @@ from typing import Any, Literal
 import redis
 
 from events.publishing.keys import LEASE, QUEUES, Keys, job_key, raw, results_key, text, timestamp
-from worker.control import passing_over_misfits
+from worker.control import none_if_wrong_type
 from worker.scripts import script
 from worker.unpacking import LARGEST
 
 PREFIX = "botlive-"
-"""What the names of our owners begin with."""
+"""The prefix of our workers' names; a claim's owner is a worker."""
 
 LEASE_TTL = 6.0
-"""Seconds until a worker that says nothing more counts as dead."""
-_RENEWAL = 1.5  # seconds between two signs of life, and between two looks for the dead
-_HEAVIEST = 32_000_000  # bytes of the calls of one claim, as they stand in Redis
-_LOOK = 2_000  # jobs that a claim looks through for other shops' events
-_NEVER = 2**53  # a score of RQ's failed registry that no clean-up reaches
-_SHARE = 4  # a shop's share of a batch is this part of it while others may wait
+"""Seconds after its last renewal until a worker counts as dead."""
+_RENEWAL = 1.5  # seconds between two renewals of the lease, and between two searches for dead workers
+_HEAVIEST = 32_000_000  # bytes of data in one claim, as stored in Redis
+_LOOK = 2_000  # jobs that one claim examines, to find events of other shops
+_NEVER = 2**53  # a score in RQ's failed registry that no clean-up reaches
+_SHARE = 4  # one shop gets at most 1/4 of a batch while other shops may wait
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job in hand."""
+    """A claimed job."""
 
     job_id: str
     data: bytes | None
-    """The job's call as it stands in Redis; None where it is larger than any event, and was left there."""
+    """The job's call as stored in Redis; None if it is larger than any event and was not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Batch:
 
     claims: Sequence[Claim] = ()
     kind: Literal["batch", "suspects", "stock"] = "batch"
-    """``suspects``: to be run without others. ``stock``: RQ itself has to run the job at the queue's head."""
+    """``suspects``: must run without others. ``stock``: RQ itself must run the job at the queue's head."""
     deaths: int = 0
-    """How often a worker died with its one job alone in hand; 0 where the last run was no such death."""
+    """How often a worker died while it held only this batch's one job; 0 if its last run ended otherwise."""
 
 
 @dataclass
 class Claims:
-    """The jobs that one worker holds of one queue."""
+    """The jobs of one queue that one worker holds."""
 
     connection: redis.Redis
     queue: str
@@ -61,14 +61,14 @@ class Claims:
     _stopped: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __post_init__(self) -> None:
-        names = ("claim", "acknowledge", "give_back", "hold_on", "recover", "lease")
-        self._claim, self._acknowledge, self._give_back, self._hold_on, self._recover, self._lease = (
+        names = ("claim", "acknowledge", "give_back", "restore", "recover", "lease")
+        self._claim, self._acknowledge, self._give_back, self._restore, self._recover, self._lease = (
             script(self.connection, name) for name in names
         )
         self._keys = Keys(self.queue)
 
     def claim(self, most: int) -> Batch:
-        """Take what waits, up to ``most`` jobs, without waiting for more."""
+        """Claim the jobs that wait, ``most`` of them at most, without waiting for more."""
         answer: list[bytes] = self._claim(
             keys=[self._keys.queue, self._keys.started, QUEUES, self._keys.turn],
             args=[self.owner, most, max(_LOOK, most), max(1, most // _SHARE), LARGEST, _HEAVIEST],
@@ -76,26 +76,26 @@ class Claims:
         return _batch(answer)
 
     def wait(self, seconds: float) -> None:
-        """Wait until something is on the queue. It stays there: a kill while waiting loses nothing."""
-        self.connection.blmove(self._keys.queue, self._keys.queue, seconds, "LEFT", "LEFT")  # type: ignore[arg-type] # a fraction too
+        """Wait until the queue has a job. The job stays there, so a kill during the wait loses nothing."""
+        self.connection.blmove(self._keys.queue, self._keys.queue, seconds, "LEFT", "LEFT")  # type: ignore[arg-type] # Redis takes fractions
 
-    def acknowledge(self, job_ids: Sequence[str], worker_key: str) -> None:
-        """The jobs are done, and gone."""
-        self._acknowledge(
-            keys=[self._keys.started, self._keys.failed, worker_key], args=[self.owner, *map(raw, job_ids)]
-        )
+    def acknowledge(self, job_ids: Sequence[str], worker_key: str) -> int:
+        """Remove jobs whose events are persisted. Return how many of them this worker still held."""
+        keys = [self._keys.started, self._keys.failed, worker_key]
+        done: int = self._acknowledge(keys=keys, args=[self.owner, *map(raw, job_ids)])
+        return done
 
     def give_back(self, job_ids: Sequence[str] = ()) -> None:
-        """Put jobs back to the head of the queue, in order; by default all that this worker holds."""
+        """Put jobs back at the head of the queue, in order; by default all that this worker holds."""
         keys = [self._keys.queue, self._keys.started, QUEUES]
         self._give_back(keys=keys, args=[self.owner, *map(raw, job_ids)])
 
-    def hold_on(self, job_ids: Collection[str]) -> None:
-        """Write down again that these are in hand, where the registry has lost it."""
-        self._hold_on(keys=[self._keys.started], args=[self.owner, *map(raw, job_ids)])
+    def restore(self, job_ids: Collection[str]) -> None:
+        """Record the claims of these jobs again, if the registry has lost them."""
+        self._restore(keys=[self._keys.started], args=[self.owner, *map(raw, job_ids)])
 
     def give_back_strays(self, known: Collection[str]) -> int:
-        """Put back what is held in this worker's name and not known to it: the answer to a claim was lost."""
+        """Give back claims that this worker does not know of, because the answer to a claim was lost."""
         members: Any = self.connection.zrange(self._keys.started, "+inf", "+inf", byscore=True)
         held = (text(member).rpartition(":") for member in members)
         strays = [job_id for job_id, _, owner in held if owner == self.owner and job_id not in known]
@@ -104,25 +104,27 @@ class Claims:
         return len(strays)
 
     def has_more(self) -> bool:
-        """Whether anything waits, put off or not."""
+        """Return whether a job waits on the queue or in an overflow queue."""
         return bool(self.connection.exists(self._keys.queue, self._keys.turn))
 
     def release_failed(self, job_id: str) -> bool:
-        """Release the claim if the job is in RQ's failed registry. Answers whether it was."""
+        """Release the claim if the job is in RQ's failed registry. Return whether it was."""
         if self.connection.zscore(self._keys.failed, raw(job_id)) is None:
             return False
         self.connection.zrem(self._keys.started, self._member(job_id))
         return True
 
     def is_there(self, job_id: str) -> bool:
-        """Whether the job has a hash, in whatever state."""
+        """Return whether the job's key exists."""
         return bool(self.connection.exists(job_key(job_id)))
 
-    def make_way(self, job_id: str) -> None:
-        """See that what is written when a job fails can be written: RQ would write half of it.
+    def prepare_failure(self, job_id: str) -> None:
+        """Check that RQ can record the job's failure: on a key of the wrong type it would stop half-way.
+
+        A results key of the wrong type is deleted.
 
         Raises:
-            ResponseError: a registry is none; nothing was changed.
+            ResponseError: a registry has the wrong type; nothing was changed.
         """
         results = results_key(job_id)
         with self.connection.pipeline(transaction=False) as pipeline:
@@ -131,25 +133,28 @@ class Claims:
             *registries, stream = (kind.decode() for kind in pipeline.execute())
         for key, kind in zip((self._keys.started, self._keys.failed), registries, strict=True):
             if kind not in {"none", "zset"}:
-                raise redis.ResponseError(f"WRONGTYPE zset {kind} {key}")  # as types.lua says it
+                raise redis.ResponseError(f"WRONGTYPE zset {kind} {key}")  # as in types.lua
         if stream != "stream":
             self.connection.delete(results)
 
     def set_aside(self, job_id: str, report: str) -> None:
-        """Put into RQ's failed registry what RQ itself cannot read, or what is too large to be read."""
+        """Put a job that RQ cannot read, or that is too large to read, into RQ's failed registry."""
         failed: dict[Any, Any] = {"status": "failed", "exc_info": report}
         results = results_key(job_id)
-        # As rq.results.Result.save: that is where people's tools look for the reason.
-        told: dict[Any, Any] = {"type": "2", "exc_string": b64encode(zlib.compress(report.encode()))}
+        # As rq.results.Result.save does: RQ's tools read the reason there.
+        result: dict[Any, Any] = {"type": "2", "exc_string": b64encode(zlib.compress(report.encode()))}
         with self.connection.pipeline() as pipeline:
-            pipeline.xadd(results, told, maxlen=10)
+            pipeline.xadd(results, result, maxlen=10)
             pipeline.hset(job_key(job_id), mapping=failed)
             pipeline.zadd(self._keys.failed, {raw(job_id): _NEVER})
             pipeline.zrem(self._keys.started, self._member(job_id))
             pipeline.execute()
 
     def repair(self, job_id: str) -> None:
-        """Drop what RQ cannot read of a job's hash, so that it can be shown, replayed and discarded."""
+        """Rebuild a job's hash that RQ cannot read, with the data, the digest and our own counts only.
+
+        After that RQ can show, replay and discard the job.
+        """
         key = job_key(job_id)
         kept = self.connection.hmget(key, "data", "digest", "suspect", "deaths")
         names = ("data", "digest", "suspect", "deaths")
@@ -169,7 +174,7 @@ class Claims:
             pipeline.execute()
 
     def recover(self) -> int:
-        """Give back what dead workers held; how many jobs that were."""
+        """Give back the jobs of dead workers. Return their number."""
         keys = [self._keys.queue, self._keys.started, QUEUES]
         recovered: int = self._recover(keys=keys, args=[PREFIX, LEASE])
         return recovered
@@ -177,28 +182,31 @@ class Claims:
     def _member(self, job_id: str) -> bytes:
         return raw(f"{job_id}:{self.owner}")
 
-    def live(self, told: Callable[[int], None] = lambda jobs: None) -> None:
-        """Hold the lease until ``die``, and look after the dead; ``told`` hears how many jobs they held."""
-        self._renew(told)
-        threading.Thread(target=self._keep_alive, args=[told], name="lease", daemon=True).start()
+    def hold_lease(self, on_recovered: Callable[[int], None] = lambda jobs: None) -> None:
+        """Hold the lease until ``drop_lease``, and recover the jobs of dead workers, in a thread.
 
-    def die(self) -> None:
-        """Let the lease go: whatever is still held is another worker's to recover at once."""
+        ``on_recovered`` is called with the number of recovered jobs.
+        """
+        self._renew(on_recovered)
+        threading.Thread(target=self._keep_alive, args=[on_recovered], name="lease", daemon=True).start()
+
+    def drop_lease(self) -> None:
+        """Delete the lease: other workers recover at once what this one still holds."""
         self._stopped.set()
         self.connection.delete(LEASE + self.owner)
 
-    def _keep_alive(self, told: Callable[[int], None]) -> None:
-        # A thread of its own: neither the lease nor the dead may wait for an answer of Supabase's.
+    def _keep_alive(self, on_recovered: Callable[[int], None]) -> None:
+        # In its own thread: neither the lease nor the recovery may wait for an answer of Supabase.
         while not self._stopped.wait(_RENEWAL):
             try:
-                self._renew(told)
+                self._renew(on_recovered)
             except redis.RedisError:
-                continue  # the next one in time may come through; the main thread says what is wrong
+                continue  # the next renewal may come in time; the main thread reports the error
 
-    def _renew(self, told: Callable[[int], None]) -> None:
+    def _renew(self, on_recovered: Callable[[int], None]) -> None:
         self._lease(keys=[LEASE + self.owner], args=[int(LEASE_TTL * 1000)])
-        if recovered := passing_over_misfits(self.recover):
-            told(recovered)
+        if recovered := none_if_wrong_type(self.recover):
+            on_recovered(recovered)
 
 
 def _batch(answer: list[Any]) -> Batch:

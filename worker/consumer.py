@@ -1,10 +1,10 @@
-"""The worker: RQ's, but for how it takes jobs, runs them and stops.
+"""The worker: an RQ worker that claims, runs and stops in its own way.
 
-Of RQ's private names it relies on ``BaseWorker._stop_requested``, and ``worker.event_job`` on three of
-``Job``'s. It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and
-``request_stop`` of ``rq.worker.BaseWorker`` (RQ 3.0), ``worker.guard`` guards others, and
-``worker.ledger`` calls ``handle_job_failure``. ``tests/integration/test_worker.py`` fails when a release
-moves one of them.
+It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and ``request_stop`` of
+``rq.worker.BaseWorker`` (RQ 3.0), and uses its private attribute ``_stop_requested``. ``worker.guard``
+overrides other methods, ``worker.ledger`` calls ``handle_job_failure``, and ``worker.event_job`` names the
+private attributes of ``Job`` that it uses. ``tests/integration/test_worker.py`` fails if a new release of RQ
+changes one of these names.
 """
 
 import math
@@ -33,24 +33,26 @@ from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
 from worker.control import Control
 from worker.event_job import EventJob
-from worker.guard import GuardedWorker, unbooked
+from worker.guard import GuardedWorker, best_effort
 from worker.ledger import Ledger
 from worker.persister import Persister
 from worker.probe import Probe
-from worker.way import entering
+from worker.redis_retry import starting
+from worker.standing import Standing
 
-_IDLE = 2.0  # seconds that one wait for a job may last
+_IDLE = 2.0  # seconds of one wait for a job, at most
 PAUSE = 1.0
-"""Seconds until it is tried again, where a key holds something else than it should."""
+"""Seconds until the next try after a Redis key had the wrong type."""
 _SLICE = 0.25  # seconds of one wait for an answer
-_UPKEEP = 2.0  # seconds between two looks at what RQ asks of its workers
+_UPKEEP = 2.0  # seconds between two housekeeping rounds: suspension, maintenance, wrong keys, lost claims
 _HEARTBEAT = 10.0  # seconds between two heartbeats
-_GRACE = 6.0  # seconds that a stop waits for the answers of what is under way
-_PATIENCE = 9.0  # seconds after which a stop is no longer graceful; what is in hand is recovered
+_GRACE = 6.0  # seconds that a stop waits for the answers to the batches in flight
+_STRAY = "the answer to their claim was lost, or Redis forgot that they were done"
+_PATIENCE = 9.0  # seconds after which a stop kills the process; other workers recover its claims
 
 
 class Consumer(GuardedWorker):
-    """An RQ worker on one queue that takes many jobs at once."""
+    """An RQ worker on one queue that claims many jobs at once."""
 
     job_class = EventJob
 
@@ -74,45 +76,53 @@ class Consumer(GuardedWorker):
         )
         self._probe = Probe(gateway, breaker, patience=patience)
         self._control = Control(connection, queue, self.key)
+        self._standing = Standing(self, self._ledger)
         self._stopping = False
-        self._told: WorkerError | None = None
+        self._reported: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
+        self.last_turn = time.monotonic()
+        """When the loop turned last, by the monotonic clock."""
+
+    @property
+    def held_because(self) -> str | None:
+        """Why the worker holds all events, or None."""
+        return str(self._breaker.fault) if self._breaker.is_open else None
 
     def run(self, *, burst: bool) -> None:
-        """Work until told to stop; with ``burst``, until the queue is empty.
+        """Work until a stop is requested; with ``burst``, until the queue is empty.
 
         Raises:
-            RedisUnusable: Redis does not let it in, or is none that it can use.
-            WorkerEnded: it ended by an exception, which the log tells.
+            RedisUnusable: Redis denies access, or the worker cannot use this server.
+            WorkerEnded: an exception ended the worker; RQ has logged it.
         """
-        with entering(self.connection):
-            self._claims.live(lambda jobs: self._log.warning("recovered", jobs=jobs))
-        self._probe.begin()
+        with starting(self.connection):
+            self._claims.hold_lease(lambda jobs: self._log.warning("recovered", jobs=jobs))
+        self._probe.start()
         if burst:
-            with self._control.holding(lambda: None):
-                self._apart.tend()  # what is taken again must be on the queue before this looks empty
-        self._apart.start()  # from here on another thread tends, and only that
+            with self._control.tolerating_wrong_types(lambda: None):
+                self._apart.check()  # released events must be on the queue before the burst ends
+        self._apart.start()  # from here on only its thread calls ``check``
         try:
             self.work(burst=burst, logging_level=None)
         finally:
-            self._leave()
-        if not (self._stopping or self._is_done):  # RQ logs an exception and returns as if all were well
+            self._shut_down()
+        if not (self._stopping or self._is_done):  # RQ only logs an exception and returns as usual
             raise WorkerEnded
 
-    # What RQ calls.
+    # Methods that RQ calls.
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:
-        """Send batches until one job must go RQ's own way; None at a stop, or in a burst when all is done."""
+        """Send batches until RQ itself must run a job. Return None at a stop and at the end of a burst."""
         idle_until = math.inf if max_idle_time is None else time.monotonic() + max_idle_time
         while not self._stopping:
-            with self._control.holding(self._hold_on):
-                self._keep_house(burst=timeout is None)
+            with self._control.tolerating_wrong_types(self._pause):
+                self._housekeep(burst=timeout is None)
                 if self._batches.is_full:
                     self._conclude()
                     continue
-                batch = self._claims.claim(self._breaker.limit) if self._probe.try_way() else Batch()
+                batch = self._claims.claim(self._breaker.limit) if self._probe.probe_if_due() else Batch()
                 if batch.kind == "stock":
                     if job := self._stock(batch.claims[0].job_id):
                         return job
@@ -125,19 +135,19 @@ class Consumer(GuardedWorker):
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """RQ's; a Redis key of the wrong type does not end the worker."""
-        with self._control.holding(self._hold_on):
+        """Execute a job as RQ does; a Redis key of the wrong type does not end the worker."""
+        with self._control.tolerating_wrong_types(self._pause):
             super().execute_job(job, queue)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """RQ's, but not for every batch, and in no transaction of which it could be the end."""
+        """Send RQ's heartbeat, but not at every batch, and not in RQ's transaction, which it could break."""
         if timeout is not None or time.monotonic() - self._last_heartbeat > _HEARTBEAT:
-            with unbooked():
+            with best_effort():
                 super().heartbeat(timeout)
             self._last_heartbeat = time.monotonic()
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Stop when what is in hand is done or given back, and in any case soon."""
+        """Stop after the claimed jobs are done or given back, and after ``_PATIENCE`` seconds in any case."""
         if not self._stopping:
             self._stopping = self._stop_requested = True
             giving_up = threading.Timer(_PATIENCE, os._exit, [128 + signum])
@@ -153,42 +163,45 @@ class Consumer(GuardedWorker):
         self._batches.send(batch)
 
     def _stock(self, job_id: str) -> tuple[Job, Queue] | None:
-        """The job at the queue's head, RQ's way; None where there is none that RQ could read."""
+        """Let RQ dequeue the job at the queue's head. Return None if RQ could not read it."""
         try:
             self._ledger.job(job_id)
         except NoSuchJobError:
             return None
-        except ValueError:  # an id that RQ does not admit: as a plain job it is set aside
+        except ValueError:  # RQ does not allow this id: the next claim sets the rebuilt job aside
             self._claims.repair(job_id)
             return None
         return super().dequeue_job_and_maintain_ttl(None)
 
-    def _keep_house(self, *, burst: bool) -> None:
+    def _housekeep(self, *, burst: bool) -> None:
+        self.last_turn = time.monotonic()
         self.heartbeat()
-        self._probe.hear()
-        self._tell()
+        self._probe.check_first()
+        self._report_held()
         if time.monotonic() - self._last_upkeep > _UPKEEP:
             self._last_upkeep = time.monotonic()
-            self._control.tell()
+            self._control.report()
+            self._standing.check()
             if is_suspended(self.connection):
-                self._conclude_all()  # RQ's promise: what is in hand is completed first
+                self._conclude_all()  # RQ promises that a suspended worker first completes its jobs
+                self.last_turn = math.inf  # it stands still, and that is in order
                 self.check_for_suspension(burst)
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
             if strays := self._claims.give_back_strays(self._batches.job_ids):
-                self._log.warning("given back", jobs=strays, reason="the answer to their claim was lost")
+                self._log.warning("given back", jobs=strays, reason=_STRAY)
 
-    def _hold_on(self) -> None:
-        """Wait a little; what is in hand is written down again, wherever its books have gone."""
+    def _pause(self) -> None:
+        """Wait, then record the claims of all held jobs again, in case the registry was deleted."""
         time.sleep(PAUSE)
         with suppress(redis.ResponseError):
-            self._claims.hold_on(self._batches.job_ids | self._batches.stranded)
-            self._batches.stranded.clear()
+            self._claims.restore(self._batches.job_ids | self._batches.unrecorded)
+            self._batches.unrecorded.clear()
 
     def _is_over(self, idle_until: float, *, burst: bool) -> bool:
-        """Whether there is nothing more to do; else some of the wait for it is over."""
+        """Return whether there is nothing more to do; otherwise wait a while for work."""
         if self._probe.is_pending:
-            self._probe.hear(_SLICE)
+            self._probe.check_first(_SLICE)
         elif not self._claims.has_more():
             self._is_done = burst or time.monotonic() > idle_until
             if not self._is_done and not self._breaker.is_open:
@@ -196,32 +209,32 @@ class Consumer(GuardedWorker):
         return self._is_done
 
     def _rest(self) -> None:
-        """Wait for something to do; nothing is held then."""
+        """Wait for a job. Nothing is held at this point, so ``held`` is cleared."""
         self._resume()
         self.set_state(WorkerStatus.IDLE)
         self._claims.wait(_IDLE)
 
-    def _tell(self) -> None:
-        """Shout once that events are held, and say when they are no more; keep it said while it is so."""
-        if self._breaker.is_open and not self._told:
-            self._told = self._breaker.fault
-            self._log.error("held", reason=str(self._told))
-            with unbooked():
-                self.connection.hset(self.key, "held", str(self._told))
+    def _report_held(self) -> None:
+        """Log once when events are held and once when they flow again; keep the worker's state up to date."""
+        if self._breaker.is_open and not self._reported:
+            self._reported = self._breaker.fault
+            self._log.error("held", reason=str(self._reported))
+            with best_effort():
+                self.connection.hset(self.key, "held", str(self._reported))
         elif not self._breaker.is_open and not self._breaker.is_careful:
             self._resume()
         if self._breaker.is_open and self.get_state() != WorkerStatus.SUSPENDED:
             self.set_state(WorkerStatus.SUSPENDED)
 
     def _resume(self) -> None:
-        if self._told:
-            self._told = None
+        if self._reported:
+            self._reported = None
             self._log.info("resumed")
-            with unbooked():
+            with best_effort():
                 self.connection.hdel(self.key, "held")
 
     def _conclude(self) -> None:
-        # Not for as long as a call may hang: a stop, a heartbeat and dead workers must not wait for it.
+        # In slices, because a call may hang: a stop and a heartbeat must not wait for it.
         with suppress(TimeoutError):
             self._batches.conclude(_SLICE)
 
@@ -229,16 +242,16 @@ class Consumer(GuardedWorker):
         while self._batches and not self._stopping:
             self._conclude()
 
-    def _leave(self) -> None:
-        """Conclude what is under way, give back what is not known to be done, and let the lease go."""
+    def _shut_down(self) -> None:
+        """Conclude the batches in flight, give back all other claims, and end the lease."""
         deadline = time.monotonic() + _GRACE
-        with self._control.holding(lambda: None):
+        with self._control.tolerating_wrong_types(lambda: None):
             try:
                 while self._batches:
                     self._batches.conclude(max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 self._log.warning("given back", reason="no answer in time for the stop")
         self._apart.stop()
-        with self._control.holding(lambda: None):
+        with self._control.tolerating_wrong_types(lambda: None):
             self._claims.give_back()
-        self._claims.die()
+        self._claims.drop_lease()

@@ -1,4 +1,4 @@
-"""The keys in which a worker and RQ keep their books: what type each has, and what to say of another."""
+"""The Redis keys of a queue and their types: finds and reports keys that have the wrong type."""
 
 import re
 import shlex
@@ -14,12 +14,12 @@ from events.publishing.notices import Notices
 from gateway.errors import RedisUnusable
 from gateway.letters import plain
 
-_TOLD = re.compile(r"WRONGTYPE (\w+) (\w+) (.+)", re.DOTALL)  # as types.lua says it
+_WRONG_TYPE = re.compile(r"WRONGTYPE (\w+) (\w+) (.+)", re.DOTALL)  # as in types.lua
 _Answer = TypeVar("_Answer")
 
 
-class Misfit(NamedTuple):
-    """A key that holds something else than it should."""
+class WrongKey(NamedTuple):
+    """A key that has another type than it must have."""
 
     key: str
     wanted: str
@@ -28,13 +28,13 @@ class Misfit(NamedTuple):
     def __str__(self) -> str:
         key, other = (shlex.quote(plain(name)) for name in (self.key, f"{self.key}.found"))
         return (
-            f"the Redis key {key} is a {self.found} and must be a {self.wanted}: somebody else has written "
-            f"it; take it away with redis-cli, RENAME {key} {other}, or DEL {key}"
+            f"the Redis key {key} is a {self.found} and must be a {self.wanted}: another program has written "
+            f"it; move or delete it with redis-cli: RENAME {key} {other}, or DEL {key}"
         )
 
 
 def kinds(queue: str) -> dict[str, str]:
-    """The types of the keys that belong to a queue or to all of RQ."""
+    """Return the required type of each key of the queue, and of RQ's shared keys."""
     keys = Keys(queue)
     registries = ("wip", "failed", "finished", "deferred", "ready", "scheduled", "canceled")
     return {
@@ -53,38 +53,38 @@ def kinds(queue: str) -> dict[str, str]:
     }
 
 
-def is_misfit(error: BaseException) -> bool:
-    """Whether a command met a key of another type."""
+def is_wrong_type(error: BaseException) -> bool:
+    """Return whether a command failed because a key has the wrong type."""
     return isinstance(error, redis.ResponseError) and "WRONGTYPE" in str(error)
 
 
-def passing_over_misfits(ask: Callable[[], _Answer]) -> _Answer | None:
-    """The answer; None where the key holds something else than it should."""
+def none_if_wrong_type(ask: Callable[[], _Answer]) -> _Answer | None:
+    """Return the answer, or None if the key has the wrong type."""
     try:
         return ask()
     except redis.ResponseError as error:
-        if not is_misfit(error):
+        if not is_wrong_type(error):
             raise
         return None
 
 
 @contextmanager
-def telling_misfits(connection: redis.Redis, queue: str) -> Iterator[None]:
-    """A command, which says which key holds something else than it should, and ends.
+def reporting_wrong_keys(connection: redis.Redis, queue: str) -> Iterator[None]:
+    """Turn a wrong-type error of a command into one that names the wrong keys.
 
     Raises:
-        RedisUnusable: one does, and the command needs it.
+        RedisUnusable: a key that the command needs has the wrong type.
     """
     try:
         yield
     except redis.ResponseError as error:
-        if not is_misfit(error):
+        if not is_wrong_type(error):
             raise
-        raise RedisUnusable("; ".join(map(str, Control(connection, queue).misfits()))) from None
+        raise RedisUnusable("; ".join(map(str, Control(connection, queue).wrong_keys()))) from None
 
 
 class Control:
-    """The keys of one queue, and of one worker."""
+    """Checks the keys of one queue, and of one worker."""
 
     def __init__(self, connection: redis.Redis, queue: str, worker_key: str | None = None) -> None:
         self._redis = connection
@@ -92,38 +92,37 @@ class Control:
         self._notices = Notices()
         self._log = structlog.stdlib.get_logger("botlive")
 
-    def misfits(self, keys: Iterable[str] | None = None) -> list[Misfit]:
-        """Those (of these) that hold something else."""
+    def wrong_keys(self, keys: Iterable[str] | None = None) -> list[WrongKey]:
+        """Return the keys that have the wrong type, of ``keys`` or of all."""
         wanted = {key: self._kinds[key] for key in (self._kinds if keys is None else keys)}
         with self._redis.pipeline(transaction=False) as pipeline:
             for key in wanted:
                 pipeline.type(key)
             found = [kind.decode() for kind in pipeline.execute()]
         pairs = zip(wanted.items(), found, strict=True)
-        return [Misfit(key, want, kind) for (key, want), kind in pairs if kind not in {"none", want}]
+        return [WrongKey(key, want, kind) for (key, want), kind in pairs if kind not in {"none", want}]
 
-    def tell(self) -> None:
-        """Say which hold something else, each at once and then once a minute, and when that is over."""
-        misfits = self.misfits()
-        for misfit in misfits:
-            self._say(misfit)
-        if not misfits and self._notices.over() is not None:
-            self._log.info("keys are right again")
+    def report(self) -> None:
+        """Log each wrong key at once and then once a minute, and once when all are correct again."""
+        found = self.wrong_keys()
+        for wrong in found:
+            self._say(wrong)
+        if not found and self._notices.over() is not None:
+            self._log.info("keys are correct again")
 
     @contextmanager
-    def holding(self, hold: Callable[[], object]) -> Iterator[None]:
-        """Where a key holds something else, say so and call ``hold``; the caller then tries again."""
+    def tolerating_wrong_types(self, then: Callable[[], object]) -> Iterator[None]:
+        """If a key has the wrong type, log it and call ``then``. The caller is expected to try again."""
         try:
             yield
         except redis.ResponseError as error:
-            if not is_misfit(error):
+            if not is_wrong_type(error):
                 raise
-            told = _TOLD.fullmatch(str(error))
-            if told:
-                self._say(Misfit(told[3], told[1], told[2]))
-            self.tell()
-            hold()
+            if details := _WRONG_TYPE.fullmatch(str(error)):
+                self._say(WrongKey(details[3], details[1], details[2]))
+            self.report()
+            then()
 
-    def _say(self, misfit: Misfit) -> None:
-        if self._notices.is_due(misfit.key):
-            self._log.error("wrong key", reason=str(misfit))
+    def _say(self, wrong: WrongKey) -> None:
+        if self._notices.is_due(wrong.key):
+            self._log.error("wrong key", reason=str(wrong))

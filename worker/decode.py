@@ -1,4 +1,4 @@
-"""The event of a job's call."""
+"""Decodes the event in a job's call."""
 
 import json
 from typing import Any
@@ -12,11 +12,11 @@ _HEAD, _TAIL = f'["{FUNCTION}",null,['.encode(), b"],{}]"
 
 
 def read(call: bytes) -> AnyEvent:
-    """The event of a job's call.
+    """Decode the event in a job's call.
 
     Raises:
-        UnknownFunction: it calls another function; it is not called.
-        UndecodableJob: it is no call with one event.
+        UnknownFunction: the job names another function, which is never called.
+        UndecodableJob: the data is not a call with one event.
         EventRefused: the event does not fit its contract.
     """
     if call.startswith(_HEAD) and call.endswith(_TAIL):
@@ -32,24 +32,24 @@ def read(call: bytes) -> AnyEvent:
 
 
 def decode(payload: Any) -> AnyEvent:
-    """The event of a job's argument.
+    """Decode the event in a job's argument.
 
     Raises:
-        UndecodableJob: it is none, or one without an identity, which would be new at every run.
-        NewerEvent: its version, its type or one of its fields is not known to this release.
+        UndecodableJob: it is not an event, or it has no id or no time: each run would make a new event of it.
+        NewerEvent: this release does not know its version, its type or one of its fields.
         EventRefused: it does not fit its contract.
     """
     if not isinstance(payload, dict):
         raise UndecodableJob
     try:
         text = json.dumps(payload)
-    except (TypeError, ValueError, RecursionError):  # nested deeper than it can be written
+    except (TypeError, ValueError, RecursionError):  # nested too deeply to be serialised
         raise UndecodableJob from None
     return decode_text(text)
 
 
 def decode_text(text: str | bytes) -> AnyEvent:
-    """As ``decode``, from JSON."""
+    """Decode an event from JSON; see ``decode``."""
     try:
         event = parse_event(text)
     except InvalidEvent as error:
@@ -58,7 +58,7 @@ def decode_text(text: str | bytes) -> AnyEvent:
         if event.model_fields_set >= _IDENTITY:
             return event
         raise UndecodableJob
-    raise refusal  # without the error behind it
+    raise refusal  # outside of the handler, so that the original error is not attached
 
 
 def _refusal(error: InvalidEvent) -> EventRefused:

@@ -1,30 +1,31 @@
-"""Whether the Redis that a worker got keeps what it acknowledged."""
+"""Checks whether Redis keeps data that it has confirmed."""
 
 import redis
 
 
 def doubts(connection: redis.Redis) -> list[str]:
-    """What of its configuration may lose events that wait, each with the cure; best none.
+    """Return the settings of Redis that may lose waiting events, each with the cure.
 
-    Asked by INFO, which hosted services answer where they refuse CONFIG
+    The settings are read with INFO: hosted services often refuse CONFIG, but answer INFO
     (https://valkey.io/commands/info).
     """
     try:
-        told = {**connection.info("persistence"), **connection.info("memory")}
+        info = {**connection.info("persistence"), **connection.info("memory")}
     except redis.ResponseError:
         return [
-            "it does not say how it is configured (INFO is not allowed): see to appendonly and noeviction"
+            "its settings are unknown, because INFO is not allowed: check that appendonly is yes and "
+            "maxmemory-policy is noeviction"
         ]
-    return [*_log(told.get("aof_enabled")), *_eviction(told.get("maxmemory_policy"))]
+    return [*_log(info.get("aof_enabled")), *_eviction(info.get("maxmemory_policy"))]
 
 
 def _log(enabled: object) -> list[str]:
     if enabled in {1, "1"}:
         return []
-    return ["it keeps no append-only file, and its restart forgets what waits: set appendonly yes"]
+    return ["it has no append-only file, so a restart loses waiting events: set appendonly yes"]
 
 
 def _eviction(policy: object) -> list[str]:
     if policy == "noeviction":
         return []
-    return [f"its maxmemory-policy is {policy}, which throws data away: set noeviction"]
+    return [f"its maxmemory-policy is {policy}, which deletes data when memory is full: set noeviction"]

@@ -1,4 +1,4 @@
-"""One event as ``botlive_persist`` takes it: what the handlers make of it, and what names it."""
+"""Builds the element of one event for ``botlive_persist``: its identity, and the rows from its handler."""
 
 import json
 from typing import Never, TypedDict
@@ -10,7 +10,7 @@ from handlers.rows import Activity, ActivityStatus, ActivityType, Order, Toggle
 
 
 class Element(TypedDict):
-    """One element of the list that ``botlive_persist`` is called with."""
+    """One element of the argument of ``botlive_persist``."""
 
     event_id: str
     event_type: EventType
@@ -23,14 +23,14 @@ class Element(TypedDict):
 
 
 class Labels(TypedDict):
-    """Under which an activity is shown."""
+    """The type and the status of an activity."""
 
     type: ActivityType
     status: ActivityStatus
 
 
-class Plain(TypedDict):
-    """What ``botlive_admits`` is asked with."""
+class PlainElement(TypedDict):
+    """One element of the argument of ``botlive_admits``, without data of an event."""
 
     event_type: EventType
     company_id: str
@@ -41,17 +41,17 @@ class Plain(TypedDict):
 
 
 def element(event: AnyEvent) -> Element:
-    """The event's element, made alone: a bug in one handler is no neighbour's trouble.
+    """Build the element of one event. A bug in its handler does not affect other events.
 
     Raises:
-        HandlerFailed: its handler raised, or made what is no JSON.
+        HandlerFailed: the handler raised an exception, or its result cannot be written as JSON.
     """
     try:
         return _as_json_takes_it(_made(event))
-    except (KeyboardInterrupt, SystemExit):  # a signal's
+    except (KeyboardInterrupt, SystemExit):  # raised by a signal
         raise
-    except BaseException as error:  # noqa: BLE001 # a bug raises anything; pydantic's panic is no Exception
-        # Without the error behind it: its words may quote the event.
+    except BaseException as error:  # noqa: BLE001 # a bug raises anything; a pydantic panic is no Exception
+        # ``from None``, because the text of the error may quote the event.
         raise HandlerFailed(error) from None
 
 
@@ -70,13 +70,13 @@ def _made(event: AnyEvent) -> Element:
 
 
 def _as_json_takes_it(made: Element) -> Element:
-    # As httpx writes it: what fails there fails the whole batch.
+    # With the options of httpx: an element that httpx cannot write would fail the whole batch.
     json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
     return made
 
 
-def plain(made: Element) -> Plain:
-    """What an element shares with all of its type and company, and nothing of its event's own."""
+def plain_element(made: Element) -> PlainElement:
+    """Reduce an element to what all events of its type and company share; no data of the event remains."""
     activity = made["activity"]
     return {
         "event_type": made["event_type"],

@@ -1,7 +1,7 @@
-"""The allow-list: of what a job in Redis may name, what is called; and what of it is read.
+"""The allow-list: limits which functions a job from Redis may call, and how much of a job is read.
 
-Of RQ's private names it relies on ``Job._id``, ``_success_callback_name``, ``_failure_callback_name`` and
-``_stopped_callback_name``.
+It uses the private attributes ``_id``, ``_success_callback_name``, ``_failure_callback_name`` and
+``_stopped_callback_name`` of ``rq.job.Job``.
 """
 
 from collections.abc import Callable
@@ -19,62 +19,62 @@ _PACKED = (b"data", b"exc_info")  # the fields that RQ compresses
 
 
 class EventJob(Job):
-    """A job that calls our function and no other: JSON alone lets it name any function there is.
+    """A job that can call only our function; with JSON alone, a job could name any importable function.
 
-    Its callbacks are functions too; those that BOTLIVE_CALLBACKS names are called. Webhooks are not:
-    whoever writes to Redis would make the worker speak to any address. Whatever serializer RQ's command
-    is started with, it is read as JSON: to read pickle is to call what it names.
+    Callbacks are functions too: only those in BOTLIVE_CALLBACKS are called. Webhooks are never sent:
+    otherwise anybody who can write to Redis could make the worker call any address. The data is always read
+    as JSON, whatever serializer RQ's command was started with: unpickling can call any function.
     """
 
     callbacks: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None) -> None:  # noqa: A002 # as RQ names them
         super().__init__(connection=connection, serializer=JSONSerializer)
-        self._id = id  # RQ's check of it would end a list in which one such job stands
+        self._id = id  # not checked: RQ's check raises, so one invalid id would break a whole list
         self.refusal: EventRefused | None = None
-        """Why it cannot be run, whatever it calls."""
+        """Why the job cannot be run, independent of its function."""
         self.is_damaged = False
-        """Whether its hash holds what RQ cannot read; that is left out."""
+        """Whether the job's hash has fields that RQ cannot read; they are left out."""
         self._oversized: bytes | None = None
 
     @classmethod
     def fetch(cls, id: str, connection: Any = None, serializer: Any = None) -> "EventJob":  # noqa: A002 # the same
-        """As RQ's, by the whole id: RQ takes what stands before a colon."""
+        """Fetch a job by its whole id; RQ would cut the id at a colon."""
         job = cls(id, connection=connection)
-        job.refresh()  # type: ignore[no-untyped-call] # RQ's
+        job.refresh()  # type: ignore[no-untyped-call] # untyped in RQ
         return job
 
     def restore(self, raw_data: Any) -> None:
-        """As RQ's; one field that it cannot read costs that field and not the whole job."""
+        """Restore the job as RQ does, without the fields that RQ cannot read."""
         fields = {name: value for name, value in raw_data.items() if name.isascii()}
         data = fields.setdefault(b"data", b"")
         if is_oversized(data):
             self._oversized, self.refusal = data, OversizedJob()
         try:
             super().restore(fields)
-        except Exception:  # noqa: BLE001 # RQ raises anything, an AssertionError too, at what it cannot read
+        except Exception:  # noqa: BLE001 # RQ raises any exception here, even an AssertionError
             self.is_damaged = True
             super().restore({name: value for name, value in fields.items() if self._reads(name, value)})
         self.is_damaged |= b"data" not in raw_data
 
     def to_dict(self, include_meta: bool = True, include_result: bool = True) -> dict[str, Any]:
-        """As RQ's; what was too large to be read is written back as it was found."""
+        """Return the fields as RQ does; data that was too large to be read is written back unchanged."""
         fields = super().to_dict(include_meta, include_result)
         return fields if self._oversized is None else {**fields, "data": self._oversized}
 
     def perform(self) -> Any:
-        """Run it.
+        """Run the job.
 
         Raises:
-            OversizedJob: it is larger than any event.
-            UndecodableJob: its data is no call.
-            UnknownFunction: the job names another function, or a webhook; none is called.
+            OversizedJob: the job is larger than any event.
+            UndecodableJob: its data is not a call.
+            UnknownFunction: the job names another function, or a webhook; nothing is called.
         """
         if self.refusal:
             raise self.refusal
         try:
             is_ours = self.func_name == FUNCTION and self.instance is None
-        except Exception:  # noqa: BLE001 # RQ raises its own error for anything that the JSON is
+        except Exception:  # noqa: BLE001 # RQ raises several exceptions, depending on the JSON
             raise UndecodableJob from None
         named = (self._success_callback_name, self._failure_callback_name, self._stopped_callback_name)
         if not is_ours or self.webhooks or not {*filter(None, named)} <= self.callbacks:
@@ -83,26 +83,26 @@ class EventJob(Job):
 
     @property
     def success_callback(self) -> Any:
-        """As RQ's, of the functions that are allowed."""
+        """The callback for a success, if it is allowed."""
         return super().success_callback if self._success_callback_name in self.callbacks else None
 
     @property
     def failure_callback(self) -> Any:
-        """As RQ's, of the functions that are allowed."""
+        """The callback for a failure, if it is allowed."""
         return super().failure_callback if self._failure_callback_name in self.callbacks else None
 
     @property
     def stopped_callback(self) -> Any:
-        """As RQ's, of the functions that are allowed."""
+        """The callback for a stopped job, if it is allowed."""
         return super().stopped_callback if self._stopped_callback_name in self.callbacks else None
 
     def send_webhooks(self, *_: Any, **__: Any) -> None:
-        """None is sent."""
+        """Send nothing."""
 
     def _reads(self, name: bytes, value: bytes) -> bool:
         try:
             Job(connection=self.connection, serializer=JSONSerializer).restore({b"data": b"", name: value})
-        except Exception:  # noqa: BLE001 # the same
+        except Exception:  # noqa: BLE001 # as in ``restore``
             return False
         return True
 
@@ -116,5 +116,5 @@ def _bounded(restore: Callable[[Job, Any], Any]) -> Callable[[Job, Any], Any]:
     return restore_bounded
 
 
-# RQ makes plain jobs itself, for what it schedules and for what depends on a job that it cleans up.
+# RQ creates plain ``Job`` objects too, for scheduled jobs and for dependents of jobs that it cleans up.
 Job.restore = _bounded(Job.restore)  # type: ignore[assignment, method-assign]

@@ -1,6 +1,6 @@
-"""A queue for RQ's own commands, whose jobs are read as ours, whatever else the command was told.
+"""A queue class for RQ's own commands. Its jobs are always read as ``EventJob`` and JSON.
 
-RQ hands its ``-j`` and ``-S`` to some of its commands' queues only; ``rq info`` knows neither.
+RQ passes its options ``-j`` and ``-S`` only to some of its queues, and ``rq info`` has neither option.
 """
 
 from typing import Any, cast
@@ -13,7 +13,7 @@ from worker.event_job import EventJob
 
 
 class EventQueue(Queue):
-    """Names no other class of jobs than ``EventJob``, and no other serializer than JSON."""
+    """A queue that uses only ``EventJob`` and the JSON serializer."""
 
     job_class: type[EventJob] = EventJob
 
@@ -22,7 +22,7 @@ class EventQueue(Queue):
 
     @classmethod
     def all(cls, connection: redis.Redis, *_: Any, **__: Any) -> list[Queue]:
-        """Those that RQ's set of queues names; what is no name of a queue is passed over."""
+        """Return the queues in RQ's set of queues; an entry that is no queue key is ignored."""
         prefix = cls.redis_queue_namespace_prefix
         names = (_text(key) for key in cast("set[bytes]", connection.smembers(cls.redis_queues_keys)))
         return [cls(name.removeprefix(prefix), connection) for name in names if name.startswith(prefix)]
@@ -31,7 +31,7 @@ class EventQueue(Queue):
     def dequeue_any(
         cls, queues: Any, timeout: int | None, connection: redis.Redis, *_: Any, **options: Any
     ) -> Any:
-        """As RQ's."""
+        """Dequeue as RQ does, with our job class and serializer."""
         return super().dequeue_any(queues, timeout, connection, **{**options, **cls._ours()})
 
     @classmethod

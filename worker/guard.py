@@ -1,4 +1,4 @@
-"""RQ's worker, which no side show ends, and of which is known whether an exception ended it."""
+"""An RQ worker that survives failures of secondary tasks, and that knows whether an exception ended it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,36 +6,36 @@ from typing import Any
 
 import redis
 import structlog
-from rq import SimpleWorker
+from rq import SimpleWorker, worker_registration
 from rq.exceptions import StopRequested
 from rq.job import Job
 
 from gateway.release import release
-from worker.control import is_misfit
-from worker.way import way_of
+from worker.control import is_wrong_type
+from worker.redis_retry import retry_of
 
 
 class GuardedWorker(SimpleWorker):
-    """A worker of RQ's that goes on where RQ's own would end."""
+    """An RQ worker that continues after some errors that would end RQ's own worker."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._log = structlog.stdlib.get_logger("botlive")
         self._is_done = False
-        """Whether it found nothing more to do: RQ returns alike after an exception, which it only logs."""
+        """Whether the worker ended because nothing was left to do, and not by an exception that RQ logged."""
 
     def run_maintenance_tasks(self) -> None:
-        """RQ's; neither a full Redis nor a job that RQ cannot read ends the worker."""
+        """Run RQ's maintenance; neither a full Redis nor a job that RQ cannot read ends the worker."""
         try:
-            with way_of(self.connection).optional():
-                super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ's
+            with retry_of(self.connection).optional():
+                super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # untyped in RQ
         except redis.ConnectionError:
             raise
-        except Exception as error:  # noqa: BLE001 # RQ raises anything at what it cannot read
+        except Exception as error:  # noqa: BLE001 # RQ raises any exception for a job that it cannot read
             self._log.warning("RQ's maintenance failed", error=type(error).__name__)
 
     def check_for_suspension(self, burst: bool) -> None:
-        """RQ's; a burst that is suspended is done."""
+        """Check as RQ does; the suspension of a burst is a normal end."""
         try:
             super().check_for_suspension(burst)
         except StopRequested:
@@ -43,41 +43,50 @@ class GuardedWorker(SimpleWorker):
             raise
 
     def handle_job_failure(self, job: Job, *arguments: Any, **options: Any) -> None:
-        """RQ's; what fails stays until a person has decided, and where people look, whatever the job says."""
+        """Record the failure as RQ does, in this queue's failed registry and without an expiry."""
         job.failure_ttl, job.origin = -1, self.queues[0].name
         super().handle_job_failure(job, *arguments, **options)
 
     def register_birth(self) -> None:
-        """RQ's, with our release; neither a full Redis nor a key of another type keeps it away."""
-        with unbooked():
-            super().register_birth()  # type: ignore[no-untyped-call] # RQ's
-            self.connection.hset(self.key, "botlive_version", release())  # "version" is RQ's
+        """Register the worker as RQ does, with our release; a full Redis or a wrong key does not end it."""
+        with best_effort():
+            super().register_birth()  # type: ignore[no-untyped-call] # untyped in RQ
+            self.connection.hset(self.key, "botlive_version", release())  # "version" is the version of RQ
+
+    def register_again(self) -> None:
+        """Register a worker that Redis has forgotten. Its counts stay."""
+        with self.connection.pipeline() as pipeline:
+            fields = {**self.serialize(), "botlive_version": release(), "state": self.get_state()}
+            pipeline.hset(self.key, mapping=fields)
+            worker_registration.register(self, pipeline)
+            pipeline.expire(self.key, self.worker_ttl + 60)
+            pipeline.execute()
 
     def register_death(self) -> None:
-        """RQ's; the same."""
-        with unbooked():
-            super().register_death()  # type: ignore[no-untyped-call] # RQ's
+        """Register the end as RQ does, if Redis accepts it."""
+        with best_effort():
+            super().register_death()  # type: ignore[no-untyped-call] # untyped in RQ
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
-        """RQ's; the same."""
-        with unbooked():
+        """Set the state as RQ does, if Redis accepts it."""
+        with best_effort():
             super().set_state(state, pipeline)
 
     def handle_payload(self, message: Any) -> None:
-        """RQ's: a command from elsewhere, as `shutdown`; one that cannot be read ends nothing."""
+        """Handle a command from Redis, such as `shutdown`; an unreadable one is logged and ignored."""
         try:
-            super().handle_payload(message)  # type: ignore[no-untyped-call] # RQ's
-        except Exception as error:  # noqa: BLE001 # whoever writes to Redis may send anything
-            self._log.warning("a command was not understood", error=type(error).__name__)
+            super().handle_payload(message)  # type: ignore[no-untyped-call] # untyped in RQ
+        except Exception as error:  # noqa: BLE001 # the content may be anything
+            self._log.warning("unreadable command", error=type(error).__name__)
 
 
 @contextmanager
-def unbooked() -> Iterator[None]:
-    """What RQ notes of its workers, and what these can do without."""
+def best_effort() -> Iterator[None]:
+    """Ignore a full Redis and a key of the wrong type, for records of RQ that a worker does not need."""
     try:
         yield
     except redis.OutOfMemoryError:
         return
     except redis.ResponseError as error:
-        if not is_misfit(error):
+        if not is_wrong_type(error):
             raise

@@ -1,4 +1,4 @@
-"""The job function, as RQ finds it by name. ``events.publishing.call.FUNCTION`` names it."""
+"""The job function. RQ imports it by the name in ``events.publishing.call.FUNCTION``."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from rq import get_current_job
 
 from gateway.origin import check
 
-check()  # before the rest: a stock worker then says the cause at each job
+check()  # before the other imports, so that a stock worker reports the cause at each job
 
 from worker.bootstrap import persister  # noqa: E402
 from worker.decode import decode  # noqa: E402
@@ -14,10 +14,10 @@ from worker.persister import Delivery  # noqa: E402
 
 
 def persist(payload: dict[str, Any]) -> None:
-    """Persist one event. A stock ``rq worker -S json botlive`` runs it just as ours does.
+    """Persist one event. A stock ``rq worker -S json botlive`` calls this function.
 
     Raises:
-        WorkerError: the event is not in the tables; the message says why and what to do.
+        WorkerError: the event was not persisted; the message says why and what to do.
     """
     event = decode(payload)
     job = get_current_job()

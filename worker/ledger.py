@@ -1,4 +1,4 @@
-"""What becomes of jobs in Redis: done, set aside with a reason, or waiting again."""
+"""Records in Redis what happened to jobs: acknowledged, set aside with a reason, or given back."""
 
 from collections.abc import Sequence
 
@@ -9,49 +9,57 @@ from rq.exceptions import NoSuchJobError
 from rq.job import validate_job_id
 
 from gateway.errors import EventRefused, OversizedJob
+from worker import metrics
 from worker.claims import Claims
 from worker.event_job import EventJob
 
-_LONGEST = 2**31  # seconds that a job may name; -1 stands for no end
+_LONGEST = 2**31  # seconds, for any duration of a job; -1 means without an end
 
 
 class Ledger:
-    """Keeps RQ's books of one worker's jobs (``worker.batches.Acknowledges``)."""
+    """Records the results of one worker's jobs in RQ's keys (``worker.batches.Acknowledges``)."""
 
     def __init__(self, worker: SimpleWorker, claims: Claims) -> None:
         self._worker = worker
         self._claims = claims
+        self.acknowledged = 0
+        """Jobs, as Redis confirmed them."""
         self._log = structlog.stdlib.get_logger("botlive")
 
     def acknowledge(self, job_ids: Sequence[str]) -> None:
-        """These are done."""
-        self._claims.acknowledge(job_ids, self._worker.key)
+        """Remove the jobs: their events are persisted."""
+        done = self._claims.acknowledge(job_ids, self._worker.key)
+        self.acknowledged += done
+        if done < len(job_ids):
+            reason = "Redis forgot the claims, or another worker took them over: a second run is a duplicate"
+            self._log.warning("claims lost", jobs=len(job_ids) - done, reason=reason)
 
     def fail(self, job_id: str, error: EventRefused) -> None:
-        """This one stands in RQ's failed registry now, with its reason."""
-        self._claims.make_way(job_id)
+        """Put the job into RQ's failed registry, with its reason."""
+        self._claims.prepare_failure(job_id)
         try:
             if isinstance(error, OversizedJob):
                 self._claims.set_aside(job_id, error.report)
             else:
                 self._fail(job_id, error)
-        except NoSuchJobError:  # a person discarded it meanwhile
+        except NoSuchJobError:  # somebody discarded it in the meantime
             self.acknowledge([job_id])
             return
-        except ValueError:  # an id that RQ does not admit
+        except ValueError:  # RQ does not allow this id
             self._claims.set_aside(job_id, error.report)
+        metrics.count_failure(type(error).__name__)
         self._log.warning("set aside", job_id=job_id, reason=str(error))
 
     def give_back(self, job_ids: Sequence[str]) -> None:
-        """These wait again, as if they had never been taken."""
+        """Put the jobs back on the queue, without counting an attempt."""
         self._claims.give_back(job_ids)
 
     def job(self, job_id: str) -> EventJob:
-        """The job as RQ reads it; what RQ cannot read of it is gone then.
+        """Fetch a job; fields that RQ cannot read are removed from its hash.
 
         Raises:
-            NoSuchJobError: it has no hash.
-            ValueError: its id is none that RQ admits.
+            NoSuchJobError: the job has no hash.
+            ValueError: RQ does not allow its id.
         """
         validate_job_id(job_id)
         job = self._fetch(job_id)
@@ -62,10 +70,10 @@ class Ledger:
 
     def _fail(self, job_id: str, error: EventRefused) -> None:
         job, queue = self.job(job_id), self._worker.queues[0]
-        job.retries_left = 0  # what is refused is refused again
+        job.retries_left = 0  # a retry would be refused again
         self._worker.handle_job_failure(job, queue, exc_string=error.report)
-        if not self._claims.release_failed(job.id):  # RQ logs that, and goes on
-            raise redis.RedisError("the failed registry did not take a job: it stays in hand")
+        if not self._claims.release_failed(job.id):  # RQ only logs its errors
+            raise redis.RedisError("a job was not added to the failed registry: it stays claimed")
 
     def _fetch(self, job_id: str) -> EventJob:
         connection = self._worker.connection
@@ -73,6 +81,6 @@ class Ledger:
 
 
 def _is_bounded(job: EventJob) -> bool:
-    """Whether Redis takes the numbers that RQ would hand on to it."""
+    """Return whether Redis accepts the durations that RQ would pass to it."""
     numbers: tuple[float | None, ...] = (job.timeout, job.ttl, job.result_ttl, job.failure_ttl)
     return all(-1 <= (seconds or 0) <= _LONGEST for seconds in numbers)

@@ -1,6 +1,8 @@
-"""Persists deliveries and says in the log what was written where."""
+"""Persists deliveries and logs which tables were written."""
 
+import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol, Self
 
 import structlog
@@ -8,38 +10,39 @@ import structlog
 from events import AnyEvent, OrderCompleted
 from gateway.client import Outcome
 from gateway.errors import EventRefused, WaitsApart
+from worker import metrics
 from worker.elements import Element, element
 
 _LARGE = 20  # events
 
 
 class Delivery(NamedTuple):
-    """An event as the queue hands it out."""
+    """One attempt to persist an event: the job, the event and its element."""
 
     job_id: str
     event: AnyEvent
     element: Element
-    """What ``botlive_persist`` gets of it."""
+    """The argument for ``botlive_persist``."""
 
     @classmethod
     def of(cls, job_id: str, event: AnyEvent) -> Self:
-        """The event with its element.
+        """Create a delivery and build its element.
 
         Raises:
-            HandlerFailed: no element can be made of it.
+            HandlerFailed: the element cannot be built.
         """
         return cls(job_id, event, element(event))
 
 
 class Persists(Protocol):
-    """What the persister needs of a gateway."""
+    """The part of the gateway that the persister needs."""
 
     def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
-        """As ``Gateway.persist``."""
+        """See ``Gateway.persist``."""
 
 
 class Persister:
-    """Hands batches to the gateway."""
+    """Passes batches to the gateway and logs the outcomes."""
 
     def __init__(self, gateway: Persists, *, apart: bool = False) -> None:
         self._gateway = gateway
@@ -47,24 +50,29 @@ class Persister:
         self._log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("botlive")
 
     def persist(self, deliveries: Sequence[Delivery]) -> list[EventRefused | WaitsApart | None]:
-        """Persist a batch in one transaction; for each delivery why it is not persisted, or None.
+        """Persist a batch in one transaction. Return for each delivery its error, or None.
 
         Raises:
-            WorkerError: the call failed as a whole; calling again with the same is harmless.
+            WorkerError: the whole call failed; a second call with the same deliveries does no harm.
         """
         elements = [delivery.element for delivery in deliveries]
-        outcomes = self._gateway.persist(elements, apart=self._apart)
+        began = time.perf_counter()
+        try:
+            outcomes = self._gateway.persist(elements, apart=self._apart)
+        finally:
+            metrics.count_call(len(deliveries), time.perf_counter() - began)
+        _count(deliveries, outcomes)
         self._say(list(zip(deliveries, outcomes, strict=True)))
         return [outcome.error(delivery.event) for delivery, outcome in zip(deliveries, outcomes, strict=True)]
 
     def _say(self, concluded: Sequence[tuple[Delivery, Outcome]]) -> None:
-        """A line an event, with its names bound; of a large batch, where lines would cost most, one."""
+        """Log one line for each event; for a large batch only one line, because lines cost time."""
         groups = [concluded] if len(concluded) > _LARGE else [[one] for one in concluded]
         for group in groups:
             self._say_of(group)
 
     def _say_of(self, group: Sequence[tuple[Delivery, Outcome]]) -> None:
-        """The ids of the events by the table that got their rows."""
+        """Log one line: the ids of the events, grouped by the tables that got rows."""
         written: dict[str, list[str]] = {}
         for delivery, outcome in group:
             for word in _words(delivery.event, outcome):
@@ -80,8 +88,18 @@ class Persister:
         return self._log.bind(event_id=str(event.event_id), event_type=event.type, job_id=only.job_id)
 
 
+def _count(deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
+    if deliveries:
+        oldest = min(delivery.event.occurred_at for delivery in deliveries)
+        results = (
+            (delivery.event.type, outcome.kind)
+            for delivery, outcome in zip(deliveries, outcomes, strict=True)
+        )
+        metrics.count_results(results, (datetime.now(UTC) - oldest).total_seconds())
+
+
 def _words(event: AnyEvent, outcome: Outcome) -> Iterator[str]:
-    """The tables that got rows, in the words that people grep for."""
+    """Yield the tables that got rows, in the upper-case names that people grep for."""
     if outcome.kind == "duplicate":
         yield "duplicates"
     elif outcome.kind == "persisted":

@@ -1,4 +1,4 @@
-"""Finds out, by calls that carry no event, whether events would go through."""
+"""Checks, with calls that carry no event, whether Supabase accepts events."""
 
 import time
 from concurrent.futures import Future
@@ -9,11 +9,11 @@ from worker.background import in_thread
 from worker.batches import own_fault
 from worker.breaker import Breaker
 
-_LATE = "Supabase does not answer in time: the events wait"
+_LATE = "Supabase does not answer in time: the events wait until it does"
 
 
 class Probe:
-    """Asks at the start, beside the work, and while the breaker is open, whenever it is due."""
+    """Sends a first probe at the start, in parallel with the work, and others while the breaker is open."""
 
     def __init__(self, gateway: Gateway, breaker: Breaker, *, patience: float) -> None:
         self._gateway = gateway
@@ -24,15 +24,15 @@ class Probe:
 
     @property
     def is_pending(self) -> bool:
-        """Whether the answer to the first one is still to come."""
+        """Whether the first probe has no answer yet."""
         return self._first is not None
 
-    def begin(self) -> None:
-        """Ask once, without waiting: else a wrong key would be told at the first event only."""
+    def start(self) -> None:
+        """Send the first probe without waiting, so that a wrong key is reported before an event comes."""
         self._first, self._first_by = in_thread(self._gateway.probe), time.monotonic() + self._patience
 
-    def hear(self, seconds: float = 0) -> None:
-        """Open the breaker where the first answer is bad; wait for it at most so long."""
+    def check_first(self, seconds: float = 0) -> None:
+        """Wait up to ``seconds`` for the first probe, and open the breaker if it failed."""
         if self._first is None:
             return
         try:
@@ -45,12 +45,12 @@ class Probe:
         if fault and not self._breaker.is_open and not self._breaker.is_careful:
             self._breaker.probe_failed(fault)
 
-    def try_way(self) -> bool:
-        """Send a probe if one is due. Answers whether events may be sent."""
+    def probe_if_due(self) -> bool:
+        """Send a probe if one is due. Return whether events may be sent."""
         if not self._breaker.is_open:
             return True
         if self._breaker.wait > 0:
-            self._breaker.doze()
+            self._breaker.sleep_briefly()
             return False
         try:
             fault = _fault(in_thread(self._gateway.probe), self._patience)
@@ -64,10 +64,10 @@ class Probe:
 
 
 def _fault(probe: Future[None], seconds: float) -> WorkerError | None:
-    """What stands in the way to Supabase.
+    """Wait for a probe and return its fault, or None.
 
     Raises:
-        TimeoutError: that is not known within ``seconds``.
+        TimeoutError: there was no answer within ``seconds``.
     """
     error = probe.exception(seconds)
     return error if error is None or isinstance(error, WorkerError) else own_fault(error)

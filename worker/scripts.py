@@ -1,4 +1,4 @@
-"""The Lua scripts, each of which is one step in Redis."""
+"""Loads the Lua scripts. Each script is one atomic step in Redis."""
 
 from importlib.resources import files
 from typing import Any
@@ -7,7 +7,7 @@ import redis
 
 
 def script(connection: redis.Redis, *names: str) -> Any:
-    """The script of these files, one after the other; first of all it looks at the types of its keys."""
+    """Register one script made of these files, in order, after ``types.lua``, which checks key types."""
     parts = [_text(name) for name in ("types", *names)]
     flags = [line for part in parts for line in part.splitlines() if line.startswith("#!")]
     body = "\n".join(line for part in parts for line in part.splitlines() if not line.startswith("#!"))

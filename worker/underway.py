@@ -1,4 +1,4 @@
-"""A batch on its way to the database."""
+"""A batch in flight: sent to the database, and not yet concluded."""
 
 import time
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ class UnderWay(NamedTuple):
     deliveries: Sequence[Delivery]
     answer: Future[list[EventRefused | WaitsApart | None]]
     is_suspect: bool
-    """Whether nothing else may be in hand meanwhile: a death would be blamed on that, too."""
+    """Whether no other job may be held meanwhile: if the worker died, that job would be a suspect too."""
     deadline: float
-    """By the monotonic clock: what has not been answered by then is taken for not done."""
+    """On the monotonic clock. Without an answer by then, the batch counts as not persisted."""
 
     @property
     def job_ids(self) -> list[str]:
-        """Its jobs."""
+        """The ids of its jobs, in order."""
         return [delivery.job_id for delivery in self.deliveries]
 
     def wait_for_fault(self, timeout: float | None) -> BaseException | None:
-        """Why it is not persisted, or None.
+        """Wait for the answer. Return why the batch is not persisted, or None.
 
         Raises:
-            TimeoutError: there is no answer within ``timeout`` seconds, which may still come.
+            TimeoutError: there was no answer within ``timeout`` seconds; it may still come.
         """
         left = max(0.0, self.deadline - time.monotonic())
         try:
@@ -36,6 +36,4 @@ class UnderWay(NamedTuple):
         except TimeoutError:
             if time.monotonic() < self.deadline:
                 raise
-        return TransientFault(
-            "Supabase gave no whole answer in time: the events wait for it to be well again"
-        )
+        return TransientFault("Supabase gave no complete answer in time: the events wait until it does")

@@ -1,123 +1,148 @@
-"""A request's query string, parsed as PostgREST does ("Tables and Views" in its documentation)."""
+"""Translates the query string of a request on a table to SQL.
+
+It knows what this project uses of PostgREST's language: filters, ``select`` with names, aliases, casts and
+JSON paths, ``order``, ``limit``, ``offset`` and ``columns``. Everything else is refused.
+"""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from devstack.rest.errors import ApiError, bad_query, unsupported
-from devstack.rest.fields import FIELD, NAME, Field, field_of, is_field, split, unquoted
-from devstack.rest.filters import Filter, no_operator, parse_filter
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-_SELECTED = re.compile(rf"\s*(?:(?P<alias>{NAME}):(?!:))?{FIELD}(?:::(?P<cast>[\w $]+))?\s*")
-_ORDERED = re.compile(rf"{FIELD}(?:\.(?P<way>asc|desc))?(?:\.(?P<nulls>nullsfirst|nullslast))?\s*")
-_NULLS = {"nullsfirst": "nulls first", "nullslast": "nulls last", None: ""}
+from devstack.rest.database import Arguments
+from devstack.rest.errors import unsupported
+
+_OPERATORS = {
+    "eq": "=",
+    "neq": "<>",
+    "gt": ">",
+    "gte": ">=",
+    "lt": "<",
+    "lte": "<=",
+    "like": "like",
+    "ilike": "ilike",
+    "match": "~",
+    "imatch": "~*",
+    "cs": "@>",
+    "cd": "<@",
+}
+_STATES = {"null", "true", "false"}  # the values of `is`
 _RESERVED = {"select", "order", "limit", "offset", "columns"}
 
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """One item of `select`."""
-
-    field: Field
-    alias: str | None = None
-    cast: str | None = None
+_FIELD = r"(?P<name>\w+)(?P<path>(?:->>?[^\W\d]\w*)*)"
+_COLUMN = re.compile(_FIELD)
+_SELECTED = re.compile(rf"(?:(?P<alias>\w+):(?!:))?{_FIELD}(?:::(?P<cast>\w+))?")
+_ORDERED = re.compile(rf"{_FIELD}(?:\.(?P<way>asc|desc))?(?:\.nulls(?P<nulls>first|last))?")
+_CONDITION = re.compile(r"(?P<negated>not\.)?(?P<operator>[a-z]+)\.(?P<value>.*)", re.DOTALL)
+_ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^,]+)', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Ordered:
-    """One item of `order`, with the SQL that follows the field."""
+class Query(NamedTuple):
+    """The parts of a statement that a query string names."""
 
-    field: Field
-    direction: str
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Everything that a query string says."""
-
-    select: list[Selected] = field(default_factory=list)
-    filters: list[Filter] = field(default_factory=list)
-    order: list[Ordered] = field(default_factory=list)
-    limit: int | None = None
-    offset: int = 0
-    columns: list[str] | None = None
-    arguments: dict[str, str] = field(default_factory=dict)
+    selection: Composable
+    where: Composable
+    """With its keyword; empty without a filter."""
+    order_and_page: Composable
+    filtered: bool
+    offset: int
+    columns: list[str] | None
 
 
-def parse(pairs: list[tuple[str, str]], *, arguments: bool = False) -> Query:
-    """Parse the decoded pairs of a query string.
+def parse(table: str, pairs: Sequence[tuple[str, str]], arguments: Arguments) -> Query:
+    """Translate the decoded pairs of a query string. Values become arguments, names are quoted.
 
-    With `arguments`, a value that is no filter is an argument of the function that is called.
+    Raises:
+        ApiError: it says something that this stand-in does not support.
     """
-    for key, _ in pairs:
-        _refuse_unspoken(key)
-    values = dict(pairs)
-    conditions = [(key, value, parse_filter(key, value)) for key, value in pairs if key not in _RESERVED]
+    source, values = Identifier(table), dict(pairs)
+    filters = [_filter(source, key, value, arguments) for key, value in pairs if key not in _RESERVED]
+    conditions = SQL(" where ") + SQL(" and ").join(filters) if filters else SQL("")
+    selected = [_selected(source, item) for item in _items(values, "select")]
+    ordered = [_ordered(source, item) for item in _items(values, "order")]
+    order = SQL(" order by ") + SQL(", ").join(ordered) if ordered else SQL("")
+    page = [SQL(f" {name} {_number(name, values[name])}") for name in ("limit", "offset") if name in values]
     return Query(
-        select=_select(values.get("select", "")),
-        filters=[filter_ for _, _, filter_ in conditions if filter_],
-        order=_order(values.get("order", "")),
-        limit=_limit(values.get("limit")),
-        offset=_natural(values.get("offset")) or 0,
-        columns=[unquoted(name) for name in split(values["columns"])] if "columns" in values else None,
-        arguments=_arguments([pair[:2] for pair in conditions if not pair[2]], allowed=arguments),
+        selection=SQL(", ").join(selected or [SQL("{}.*").format(source)]),
+        where=conditions,
+        order_and_page=Composed([order, *page]),
+        filtered=bool(filters),
+        offset=_number("offset", values.get("offset", "0")),
+        columns=[_matched(_COLUMN, item)["name"] for item in _items(values, "columns")] or None,
     )
 
 
-def _arguments(pairs: Iterable[tuple[str, str]], *, allowed: bool) -> dict[str, str]:
-    for _, value in pairs:
-        if not allowed:
-            raise no_operator(value)
-    return dict(pairs)
+def _items(values: dict[str, str], name: str) -> list[str]:
+    return [item.strip() for item in values.get(name, "").split(",") if item]
 
 
-def _refuse_unspoken(key: str) -> None:
-    last = key.rpartition(".")[2]
-    if last in {"and", "or"}:
-        raise unsupported("logic trees (and=, or=)")
-    if key == "on_conflict":
-        raise unsupported("upserts (on_conflict=)")
-    if key != last and not is_field(key):
-        raise unsupported(f"embedded resources ({key}=)")
+def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise unsupported(f"{text!r} in a query string")
+    return match
 
 
-def _select(text: str) -> list[Selected]:
-    return [_selected(part, text) for part in split(text)]
+def _field(source: Identifier, match: re.Match[str]) -> Composed:
+    """Return a column, or the part of its JSON at a path."""
+    column = SQL("{}.{}").format(source, Identifier(match["name"]))
+    steps = re.findall(r"(->>?)(\w+)", match["path"])
+    if not steps:
+        return column
+    path = SQL("").join(SQL(arrow) + Literal(key) for arrow, key in steps)
+    return SQL("to_jsonb({})").format(column) + path
 
 
-def _selected(part: str, text: str) -> Selected:
-    item = part.strip()
+def _selected(source: Identifier, item: str) -> Composed:
     if item == "*":
-        return Selected(Field("*"))
-    if "(" in re.sub(r'"[^"]*"', "", item) or item.startswith("..."):
-        raise unsupported(f"embedding and aggregates (select={item})")
-    match = _SELECTED.fullmatch(item)
-    if match is None:
-        raise bad_query("select parameter", text, text.index(part) + 1, f'unexpected "{item}"')
-    alias, cast = match["alias"], match["cast"]
-    return Selected(field_of(match), alias and unquoted(alias), cast and cast.strip())
+        return SQL("{}.*").format(source)
+    match = _matched(_SELECTED, item)
+    value, label = (
+        _field(source, match),
+        match["alias"] or re.split("->>?", match["path"])[-1] or match["name"],
+    )
+    if match["cast"]:
+        value = SQL("cast({} as {})").format(value, SQL(match["cast"]))
+    return SQL("{} as {}").format(value, Identifier(label))
 
 
-def _order(text: str) -> list[Ordered]:
-    return [_ordered(part, text) for part in split(text)]
+def _ordered(source: Identifier, item: str) -> Composed:
+    match = _matched(_ORDERED, item)
+    nulls = f" nulls {match['nulls']}" if match["nulls"] else ""
+    return _field(source, match) + SQL(f" {match['way'] or 'asc'}{nulls}")
 
 
-def _ordered(part: str, text: str) -> Ordered:
-    if "(" in part:
-        raise unsupported(f"ordering by an embedded resource (order={part})")
-    match = _ORDERED.fullmatch(part)
-    if match is None:
-        raise bad_query("order", text, text.index(part) + 1, f'unexpected "{part}"')
-    return Ordered(field_of(match), f"{match['way'] or 'asc'} {_NULLS[match['nulls']]}")
+def _number(name: str, text: str) -> int:
+    if not text.isdecimal():
+        raise unsupported(f"{name}={text}")
+    return int(text)
 
 
-def _limit(text: str | None) -> int | None:
-    if text is not None and re.fullmatch(r"-[1-9]\d*", text):
-        details = "Limit should be greater than or equal to zero."
-        raise ApiError(416, "PGRST103", "Requested range not satisfiable", details)
-    return _natural(text)
+def _filter(source: Identifier, key: str, text: str, arguments: Arguments) -> Composed:
+    field, condition = _field(source, _matched(_COLUMN, key)), _matched(_CONDITION, text)
+    negation = SQL("not " if condition["negated"] else "")
+    comparison = _comparison(condition["operator"], condition["value"], arguments)
+    return SQL("({}{} {})").format(negation, field, comparison)
 
 
-def _natural(text: str | None) -> int | None:
-    """A number, or nothing: PostgREST ignores a limit that is none."""
-    return int(text) if text is not None and text.isdecimal() else None
+def _comparison(operator: str, value: str, arguments: Arguments) -> Composable:
+    match operator:
+        case "is" if value in _STATES:
+            return SQL(f"is {value}")
+        case "in":
+            elements = [arguments.add(element) for element in _elements(value)]
+            return SQL("in ({})").format(SQL(", ").join(elements))
+        case "like" | "ilike":
+            value = value.replace("*", "%")
+    if operator not in _OPERATORS:
+        raise unsupported(f"the filter {operator}.{value}")
+    return SQL("{} {}").format(SQL(_OPERATORS[operator]), arguments.add(value))
+
+
+def _elements(text: str) -> list[str]:
+    """Return the values of ``in``; quotes protect commas."""
+    found = _ELEMENT.findall(text[1:-1])
+    if not found or (text[0], text[-1]) != ("(", ")"):
+        raise unsupported(f"the filter in.{text}")
+    return [re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) or plain for quoted, plain in found]

@@ -1,74 +1,117 @@
 """Requests on a table or view: read, insert, update, delete."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
+from psycopg.sql import SQL, Composable, Composed, Identifier
 from starlette.responses import Response
 
-from devstack.rest import statements
-from devstack.rest.errors import ApiError, bad_body, unsupported
-from devstack.rest.exchange import Exchange, parse_json
-from devstack.rest.query import Query
+from devstack.rest.call import Call
+from devstack.rest.database import Answer, Arguments, Statement
+from devstack.rest.errors import ApiError, unsupported
+from devstack.rest.query import Query, parse
 
-_NO_ROWS = range(0)
-
-
-async def answer(exchange: Exchange, name: str) -> Response:
-    """Answer a request on the table of that name."""
-    match exchange.method:
-        case "GET" | "HEAD":
-            return await _read(exchange, name)
-        case "POST":
-            return await _insert(exchange, name)
-        case "PATCH":
-            return await _update(exchange, name)
-        case "DELETE":
-            return await _delete(exchange, name)
-    raise unsupported(f"the method {exchange.method}")
+_ROWS = SQL("coalesce(json_agg(_row), '[]')::text")
 
 
-async def _read(exchange: Exchange, name: str) -> Response:
-    table, query = await exchange.catalogue.table(name), exchange.query()
-    return exchange.page(query, await exchange.run(statements.select(table, query, exchange.wishes)))
+async def answer(call: Call, table: str) -> Response:
+    """Answer a request on the table.
+
+    Raises:
+        ApiError: what PostgREST would answer.
+    """
+    actions = {"GET": _read, "HEAD": _read, "POST": _insert, "PATCH": _update, "DELETE": _delete}
+    action = actions.get(call.request.method)
+    if action is None:
+        raise unsupported(f"the method {call.request.method}")
+    try:
+        return await action(call, table)
+    except ApiError as error:
+        if (error.code, error.message) == ("42P01", f'relation "public.{table}" does not exist'):
+            message = f"Could not find the table 'public.{table}' in the schema cache"
+            raise ApiError(404, "PGRST205", message) from error
+        raise
 
 
-async def _insert(exchange: Exchange, name: str) -> Response:
-    body, query = await exchange.body(), exchange.query()
-    columns = _uniform_keys(parse_json(body)) if query.columns is None else query.columns
-    table = await exchange.catalogue.table(name, columns)
-    statement = statements.insert(table, columns, body, query, exchange.wishes)
-    return exchange.response(201, await exchange.run(statement), _NO_ROWS)
+async def _read(call: Call, table: str) -> Response:
+    arguments = Arguments()
+    query, name = parse(table, call.pairs, arguments), Identifier("public", table)
+    total = SQL("(select count(*) from {}{})") if call.wishes.counted else SQL("null::bigint")
+    page = SQL("select {} from {}{}{}").format(query.selection, name, query.where, query.order_and_page)
+    text = SQL("select {}, count(*), {} from ({}) as _row").format(
+        total.format(name, query.where), _ROWS, page
+    )
+    statement = Statement(text, arguments, read_only=True, single=call.wishes.single)
+    found = await call.run(statement)
+    status = 206 if found.total is not None and found.rows < found.total else 200
+    return call.response(status, found, first=query.offset)
 
 
-async def _update(exchange: Exchange, name: str) -> Response:
-    body, query = await exchange.body(), exchange.query()
-    value = parse_json(body)
-    if not isinstance(value, dict):
-        raise unsupported("an update with anything but one object")
-    table = await exchange.catalogue.table(name, value)
-    _check_conditions(query, "UPDATE")
-    answer = await exchange.run(statements.update(table, value, body, query, exchange.wishes))
-    return exchange.written(answer, range(answer.rows))
+async def _insert(call: Call, table: str) -> Response:
+    text, value = await call.document()
+    arguments, rows = Arguments(), value if isinstance(value, list) else [value]
+    query = parse(table, call.pairs, arguments)
+    columns = _names(query.columns or _common_keys(rows))
+    into = SQL("({})").format(columns) if query.columns or any(rows) else SQL("")
+    write = SQL("insert into {} {} select {} from {}").format(
+        Identifier("public", table), into, columns, _body(table, text, arguments)
+    )
+    return call.response(201, await _written(call, write, query, arguments))
 
 
-async def _delete(exchange: Exchange, name: str) -> Response:
-    table, query = await exchange.catalogue.table(name), exchange.query()
-    _check_conditions(query, "DELETE")
-    answer = await exchange.run(statements.delete(table, query, exchange.wishes))
-    return exchange.written(answer, _NO_ROWS)
+async def _update(call: Call, table: str) -> Response:
+    text, value = await call.document()
+    if not isinstance(value, dict) or not value:
+        raise unsupported("an update with anything but one object of columns")
+    arguments = Arguments()
+    query = _filtered(call, table, "UPDATE", arguments)
+    changes = SQL(", ").join(SQL("{0} = _body.{0}").format(Identifier(name)) for name in value)
+    write = SQL("update {} set {} from {}{}").format(
+        Identifier("public", table), changes, _body(table, text, arguments), query.where
+    )
+    return _changed(call, await _written(call, write, query, arguments))
 
 
-def _check_conditions(query: Query, verb: str) -> None:
-    """Hosted Supabase loads `safeupdate` for the roles of its API."""
-    if query.order or query.limit is not None or query.offset:
-        raise unsupported(f"{verb} with order, limit or offset")
-    if not query.filters:
+async def _delete(call: Call, table: str) -> Response:
+    arguments = Arguments()
+    query = _filtered(call, table, "DELETE", arguments)
+    write = SQL("delete from {}{}").format(Identifier("public", table), query.where)
+    return _changed(call, await _written(call, write, query, arguments))
+
+
+def _filtered(call: Call, table: str, verb: str, arguments: Arguments) -> Query:
+    """Refuse a write without a filter, as hosted Supabase does by its extension ``safeupdate``."""
+    query = parse(table, call.pairs, arguments)
+    if not query.filtered:
         raise ApiError(400, "21000", f"{verb} requires a WHERE clause")
+    return query
 
 
-def _uniform_keys(value: Any) -> Collection[str]:
-    """The keys that every object of the body has."""
-    rows = value if isinstance(value, list) else [value]
+def _common_keys(rows: list[Any]) -> Iterable[str]:
     if not all(isinstance(row, dict) and row.keys() == rows[0].keys() for row in rows):
-        raise bad_body("All object keys must match")
-    return rows[0].keys() if rows else ()
+        raise ApiError(400, "PGRST102", "All object keys must match")
+    return rows[0] if rows else ()
+
+
+def _names(columns: Iterable[str]) -> Composed:
+    return SQL(", ").join(map(Identifier, columns))
+
+
+def _body(table: str, text: str, arguments: Arguments) -> Composed:
+    """Return the rows of a JSON text, cast to the types of the table's columns."""
+    rows = text if text.lstrip().startswith("[") else f"[{text}]"
+    function = SQL("json_populate_recordset(null::{}, {}::json) as _body")
+    return function.format(Identifier("public", table), arguments.add(rows))
+
+
+async def _written(call: Call, write: Composable, query: Query, arguments: Arguments) -> Answer:
+    representation = call.wishes.representation
+    returned = query.selection if representation else SQL("1")
+    body = _ROWS if representation else SQL("null::text")
+    text = SQL("with _row as ({} returning {}) select count(*), count(*), {} from _row")
+    statement = Statement(text.format(write, returned, body), arguments, single=call.wishes.single)
+    return await call.run(statement)
+
+
+def _changed(call: Call, answer: Answer) -> Response:
+    return call.response(200 if call.wishes.representation else 204, answer)

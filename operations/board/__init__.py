@@ -1,1 +1,1 @@
-"""The pages of rq-dashboard for operators, made safe for them (extra ``[dashboard]``)."""
+"""A secured rq-dashboard for operators (extra ``[dashboard]``)."""

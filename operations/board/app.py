@@ -1,4 +1,4 @@
-"""The application: rq-dashboard's blueprint, behind the gate, with patched pages and sealed answers."""
+"""The Flask application: rq-dashboard's blueprint with access control, patched pages and safe headers."""
 
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit
@@ -18,24 +18,24 @@ from operations.board.upstream import PACKAGE, blueprint
 
 
 class _Name(BaseConverter):
-    """A queue's or a job's name: any text, and so a slash too."""
+    """A queue's or a job's name: any text, including slashes."""
 
     regex = r"[^\0]+"
     part_isolating = False
 
     def to_url(self, value: object) -> str:
-        """As one segment of a path: no name may lead to another route."""
+        """Quote the name as one path segment, so that it cannot lead to another route."""
         return quote(str(value), safe="")
 
 
 class Board(Flask):
     """The dashboard of one Redis."""
 
-    jinja_options = {"finalize": pages.shown}  # noqa: RUF012 # as Flask declares it
+    jinja_options = {"finalize": pages.shown}  # noqa: RUF012 # declared so in Flask
 
     def __init__(self, connection: redis.Redis, address: str, gate: Gate) -> None:
         super().__init__(PACKAGE)
-        self.redis_conn = connection  # where rq-dashboard looks for it
+        self.redis_conn = connection  # rq-dashboard reads this attribute
         self.config.update(RQ_DASHBOARD_REDIS_URL=(_shown(address),), RQ_DASHBOARD_DISABLE_DELETE=True)
         self._gate = gate
         self._route()
@@ -46,16 +46,16 @@ class Board(Flask):
             self.register_error_handler(kind, answer)
 
     def create_global_jinja_loader(self) -> BaseLoader:  # type: ignore[override] # Flask names its own class
-        """rq-dashboard's templates, patched."""
+        """Return a loader of rq-dashboard's patched templates."""
         return pages.Loader(super().create_global_jinja_loader())
 
     def select_jinja_autoescape(self, filename: str | None) -> bool:
-        """Always: Flask's own rule leaves out the scripts that the pages include."""
+        """Escape in every file; Flask's rule would skip the scripts that the pages include."""
         return True
 
     def _route(self) -> None:
         self.url_map.converters["default"] = _Name
-        # Redirects would name this process's own scheme, which is not that of the proxy before it.
+        # No redirects: they would have the scheme of this process, not that of a proxy in front of it.
         self.url_map.strict_slashes = self.url_map.merge_slashes = self.url_map.redirect_defaults = False
         self.register_blueprint(blueprint)
         self.view_functions |= {routes.REQUEUE: views.requeue, routes.REQUEUE_ALL: views.requeue_all}
@@ -66,21 +66,21 @@ class Board(Flask):
 
 
 def _shown(address: str) -> str:
-    """Where the Redis is, without the login and the options, which may hold passwords too."""
+    """Return the address of Redis without its login and options, which may hold passwords."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _problem(error: HTTPException) -> Response:
     if error.response is not None:
-        return error.response  # type: ignore[return-value] # it is one of ours
+        return error.response  # type: ignore[return-value] # one of our own responses
     return views.text(error.name, error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _gone(_: NoSuchJobError) -> Response:
-    return views.text("There is no such job: it is done, or it was discarded.", HTTPStatus.NOT_FOUND)
+    return views.text("This job does not exist: it is done, or it was discarded.", HTTPStatus.NOT_FOUND)
 
 
 def _away(error: RedisError) -> Response:
-    """Its own words may quote a password."""
+    """Answer with the kind of cause; the message of the error may quote a password."""
     return views.text(f"{cause_of(error)}.", HTTPStatus.SERVICE_UNAVAILABLE)

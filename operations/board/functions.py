@@ -1,7 +1,7 @@
-"""The pages' Underscore templates as functions that escape all they show.
+"""Compiles the pages' Underscore templates to JavaScript functions that escape every value.
 
-Underscore makes them in the browser with ``new Function``, for which a Content-Security-Policy has to allow
-``eval``, and its ``<%= %>`` does not escape.
+Underscore would compile them in the browser with ``new Function``, which needs ``eval`` in the
+Content-Security-Policy, and its ``<%= %>`` does not escape.
 """
 
 import re
@@ -18,14 +18,14 @@ $(document).ajaxError(function(event, answer, request) {
     if (request.type === 'POST') { alert(answer.responseText || 'The dashboard does not answer.'); }
 });
 """
-"""rq-dashboard says nothing when a button's request was refused."""
+"""Shows refused requests: rq-dashboard itself shows nothing when the request of a button fails."""
 
 
 def script(templates: Iterable[str]) -> Markup:
-    """What puts these templates' functions in the place of Underscore's ``template``."""
+    """Return a script that replaces Underscore's ``template`` by a lookup of the compiled templates."""
     functions = ",\n".join(f"{_literal(text)}: {_function(text)}" for text in templates)
     lookup = f"_.template = function(text) {{ return {{{functions}}}[text]; }};"
-    return Markup(f"{lookup}\n{_TELLING}")  # noqa: S704 # of rq-dashboard's own templates
+    return Markup(f"{lookup}\n{_TELLING}")  # noqa: S704 # built from rq-dashboard's own templates
 
 
 def _function(text: str) -> str:

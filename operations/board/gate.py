@@ -1,4 +1,4 @@
-"""Who may ask for what: the hosts it answers to, the login, and that its own pages alone change anything."""
+"""Access control: checks the host name, the login, and that changes come from the dashboard's own pages."""
 
 import re
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _READING = frozenset({"GET", "HEAD"})
 
 
 class Refusal(NamedTuple):
-    """Why a request is not answered, and what to do."""
+    """Why a request is refused, and what to do."""
 
     status: HTTPStatus
     words: str
@@ -30,56 +30,56 @@ class Refusal(NamedTuple):
 
 _STRANGE_HOST = Refusal(
     HTTPStatus.FORBIDDEN,
-    f"The dashboard does not answer to this host name. If it is yours, write it into {HOSTS} (several with "
-    "commas between them) or behind --host, and start `botlive dashboard` again.",
+    f"The dashboard does not accept this host name. If it is yours, add it to {HOSTS} (separated by commas) "
+    "or pass it with --host, and start `botlive dashboard` again.",
 )
 _LOGIN = Refusal(
     HTTPStatus.UNAUTHORIZED,
     "Log in with RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD.",
     (("WWW-Authenticate", 'Basic realm="Botlive", charset="UTF-8"'),),
 )
-_NO_SUCH_REDIS = Refusal(HTTPStatus.NOT_FOUND, "The dashboard shows one Redis: its number is 0.")
+_NO_SUCH_REDIS = Refusal(HTTPStatus.NOT_FOUND, "The dashboard shows only one Redis, which has the number 0.")
 _POST_ONLY = Refusal(
-    HTTPStatus.METHOD_NOT_ALLOWED, "This changes something: it takes POST alone.", (("Allow", "POST"),)
+    HTTPStatus.METHOD_NOT_ALLOWED, "This request changes something: use POST.", (("Allow", "POST"),)
 )
 _READ_ONLY = Refusal(
-    HTTPStatus.METHOD_NOT_ALLOWED, "This changes nothing: it takes GET alone.", (("Allow", "GET, HEAD"),)
+    HTTPStatus.METHOD_NOT_ALLOWED, "This request changes nothing: use GET.", (("Allow", "GET, HEAD"),)
 )
 _FOREIGN = Refusal(
     HTTPStatus.FORBIDDEN,
-    "Another site's page asked for this: open the dashboard itself.",
+    "A page of another site has sent this request: open the dashboard itself.",
 )
 _NOT_OUR_PAGE = Refusal(
     HTTPStatus.FORBIDDEN,
-    "Only the dashboard's own pages may change something, and a browser tells where a request comes from "
-    "(Origin, Sec-Fetch-Site) only over HTTPS or to this machine: open it so, for example through `ssh -L`, "
-    "or use `botlive failures`.",
+    "Only the dashboard's own pages may change something. A browser shows where a request comes from "
+    "(Origin, Sec-Fetch-Site) only over HTTPS or on localhost: open the dashboard over HTTPS, or on "
+    "localhost with `ssh -L`, or use `botlive failures`.",
 )
-_BODY = Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The dashboard's own requests have no content.")
+_BODY = Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Requests to the dashboard must not have a body.")
 
 
 class Login(NamedTuple):
-    """The one name and password."""
+    """The username and the password of the dashboard."""
 
     username: str
     password: str
 
     @classmethod
     def of(cls, settings: DashboardSettings) -> Self | None:
-        """The settings' login; None where they have none.
+        """Return the login of the settings, or None if there is none.
 
         Raises:
-            InvalidSetting: one half of it is missing.
+            InvalidSetting: only one of the two is set.
         """
         username, password = settings.username, settings.password.get_secret_value()
         if bool(username) != bool(password):
             raise InvalidSetting(
-                "RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD", "one of the two is not set, set both"
+                "RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD", "one of the two is not set: set both"
             )
         return cls(username, password) if username else None
 
     def fits(self, request: Request) -> bool:
-        """Whether the request has them, in a time that does not depend on what it has."""
+        """Return whether the request has this login; the comparison takes constant time."""
         given = request.authorization
         username, password = (given.username, given.password) if given else (None, None)
         is_name, is_password = _same(self.username, username), _same(self.password, password)
@@ -87,14 +87,14 @@ class Login(NamedTuple):
 
 
 class Gate:
-    """Refuses what is not for this dashboard's operator, by his own hand."""
+    """Refuses requests that do not come from an operator who uses this dashboard."""
 
     def __init__(self, hosts: Iterable[str] = (), login: Login | None = None) -> None:
         self._hosts = LOOPBACK | {*hosts}
         self._login = login
 
     def refusal(self, request: Request) -> Refusal | None:
-        """Why this request is refused, or None."""
+        """Return why this request is refused, or None."""
         host = request.environ.get("HTTP_HOST", "").lower()
         if _name(host) not in self._hosts:
             return _STRANGE_HOST
@@ -106,16 +106,16 @@ class Gate:
 
 
 def named(texts: Iterable[str]) -> list[str]:
-    """The host names in these texts.
+    """Parse host names that are separated by commas.
 
     Raises:
-        InvalidSetting: one is none.
+        InvalidSetting: one of them is not a host name.
     """
     names = [name.strip().lower().strip("[]") for text in texts for name in text.split(",") if name.strip()]
     if not all(map(_NAME.fullmatch, names)):
         raise InvalidSetting(
             f"{HOSTS} or --host",
-            "must hold host names alone, as my-botlive.herokuapp.com: no https://, no port, no *",
+            "must contain only host names, such as my-botlive.herokuapp.com: no https://, no port, no *",
         )
     return names
 
@@ -130,9 +130,9 @@ def _name(host: str) -> str:
 
 
 def _route(request: Request, host: str) -> Refusal | None:
-    """By the allow-list: a route that it does not name is refused."""
+    """Check the route against the allow-list; a route that is not in it is refused."""
     endpoint, method = request.endpoint, request.method
-    if endpoint is None:  # there is no such route: Flask says so
+    if endpoint is None:  # no such route: Flask answers 404
         return None
     if endpoint in routes.CHANGES:
         return _change(request, host) if method == "POST" else _POST_ONLY
@@ -149,8 +149,8 @@ def _change(request: Request, host: str) -> Refusal | None:
 
 
 def _read(request: Request) -> Refusal | None:
-    """A link from elsewhere may open a page; no page from elsewhere may have one in its own, nor the data."""
+    """Allow links from other sites to a page; forbid other sites to embed a page or to read data."""
     if request.headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}:
         return None
-    told = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
-    return None if request.endpoint in routes.PAGES and told == ("navigate", "document") else _FOREIGN
+    purpose = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+    return None if request.endpoint in routes.PAGES and purpose == ("navigate", "document") else _FOREIGN

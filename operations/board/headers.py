@@ -1,4 +1,4 @@
-"""The headers of every answer: what a browser may do with it, and its data without phone numbers."""
+"""Adds security headers to every response, and masks personal data in JSON responses."""
 
 import json
 from typing import Any
@@ -11,8 +11,8 @@ _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
     "style-src": "'self'",
-    "style-src-attr": "'unsafe-inline'",  # rq-dashboard's pages use it; it runs nothing
-    "img-src": "'self' data:",  # Bootstrap's own pictures
+    "style-src-attr": "'unsafe-inline'",  # rq-dashboard's pages use it; it cannot run code
+    "img-src": "'self' data:",  # Bootstrap has images in data: URLs
     "connect-src": "'self'",
     **dict.fromkeys(("base-uri", "form-action", "frame-ancestors"), "'none'"),
 }
@@ -26,7 +26,7 @@ _ALWAYS = {
 
 
 def seal(response: Response) -> Response:
-    """Add the headers; mask the data."""
+    """Add the headers to a response, and mask its JSON."""
     response.headers.update(_ALWAYS)
     response.headers["Content-Security-Policy"] = _policy()
     if not (request.endpoint or "").endswith("static"):
@@ -55,11 +55,11 @@ def _masked(value: Any) -> Any:
 
 
 def _under(name: str, value: Any) -> Any:
-    """By the names of rq-dashboard's answers."""
+    """Mask a value by its name in rq-dashboard's JSON."""
     match name:
-        case "id" | "job_id" | "url":  # the page asks for more with them
+        case "id" | "job_id" | "url":  # the page sends them in further requests
             return value
-        case "metadata":  # JSON in a text
+        case "metadata":  # a text that contains JSON
             return json.dumps(mask(json.loads(value)))
         case "result":
             return mask(value)

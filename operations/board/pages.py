@@ -1,4 +1,4 @@
-"""rq-dashboard's templates, patched as they are loaded: nothing inline runs but what is theirs."""
+"""Patches rq-dashboard's templates when they are loaded, so that only its own inline scripts run."""
 
 import re
 import secrets
@@ -16,21 +16,21 @@ _FOLDER = "rq_dashboard/"
 
 PATCHES: dict[str, list[tuple[str, str]]] = {
     "base.html": [('<script type="text/javascript">', '<script nonce="{{ nonce() }}">{{ functions() }}')],
-    # "Compact" loses the queue where it is interrupted: it is no more there than "Empty".
+    # Hides "Compact", as rq-dashboard hides "Empty": an interrupted "Compact" loses the queue.
     "jobs.html": [
         ("{% if registry_name == 'queued' %}\n", "{% if enable_delete and registry_name == 'queued' %}\n")
     ],
-    # A quote, a backslash or a line break in the name ended the text.
+    # A quote, a backslash or a line break in the name would end the string.
     "scripts/jobs.js": [("'{{ queue.name }}'", "{{ queue.name|tojson }}")],
 }
-"""By template: what stands there, and what stands there instead."""
+"""By template: pairs of the original text and its replacement."""
 
 _TEMPLATE = re.compile(r'(<script name="[\w-]+" type="text/template">)(.*?)(</script>)', re.DOTALL)
 _MARKED = r"\1{% filter underscore %}\2{% endfilter %}\3"
 
 
 class Loader(BaseLoader):
-    """Loads what another loader finds, with our patches in it."""
+    """Loads the templates of another loader and patches them."""
 
     def __init__(self, other: BaseLoader) -> None:
         self._other = other
@@ -38,7 +38,7 @@ class Loader(BaseLoader):
     def get_source(
         self, environment: Environment, template: str
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
-        """The source, patched."""
+        """Return the patched source."""
         source, path, is_current = self._other.get_source(environment, template)
         for old, new in PATCHES.get(template.removeprefix(_FOLDER), []):
             source = source.replace(old, new)
@@ -46,7 +46,7 @@ class Loader(BaseLoader):
 
 
 def prepare(environment: Environment) -> None:
-    """Give the templates what the patches call, and addresses that stay as they are."""
+    """Add the functions that the patches call, and a ``url_for`` whose result is not masked."""
     address = environment.globals["url_for"]
     environment.globals |= {
         "nonce": nonce,
@@ -57,18 +57,18 @@ def prepare(environment: Environment) -> None:
 
 
 def nonce() -> str:
-    """What this answer's own inline script is known by."""
+    """Return the nonce of this response, which allows its own inline script."""
     if "nonce" not in g:
         g.nonce = secrets.token_urlsafe(16)
     return str(g.nonce)
 
 
 def shown(value: Any) -> Any:
-    """What a page shows of a value: no phone number. Markup and addresses are left alone."""
+    """Mask personal data in a text that a page shows; markup and addresses are not changed."""
     return mask_text(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _noted(text: str) -> Markup:
-    if "<%" in text:  # the others are used as they are
+    if "<%" in text:  # templates without code need no compiled function
         g.setdefault("templates", []).append(str(text))
-    return Markup(text)  # noqa: S704 # of rq-dashboard's own templates
+    return Markup(text)  # noqa: S704 # from rq-dashboard's own templates

@@ -1,4 +1,4 @@
-"""rq-dashboard's routes: which are open, and which are not. A new one is closed until it stands here."""
+"""The allow-list of rq-dashboard's routes. A route that is not listed is closed."""
 
 from operations.board.upstream import PACKAGE
 
@@ -8,27 +8,27 @@ def _of(*names: str) -> frozenset[str]:
 
 
 PAGES = _of("queues_overview", "workers_overview", "jobs_overview", "job_view")
-"""What a person opens."""
+"""The pages that a person opens."""
 
 READS = PAGES | {"static"} | _of("static", "favicon", "list_queues", "list_jobs", "list_workers", "job_info")
-"""What changes nothing."""
+"""The routes that change nothing."""
 
 REQUEUE, REQUEUE_ALL = f"{PACKAGE}.requeue_job_view", f"{PACKAGE}.requeue_all"
 
 CHANGES = frozenset({REQUEUE, REQUEUE_ALL})
-"""What changes something, and is done by ``operations.failed.registry``."""
+"""The routes that change something; ``operations.failed.registry`` does their work."""
 
 _DISCARD = (
-    "The dashboard throws nothing away: `botlive failures discard ID --why TEXT` does, and keeps the reason. "
+    "The dashboard deletes nothing: use `botlive failures discard ID --why TEXT`, which keeps the reason. "
 )
 OFF = {
-    **dict.fromkeys(_of("delete_job_view", "empty_queue"), _DISCARD + "What waits is never thrown away."),
+    **dict.fromkeys(_of("delete_job_view", "empty_queue"), _DISCARD + "Waiting events are never deleted."),
     **dict.fromkeys(
         _of("compact_queue"),
-        "The dashboard does not compact: RQ would lose the queue where that is interrupted, and the worker "
-        "passes over what has no job.",
+        "The dashboard does not compact a queue: RQ would lose the queue if it were interrupted. It is not "
+        "needed, because workers ignore ids without a job.",
     ),
 }
-"""What is closed, and what to do instead."""
+"""Closed routes, and what to do instead."""
 
-UNKNOWN = "This page is not open: Botlive Events does not know whether it changes something."
+UNKNOWN = "This page is closed: Botlive Events does not know whether it changes something."

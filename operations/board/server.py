@@ -1,4 +1,4 @@
-"""The server that runs it: waitress, which is made for production, in one process with threads."""
+"""Runs the dashboard with waitress, a production server: one process with threads."""
 
 import os
 import signal
@@ -10,14 +10,14 @@ import waitress  # type: ignore[import-untyped]
 
 from gateway.errors import CannotListen
 
-_LARGEST = 65_536  # bytes of a request: none of ours has content
+_LARGEST = 65_536  # bytes of a request's body, at most; the dashboard's own requests have none
 
 
 def listening(app: Any, bind: str, port: int) -> Any:
-    """A server that answers when it is run, until SIGTERM or SIGINT.
+    """Create a server that listens; when it is run, it answers until SIGTERM or SIGINT.
 
     Raises:
-        CannotListen: the port is taken, for example.
+        CannotListen: it cannot listen there, for example because the port is in use.
     """
     try:
         server = waitress.create_server(app, host=bind, port=port, ident=None, max_request_body_size=_LARGEST)
@@ -28,7 +28,7 @@ def listening(app: Any, bind: str, port: int) -> Any:
 
 
 def addresses(server: Any) -> list[str]:
-    """Where it listens: more than one where a name means several addresses."""
+    """Return the addresses on which the server listens; a host name may have several."""
     places = getattr(server, "effective_listen", [(server.effective_host, server.effective_port)])
     return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in places]
 
@@ -38,5 +38,5 @@ def _why(error: Exception) -> str:
 
 
 def _end(_: int, __: FrameType | None) -> NoReturn:
-    """Waitress ends in good order at this exception."""
+    """End the process; waitress shuts down cleanly at this exception."""
     sys.exit(0)

@@ -1,4 +1,4 @@
-"""The buttons of rq-dashboard that are left: our own functions do it, in one step, and unpickle nothing."""
+"""Replaces the views behind rq-dashboard's buttons: they replay jobs atomically and never unpickle."""
 
 from http import HTTPStatus
 from typing import Any, cast
@@ -9,11 +9,11 @@ from flask import Response, abort, current_app, jsonify
 from events.publishing.keys import QUEUES, Keys
 from operations.failed.registry import FailedRegistry
 
-_NOT_THERE = "It is not in the failed registry any more, or its job is gone: nothing was changed."
+_NOT_THERE = "The job is no longer in the failed registry, or no longer exists: nothing was changed."
 
 
 def requeue(job_id: str) -> Response:
-    """Put one failed job to the end of its queue."""
+    """Replay one failed job."""
     connection = _connection()
     queue = _queue_of(connection, job_id)
     if queue is None or not FailedRegistry(connection, queue).replay([job_id]).done:
@@ -22,18 +22,18 @@ def requeue(job_id: str) -> Response:
 
 
 def requeue_all(queue_name: str) -> Response:
-    """Put all that failed on a queue to its end."""
+    """Replay all failed jobs of a queue."""
     failures = FailedRegistry(_connection(), queue_name)
     return jsonify(status="OK", count=len(failures.replay(failures.ids()).done))
 
 
 def text(words: str, status: int, headers: Any = ()) -> Response:
-    """An answer for whoever reads it: never markup."""
+    """Return a plain-text response; its text is never markup."""
     return Response(f"{words}\n", status, dict(headers), mimetype="text/plain")
 
 
 def _queue_of(connection: redis.Redis, job_id: str) -> str | None:
-    """In whose failed registry the job stands."""
+    """Return the queue whose failed registry has the job, or None."""
     members = cast("set[bytes]", connection.smembers(QUEUES))
     queues = [member.decode(errors="surrogateescape").removeprefix("rq:queue:") for member in members]
     with connection.pipeline(transaction=False) as pipeline:
@@ -46,4 +46,4 @@ def _queue_of(connection: redis.Redis, job_id: str) -> str | None:
 
 
 def _connection() -> redis.Redis:
-    return cast("redis.Redis", current_app.redis_conn)  # type: ignore[attr-defined] # as rq-dashboard has it
+    return cast("redis.Redis", current_app.redis_conn)  # type: ignore[attr-defined] # set by ``Board``

@@ -1,1 +1,1 @@
-"""The commands of ``botlive``, one module each, imported only when they are called."""
+"""The commands of ``botlive``: one module per command, imported only when the command is called."""

@@ -1,4 +1,4 @@
-"""``botlive company``: which shop of Botlive is which company of Lovable."""
+"""``botlive company``: maps shops of Botlive to companies of Lovable."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
@@ -19,22 +19,24 @@ from operations.output import Screen, say
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 TextId = Annotated[str, typer.Argument(metavar="TEXT_ID", help="The shop's company_id in Botlive.")]
-Owner = Annotated[UUID | None, typer.Option(metavar="USER_ID", help="Of the owner, who must have signed up.")]
-Force = Annotated[bool, typer.Option("--force", help="Take a shop from its owner, if it has another.")]
+Owner = Annotated[
+    UUID | None, typer.Option(metavar="USER_ID", help="The owner's user id; the owner must have signed up.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace the owner if the shop has another one.")]
 
 _BY_FORCE = "_by_force"
 _Form = TypeVar("_Form")
 
 
 class Company(BaseModel):
-    """What the database says of one."""
+    """One company, as the database returns it."""
 
     company_id: str
     uuid: str | None
     name: str | None = None
     owner: str | None = None
     was_there: bool = False
-    """Whether Botlive knew it before the command."""
+    """Whether it was mapped before the command."""
     former_owner: str | None = None
     former_uuid: str | None = None
 
@@ -42,33 +44,37 @@ class Company(BaseModel):
 @app.command()
 def add(
     text_id: TextId,
-    uuid: Annotated[UUID | None, typer.Option(help="Its id in companies; by default a new one.")] = None,
+    uuid: Annotated[
+        UUID | None, typer.Option(help="Its id in the table companies; by default a new one.")
+    ] = None,
     owner: Owner = None,
-    name: Annotated[str | None, typer.Option(help="What people call it; by default TEXT_ID.")] = None,
+    name: Annotated[str | None, typer.Option(help="The shop's name; by default TEXT_ID.")] = None,
     force: Force = False,
 ) -> None:
-    """Make a company with its mapping. Safe to repeat: a shop that is there keeps its owner and its name."""
+    """Create a company and its mapping. Safe to repeat: an existing shop keeps its owner and its name."""
     arguments = {"text_id": text_id, "shop": uuid, "owner": owner, "shop_name": name}
     company = _call(f"botlive_company_add{_BY_FORCE if force else ''}", arguments, Company)
-    _say("is there already:" if company.was_there else "added", company)
+    _say("already exists:" if company.was_there else "added", company)
 
 
 @app.command()
 def link(
     text_id: TextId,
-    uuid: Annotated[UUID | None, typer.Argument(metavar="[UUID]", help="Of a row of companies.")] = None,
-    uuid_option: Annotated[UUID | None, typer.Option("--uuid", help="The same, as an option.")] = None,
+    uuid: Annotated[
+        UUID | None, typer.Argument(metavar="[UUID]", help="Its id in the table companies.")
+    ] = None,
+    uuid_option: Annotated[UUID | None, typer.Option("--uuid", help="The same as the argument UUID.")] = None,
     owner: Owner = None,
     force: Force = False,
 ) -> None:
-    """Map TEXT_ID to a company that exists, give it its owner, or both."""
+    """Map TEXT_ID to an existing company, set its owner, or both."""
     arguments = {"text_id": text_id, "shop": uuid or uuid_option, "owner": owner}
     _say("linked", _call(f"botlive_company_link{_BY_FORCE if force else ''}", arguments, Company))
 
 
 @app.command(name="list")
 def list_companies() -> None:
-    """Show every company that Botlive knows, the unmapped ones too."""
+    """Show all companies that Botlive knows, with or without a mapping."""
     table = Table("company_id", "uuid", "name", "owner")
     for company in _call("botlive_company_list", {}, list[Company]):
         table.add_row(
@@ -83,7 +89,7 @@ def list_companies() -> None:
 def _call(function: str, arguments: dict[str, Any], form: type[_Form]) -> _Form:
     texts = {key: str(value) for key, value in arguments.items() if value is not None}
     if any("\udc80" <= letter <= "\udcff" for text in texts.values() for letter in text):
-        raise typer.BadParameter("it is no text in UTF-8", param_hint="an argument")
+        raise typer.BadParameter("an argument is not valid UTF-8", param_hint="the arguments")
     gateway = Gateway.connect(Settings.from_env())
     try:
         answer = gateway.call(function, texts)
@@ -102,7 +108,7 @@ def _say(done: str, company: Company) -> None:
 
 
 def _changes(company: Company) -> Iterator[str]:
-    """What a shop that was there had until now."""
+    """Yield what changed for a shop that already existed."""
     if company.was_there and company.owner != company.former_owner:
         yield f"; its owner was {company.former_owner or 'nobody'}"
     if company.former_uuid and company.uuid != company.former_uuid:

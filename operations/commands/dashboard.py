@@ -1,4 +1,4 @@
-"""``botlive dashboard``: rq-dashboard for operators, and safe for them."""
+"""``botlive dashboard``: a secured rq-dashboard for operators."""
 
 import sys
 from typing import Annotated
@@ -12,7 +12,7 @@ from operations.logs import configure
 from operations.output import say
 from operations.terminal import redis_at
 
-_ANY = {"0.0.0.0", "::"}  # noqa: S104 # compared, not bound
+_ANY = {"0.0.0.0", "::"}  # noqa: S104 # only compared
 
 
 def dashboard(
@@ -24,21 +24,23 @@ def dashboard(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help=f"A host name that it is reached by, besides those of {gate.HOSTS}; repeatable.",
+            help=f"A host name of the dashboard, in addition to those in {gate.HOSTS}; repeatable.",
         ),
     ] = None,
 ) -> None:
-    """Show the queue REDIS_URL and its failed jobs in a browser.
+    """Show the queues of REDIS_URL and their failed jobs in a browser.
 
-    It shows customers' data. It answers to this machine's own names, to the address that it listens on,
-    and to the names that --host and BOTLIVE_DASHBOARD_HOSTS say. On another address than this machine's
-    own, and under another name, it asks for RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD.
+    The pages show customers' data. The dashboard accepts requests for localhost, for the address in --bind,
+    and for the host names in --host and BOTLIVE_DASHBOARD_HOSTS. If it is open to more than localhost,
+    RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD are required.
     """
     settings = DashboardSettings.from_env()
     hosts = gate.named([settings.hosts, *(host or ())])
     login = gate.Login.of(settings)
     if login is None and {bind, *hosts} - gate.LOOPBACK:
-        raise typer.BadParameter("set RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD to open it to others")
+        raise typer.BadParameter(
+            "set RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD to open the dashboard to more than localhost"
+        )
     address = settings.own_redis_url or settings.redis_url
     configure()
     with redis_at(address) as connection:
@@ -47,5 +49,5 @@ def dashboard(
         listening = server.listening(board, bind, port)
         for place in server.addresses(listening):
             say(f"dashboard: http://{place}/")
-        sys.stdout.flush()  # whoever reads it waits for it, and there is no more
+        sys.stdout.flush()  # a program that reads this line must get it now
         listening.run()

@@ -1,4 +1,4 @@
-"""``botlive failures``: what could not be persisted and why; replay, correct or discard it."""
+"""``botlive failures``: lists, replays, edits and discards refused events."""
 
 import json
 import sys
@@ -18,27 +18,32 @@ from operations.failed.registry import FailedRegistry
 from operations.logs import configure
 from operations.output import report, say, say_lines
 from operations.terminal import redis_at
-from worker.control import telling_misfits
+from worker.control import reporting_wrong_keys
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="As the list shows them.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids that the list shows.")]
 ReasonPart = Annotated[
     str | None,
     typer.Option(
-        "--reason", metavar="R", help="Those whose reason holds this, as UnknownCompany; in any case."
+        "--reason",
+        metavar="R",
+        help="Only events whose reason contains this text, such as UnknownCompany; case is ignored.",
     ),
 ]
-Company = Annotated[str | None, typer.Option(metavar="TEXT_ID", help="Those of this shop.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="The newest N; on a terminal 100.")]
+Company = Annotated[str | None, typer.Option(metavar="TEXT_ID", help="Only events of this shop.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Only the newest N; on a terminal 100 by default.")
+]
 
 _ON_A_TERMINAL = 100  # rows
 _EPILOG = """
-Without a subcommand they are listed, the newest first: when it failed, id, event type, company, how often it
-failed, and the reason; separated by tabs where that is no terminal. --json gives id, reason, error,
-event_type, company_id, failed_at (UTC) and failures (how often); null is what is not known.
-What waits apart, because its shop's tables take no event of its type, is told on stderr.
+Without a subcommand the refused events are listed, the newest first, with the time of the failure, id, event
+type, company, number of failures, and reason. If stdout is not a terminal, tabs separate the columns. With
+--json the fields are id, reason, error, event_type, company_id, failed_at (UTC) and failures (their number);
+null means unknown. Events that wait apart, because their shop's tables reject all events of their type, are
+reported on stderr.
 """
 _DISCARDED = ("at", "id", "event_type", "company_id", "error", "reason", "why")
 
@@ -51,7 +56,7 @@ def failures(
     as_json: AsJson = False,
     limit: Limit = None,
 ) -> None:
-    """List the events that were refused, the newest first, and why."""
+    """List the refused events, the newest first, with their reasons."""
     if context.invoked_subcommand is None:
         with _registry() as registry:
             found = sorted(_select(registry, reason, company), key=_age, reverse=True)
@@ -60,17 +65,17 @@ def failures(
         for line in apart:
             report(line)
     elif reason or company or as_json or limit:
-        raise typer.BadParameter("they go behind the subcommand", param_hint="the options")
+        raise typer.BadParameter("put the options after the subcommand", param_hint="the options")
 
 
 @app.command()
 def show(
     job_id: Annotated[str, typer.Argument(metavar="ID")],
     with_payload: Annotated[
-        bool, typer.Option("--payload", help="The event too, as JSON: a customer's personal data.")
+        bool, typer.Option("--payload", help="Also show the event as JSON, with a customer's personal data.")
     ] = False,
 ) -> None:
-    """Say all that is known of one, without the customer's data."""
+    """Show all that is known about one refused event, without the customer's data."""
     with _registry() as registry:
         found = list(registry.find([job_id]))
         notes = registry.edits.notes(job_id)
@@ -88,30 +93,32 @@ def show(
 
 @app.command()
 def edit(
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="As the list shows it.")],
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="The id that the list shows.")],
     assignments: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="FIELD=VALUE", help="JSON where it is such, else text; items.0.price=500."
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Set a field. VALUE is read as JSON if it is JSON, else as text. Example: items.0.price=500",
         ),
     ] = None,
     removals: Annotated[
-        list[str] | None, typer.Option("--unset", metavar="FIELD", help="Take a field out.")
+        list[str] | None, typer.Option("--unset", metavar="FIELD", help="Remove a field.")
     ] = None,
 ) -> None:
-    """Correct an event and replay it at once, if it then fits its contract.
+    """Correct an event and replay it at once, if the result fits its contract.
 
-    A text that looks like a number goes in quotes: --set 'reference="123"'. Which event it is stays:
-    event_id, type, version and key cannot be changed.
+    A text that looks like a number needs quotes: --set 'reference="123"'. The identity of the event stays the
+    same: event_id, type, version and key cannot be changed.
 
-    The old values are kept: `botlive failures show ID --payload` shows them, afterwards too.
+    The old values are kept: `botlive failures show ID --payload` shows them.
 
-    The exit code is 1 if it was not edited; nothing is changed then.
+    The exit code is 1 if the event was not edited; then nothing was changed.
     """
     changes = [Change.of(text) for text in assignments or ()]
     changes += [Change(path, is_removal=True) for path in removals or ()]
     if not changes:
-        raise typer.BadParameter("say what is to be changed", param_hint="--set, --unset")
+        raise typer.BadParameter("name at least one field to change", param_hint="--set, --unset")
     with _registry(logging=True) as registry:
         event = registry.edits.edit(job_id, changes)
     fields = [change.shown for change in changes]
@@ -125,14 +132,14 @@ def replay(
     ids: Ids = None,
     reason: ReasonPart = None,
     company: Company = None,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Replay all refused events.")] = False,
 ) -> None:
-    """Put events to the end of the queue again, when the cause is mended.
+    """Put refused events back on the queue, after their cause has been fixed.
 
-    Say which: by their ids, by --reason and --company (both must hold), or --all. What was persisted
-    meanwhile is not persisted twice.
+    Select them by their ids, by --reason and --company (both must match), or by --all. An event that was
+    persisted in the meantime is not persisted twice.
 
-    The exit code is 1 if one that was named was not replayed.
+    The exit code is 1 if an event named by its id was not replayed.
     """
     _choose_one(ids, reason or company, everything)
     with _registry() as registry:
@@ -140,26 +147,26 @@ def replay(
         outcome = registry.replay(ids or (registry.ids() if everything else list(selected)))
     say(f"replayed {len(outcome.done)}")
     for job_id in outcome.gone:
-        way_out = f"`botlive failures discard --why TEXT -- {word(job_id)}` takes it off the list"
-        report(f"{job_id}: its job is no more in Redis: {way_out}")
+        cure = f"remove it from the list with `botlive failures discard --why TEXT -- {word(job_id)}`"
+        report(f"{job_id}: its job no longer exists in Redis: {cure}")
     _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
 
 
 @app.command()
 def discard(
-    why: Annotated[str, typer.Option(help="Written down with what is discarded.")],
+    why: Annotated[str, typer.Option(help="The reason; it is kept with the entry.")],
     ids: Ids = None,
     reason: ReasonPart = None,
 ) -> None:
-    """Throw events away for good. Say which, by their ids or by --reason, and --why.
+    """Delete refused events for good. Select them by their ids or by --reason, and say why with --why.
 
     `botlive failures discarded` lists them afterwards.
 
-    The exit code is 1 if one that was named is not there.
+    The exit code is 1 if an event named by its id does not exist.
     """
     _choose_one(ids, reason)
     if not why.strip():
-        raise typer.BadParameter("say why", param_hint="--why")
+        raise typer.BadParameter("the reason must not be empty", param_hint="--why")
     with _registry(logging=True) as registry:
         wanted = [detail.failure for detail in registry.find(ids)] if ids else _select(registry, reason)
         done = registry.discard(list(wanted), why)
@@ -170,12 +177,12 @@ def discard(
 
 @app.command()
 def discarded(as_json: AsJson = False) -> None:
-    """List what was discarded, the newest first, and why."""
+    """List the discarded events, the newest first, with the reasons."""
     with _registry() as registry:
         entries = list(registry.discarded())
     for entry in entries:
-        told = {name: entry.get(name) or None for name in _DISCARDED}
-        say(*([json.dumps(told)] if as_json else [value or "-" for value in told.values()]))
+        known = {name: entry.get(name) or None for name in _DISCARDED}
+        say(*([json.dumps(known)] if as_json else [value or "-" for value in known.values()]))
 
 
 @contextmanager
@@ -183,7 +190,7 @@ def _registry(*, logging: bool = False) -> Iterator[FailedRegistry]:
     settings = QueueSettings.from_env()
     if logging:
         configure(settings.log_dir)
-    with redis_at(settings.redis_url) as connection, telling_misfits(connection, settings.queue):
+    with redis_at(settings.redis_url) as connection, reporting_wrong_keys(connection, settings.queue):
         yield FailedRegistry(connection, settings.queue)
 
 
@@ -198,11 +205,13 @@ def _select(
 
 def _choose_one(*ways: object) -> None:
     if sum(map(bool, ways)) != 1:
-        raise typer.BadParameter("name IDs, or select by options: one of the two", param_hint="the selection")
+        raise typer.BadParameter(
+            "select the events either by their IDs or by options, not by both", param_hint="the selection"
+        )
 
 
 def _refuse(absent: Iterable[str], *, also: bool = False) -> None:
-    """Name what is not there, and exit accordingly."""
+    """Report the absent ids, and exit with code 1 if there are any, or if ``also``."""
     missing = sorted(absent)
     for job_id in missing:
         report(f"{job_id} is not in the failed registry")

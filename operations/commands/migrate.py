@@ -1,4 +1,4 @@
-"""``botlive migrate``"""
+"""``botlive migrate``: updates the database to this release."""
 
 import sys
 from typing import Annotated
@@ -13,12 +13,12 @@ from operations.output import say
 
 def migrate(
     sql: Annotated[
-        bool, typer.Option("--sql", help="Print one script for an SQL editor; change nothing.")
+        bool, typer.Option("--sql", help="Print one script for an SQL editor, and change nothing.")
     ] = False,
 ) -> None:
-    """Bring the database DATABASE_URL to this version, and say what was done and what cannot work.
+    """Update the database at DATABASE_URL to this release, and report what was done and what cannot work.
 
-    The exit code is 1 if a table cannot take an event; the line says which column and the cure.
+    The exit code is 1 if a table cannot take an event; a line names the column and the cure.
     """
     if sql:
         sys.stdout.write(script())

@@ -1,4 +1,4 @@
-"""``botlive outbox``: what waits in a chat's outbox, also if that process never returns."""
+"""``botlive outbox``: shows or delivers a chat's outbox, even if the chat process no longer exists."""
 
 import typer
 
@@ -10,35 +10,37 @@ from gateway.settings import OutboxSettings
 from operations.output import say
 from operations.terminal import fault
 
-_PATIENCE = 10.0  # seconds: a person at a terminal waits longer than a chat
+_PATIENCE = 10.0  # seconds; a person at a terminal can wait longer than a chat
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.command()
 def status() -> None:
-    """Say how full the file BOTLIVE_OUTBOX is."""
+    """Show how many events wait in the file BOTLIVE_OUTBOX."""
     say(f"{_waiting(_outbox())} of at most {LIMIT} events wait")
 
 
 @app.command()
 def drain() -> None:
-    """Bring what waits there to the queue of REDIS_URL."""
+    """Publish the events in the file BOTLIVE_OUTBOX to the queue at REDIS_URL."""
     outbox = _outbox()
     before = _waiting(outbox)
     try:
         with Publisher.from_env(within=_PATIENCE) as publisher:
             publisher.drain()
     except PublishError as error:
-        raise fault(error, f"{_waiting(outbox)} events wait on in the outbox") from None
-    # Not what drain counts: the publisher delivers in the background too.
+        raise fault(error, f"{_waiting(outbox)} events remain in the outbox") from None
+    # Not the count of ``drain``: the publisher also delivers in the background.
     say(f"delivered {max(0, before - _waiting(outbox))}")
 
 
 def _outbox() -> Outbox:
     outbox = Outbox.named(OutboxSettings.from_env().outbox)
     if not outbox.path.exists():
-        raise InvalidSetting("BOTLIVE_OUTBOX", "there is no such file: the chat makes it when Redis is away")
+        raise InvalidSetting(
+            "BOTLIVE_OUTBOX", "the file does not exist: the chat creates it the first time that Redis is away"
+        )
     return outbox
 
 
@@ -46,4 +48,4 @@ def _waiting(outbox: Outbox) -> int:
     try:
         return len(outbox)
     except OutboxFailed:
-        raise InvalidSetting("BOTLIVE_OUTBOX", "the file cannot be read, or is no outbox") from None
+        raise InvalidSetting("BOTLIVE_OUTBOX", "the file cannot be read, or is not an outbox") from None

@@ -1,4 +1,4 @@
-"""``botlive publish``: events from NDJSON, each good line published, each bad one reported."""
+"""``botlive publish``: publishes the events of an NDJSON file and reports invalid lines."""
 
 import os
 import stat
@@ -18,14 +18,14 @@ from gateway.errors import InvalidSetting
 from operations import ndjson
 from operations.output import Screen, report, say
 
-_CHUNK = 500  # events between two counts of what Redis confirmed
+_CHUNK = 500  # events published at once
 _NOT_CONFIRMED = 3  # exit code
-_PATIENCE = 10.0  # seconds: a person at a terminal waits longer than a chat
+_PATIENCE = 10.0  # seconds; a person at a terminal can wait longer than a chat
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many events went which way."""
+    """The numbers of published and refused events."""
 
     published: int = 0
     refused: int = 0
@@ -33,16 +33,16 @@ class Tally:
 
 def publish(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="NDJSON: one event a line; - is stdin.")
+        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="NDJSON: one event per line; - is stdin.")
     ],
 ) -> None:
     """Publish the events of an NDJSON file.
 
-    A bad line is reported as "line 7: amount: …" and never published; the others are.
+    An invalid line is reported, as in "line 7: amount: …", and not published; the others are published.
 
-    Where BOTLIVE_OUTBOX names a file, what Redis does not confirm is kept there.
+    If BOTLIVE_OUTBOX names a file, events that Redis does not confirm are kept there.
 
-    The exit code is 1 if a line was bad, 3 if Redis (or the outbox) did not take the events.
+    The exit code is 1 if a line was invalid, 3 if neither Redis nor the outbox accepted all events.
     """
     tally = Tally()
     try:
@@ -52,7 +52,7 @@ def publish(
     except PublishError as error:
         report(
             f"Redis did not confirm every event ({cause_of(error)}): {tally.published} are confirmed. "
-            "Publish the same file again: what is on the queue already is persisted once"
+            "Publish the same file again: events that are already on the queue are persisted only once"
         )
         raise typer.Exit(_NOT_CONFIRMED) from None
     kept = f"; {waiting} wait in the outbox" if waiting else ""
@@ -84,7 +84,7 @@ def _events(lines: Iterable[bytes], tally: Tally) -> Iterator[AnyEvent]:
 
 @contextmanager
 def _progress(file: BinaryIO) -> Iterator[Iterator[bytes]]:
-    """The file's lines; while they are read a terminal shows how far the reading is."""
+    """Return the lines of the file; a terminal shows a progress bar while they are read."""
     with Progress(console=Screen(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         task = progress.add_task("publishing", total=_size(file))
 
@@ -97,6 +97,6 @@ def _progress(file: BinaryIO) -> Iterator[Iterator[bytes]]:
 
 
 def _size(file: BinaryIO) -> int | None:
-    """Bytes, or None where it is not known beforehand (a pipe)."""
+    """Return the size in bytes, or None if it is unknown, as for a pipe."""
     status = os.fstat(file.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None

@@ -1,4 +1,4 @@
-"""``botlive reconcile``: what became of the events of an NDJSON file."""
+"""``botlive reconcile``: reports which events of an NDJSON file are persisted, waiting, failed or unknown."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -22,28 +22,28 @@ from operations.output import report, say
 from operations.terminal import redis_at
 
 PERSISTED = "botlive_persisted"
-"""The SQL function that says which events are in the inbox."""
+"""The SQL function that returns which events are in the inbox."""
 
 TAKEN = "event id already used"
-"""How `botlive_persist` refuses another content under a persisted event's id."""
+"""The reason of `botlive_persist` for an event whose id is persisted with other content."""
 
-_CHUNK = 500  # events a call of Supabase and a round trip to Redis
+_CHUNK = 500  # events in one call of Supabase and in one round trip to Redis
 _IDENTITY = ("event_id", "occurred_at")
 _WAITING = {b"queued", b"started", b"scheduled", b"deferred"}
 _OUTCOMES = ("persisted", "waiting", "failed", "unknown", "bad")
 
 
 class Line(NamedTuple):
-    """What is kept of an event of the file."""
+    """The data of one event of the file that is kept in memory."""
 
     number: int
     call: Call
     content: str
-    """The digest that the inbox keeps of it."""
+    """The digest of its content, as in the inbox."""
 
 
 class Job(NamedTuple):
-    """What Redis knows of one job."""
+    """The state of one job in Redis."""
 
     job_id: str
     digest: bytes | None
@@ -52,21 +52,21 @@ class Job(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What Redis knows of one event."""
+    """The state of one event in Redis."""
 
     waiting: bool
     reason: str | None
-    """Why it stands in the failed registry, if it does."""
+    """The reason in the failed registry, if the event is there."""
 
 
 def reconcile(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="NDJSON: one event a line; - is stdin.")
+        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="NDJSON: one event per line; - is stdin.")
     ],
 ) -> None:
-    """Say which events of an NDJSON file are persisted, waiting, failed or unknown.
+    """Report which events of an NDJSON file are persisted, waiting, failed or unknown.
 
-    One line for each that is not persisted, then the totals.
+    It prints one line for each event that is not persisted, then the totals.
 
     The exit code is 0 if every line is a persisted event, else 1.
     """
@@ -75,14 +75,14 @@ def reconcile(
     gateway = Gateway.connect(settings)
     try:
         with redis_at(settings.redis_url) as connection:
-            desk = Desk(connection, Keys(settings.queue))
+            lookup = RedisLookup(connection, Keys(settings.queue))
             lines = _events(ndjson.lines(file), tally)
             while chunk := list(islice(lines, _CHUNK)):
-                _conclude(chunk, desk, gateway, tally)
+                _conclude(chunk, lookup, gateway, tally)
     finally:
         gateway.close()
     say(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
-    # A file without events is no proof of anything.
+    # A file without events proves nothing, so it is not a success.
     raise typer.Exit(0 if 0 < tally.total() == tally["persisted"] else 1)
 
 
@@ -99,15 +99,15 @@ def _events(lines: Iterable[bytes], tally: Counter[str]) -> Iterator[Line]:
 def _identified(number: int, line: bytes) -> Line:
     event = ndjson.parsed(line)
     for field in _IDENTITY:
-        # One with the caller's key is the same at every reading, whenever it occurred.
+        # An event with the caller's key always gets the same id, even without these fields.
         if field not in event.model_fields_set and event.key is None:
-            raise InvalidEvent(field, "is missing: without it the event would be new at every reading")
+            raise InvalidEvent(field, "is missing: without it each reading would make a new event")
     return Line(number, replace(Call.of(event), data=""), event.digest())  # 500 lines may be 500 MB
 
 
-def _conclude(chunk: list[Line], desk: "Desk", gateway: Gateway, tally: Counter[str]) -> None:
-    # Redis first: what leaves the queue meanwhile is in the inbox by the time that this is asked.
-    found = desk.find([line.call for line in chunk])
+def _conclude(chunk: list[Line], lookup: "RedisLookup", gateway: Gateway, tally: Counter[str]) -> None:
+    # Redis first: an event that leaves the queue in the meantime is then found in the inbox.
+    found = lookup.find([line.call for line in chunk])
     ids = [line.call.own_id for line in chunk]
     persisted = shaped(gateway.call(PERSISTED, {"event_ids": ids}), dict[str, str])
     for line, event_id, job in zip(chunk, ids, found, strict=True):
@@ -124,22 +124,22 @@ def _outcome(line: Line, persisted: str | None, found: Found) -> tuple[str, str]
         return "failed", f": {found.reason}"
     if found.waiting:
         return "waiting", ""
-    # Another event has the id, whatever became of this one's job.
+    # Another event is persisted under this id, and the job of this one no longer exists.
     return ("failed", f": {TAKEN}") if persisted else ("unknown", "")
 
 
-class Desk:
-    """Looks events up in Redis, hundreds to a round trip."""
+class RedisLookup:
+    """Looks up hundreds of events in Redis in one round trip."""
 
     def __init__(self, connection: redis.Redis, keys: Keys) -> None:
         self._redis = connection
         self._keys = keys
 
     def find(self, calls: list[Call]) -> list[Found]:
-        """What is known of each event, in their order."""
+        """Return the state of each event, in the same order."""
         jobs = self._jobs([job_id for call in calls for job_id in (call.own_id, call.contested_id)])
         mine = [
-            # The job under its own id may be another event's; one that RQ itself made has no digest.
+            # The job under this id may belong to another event. A job without a digest was created by RQ.
             [job for job in pair if job.digest in {None, call.fingerprint.encode()}]
             for call, pair in zip(calls, zip(jobs[::2], jobs[1::2], strict=True), strict=True)
         ]

@@ -1,4 +1,4 @@
-"""``botlive status``: how many events wait, where, since when, and which workers there are."""
+"""``botlive status``: shows the events on the queue and the workers."""
 
 import json
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from operations.terminal import redis_at
 
 
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say how many events wait on the queue BOTLIVE_QUEUE, since when, and what its workers do.
+    """Show how many events wait on the queue BOTLIVE_QUEUE, since when, and what its workers do.
 
-    It runs no clean-up of RQ's and calls nothing that a job names. Ages are in seconds. What is wrong in
-    Redis itself is told on stderr.
+    It only reads: it runs no clean-up of RQ and calls no function of a job. Ages are in seconds. Redis keys
+    of the wrong type are reported on stderr.
 
-    The exit code is 0 whatever the state is, and 1 or 2 where Redis cannot be asked.
+    The exit code is 0 in every state of the queue, and 1 or 2 if Redis cannot be read.
     """
     settings = QueueSettings.from_env()
     with redis_at(settings.redis_url) as connection:
@@ -36,10 +36,10 @@ def status(
 def _lines(found: queue_status.Status) -> Iterator[str]:
     suspended = ", suspended by `rq suspend`" if found.is_suspended else ""
     yield f"queue {found.queue}{suspended}"
-    put_off = f" ({found.put_off} of shops that flood it)" if found.put_off else ""
+    put_off = f" ({found.put_off} in overflow queues of shops)" if found.put_off else ""
     yield f"waiting       {found.waiting}{put_off}"
     yield f"waiting apart {found.apart}"
-    yield f"in hand       {found.started}"
+    yield f"claimed       {found.started}"
     reasons = ", ".join(f"{name} {count}" for name, count in found.failed.items())
     yield f"failed        {sum(found.failed.values())}{': ' if reasons else ''}{reasons}"
     yield f"oldest        {_seconds(found.oldest)}"

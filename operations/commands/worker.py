@@ -1,23 +1,40 @@
-"""``botlive worker``"""
+"""``botlive worker``: runs a worker."""
 
 from typing import Annotated
 
 import typer
 
-from gateway.settings import AlertSettings, Settings
+from gateway.settings import AlertSettings, HealthSettings, Settings
 from operations.alerts.watch import Watch
+from operations.health import serve
 from operations.logs import configure
+from operations.supervisor import Supervisor
 from worker.bootstrap import consumer
 
 
 def worker(
-    burst: Annotated[bool, typer.Option("--burst", help="Work the queue off, then exit.")] = False,
+    burst: Annotated[bool, typer.Option("--burst", help="Exit when the queue is empty.")] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="Worker processes, on a machine with several cores.")
+    ] = 1,
 ) -> None:
-    """Persist the events that wait on the queue BOTLIVE_QUEUE, until stopped."""
+    """Persist the events on the queue BOTLIVE_QUEUE, until the worker is stopped.
+
+    Examples:
+      botlive worker
+
+      botlive worker --processes 4
+
+      botlive worker --burst
+    """
     settings = Settings.from_env()
     configure(settings.log_dir)
+    if processes > 1:
+        Supervisor(["worker", *(["--burst"] if burst else [])], processes).run(burst=burst)
+        return
     watch = None if burst else Watch.of(AlertSettings.from_env())
     made = consumer(settings)
+    serve(made, HealthSettings.from_env())
     if watch:
         watch.start()
     made.run(burst=burst)

@@ -1,1 +1,1 @@
-"""The failed events: what stands in RQ's failed registry, and what may be done with it."""
+"""The failed events: reads, replays, edits and discards the jobs in RQ's failed registry."""

@@ -1,4 +1,4 @@
-"""An event that failed, with some of its fields set anew: only what fits the contract comes out. Pure."""
+"""Corrects the fields of a failed event. The result always fits its contract. Pure: no I/O."""
 
 import json
 import re
@@ -13,71 +13,71 @@ from gateway.masking import mask_text
 from operations.failed.job import payload
 
 FIXED = frozenset({"event_id", "type", "version", "key"})
-"""What tells which event it is, and what an edit leaves alone."""
+"""The fields of an event's identity, which an edit cannot change."""
 
-_PLACE = re.compile(r"\d{1,9}")  # Python makes no number of thousands of digits
+_PLACE = re.compile(r"\d{1,9}")  # bounded, because Python refuses to convert thousands of digits
 _IDENTITY = ("event_id", "occurred_at")
 
 
 class Change(NamedTuple):
-    """One field and its new value."""
+    """A change of one field: its new value, or its removal."""
 
     path: str
-    """Its name; of an item's field such as ``items.0.price``."""
+    """The field's name, or a path such as ``items.0.price``."""
     value: Any = None
     is_removal: bool = False
 
     @property
     def shown(self) -> str:
-        """The path as it may be shown: whoever wrote a value in its place is not quoted."""
+        """The path with personal data masked: somebody may have typed a value in its place."""
         return mask_text(plain(self.path))
 
     @classmethod
     def of(cls, assignment: str) -> "Change":
-        """From ``amount=12000``: the value is JSON where it is such, else it is text.
+        """Parse an assignment such as ``amount=12000``; a value that is not JSON is read as text.
 
         Raises:
-            EditRefused: that is no assignment, or no Unicode.
+            EditRefused: it is not an assignment, or not valid Unicode.
         """
         path, equals, text = assignment.partition("=")
         if not equals or not path:
-            raise EditRefused("--set wants FIELD=VALUE, such as amount=12000")
+            raise EditRefused("--set needs FIELD=VALUE, such as amount=12000")
         if any("\ud800" <= letter <= "\udfff" for letter in assignment):
             raise EditRefused("--set: the value is not UTF-8")
         return cls(path, _value(text))
 
 
 class Correction(NamedTuple):
-    """The event as it is to be, and what it was."""
+    """The corrected event, and the old values."""
 
     event: AnyEvent
     before: dict[str, Any]
-    """The old values by their paths; one that was not there is left out. Personal data."""
+    """The old values by their paths, without fields that did not exist. Personal data."""
 
 
 def correct(call: bytes, changes: Sequence[Change]) -> Correction:
-    """The event of a job's call, changed.
+    """Apply the changes to the event in a job's call.
 
     Raises:
-        EditRefused: it cannot be changed so; the message names the field and never quotes a value.
+        EditRefused: a change is not possible; the message names the field and never quotes a value.
     """
     fields, original = _fields(call), _fields(call)
     for change in changes:
         if change.path.partition(".")[0] in FIXED:
-            raise EditRefused(f"{change.shown}: says which event it is, and cannot be changed")
+            raise EditRefused(f"{change.shown}: is part of the event's identity and cannot be changed")
         _apply(change, fields)
     before = {change.path: old for change in changes for old in _found(change.path, original)}
     try:
         return Correction(parse_event(json.dumps(fields)), before)
     except InvalidEvent as error:
         newer = "; if a newer release made the event, upgrade and replay it instead" if error.is_newer else ""
-        raise EditRefused(f"not edited, it would not fit its contract: {error}{newer}") from None
+        raise EditRefused(f"not edited: the event would not fit its contract: {error}{newer}") from None
 
 
 def _fields(call: bytes) -> dict[str, Any]:
     fields = payload(call)
     if not isinstance(fields, dict) or not all(fields.get(name) for name in _IDENTITY) or not _is_ours(call):
-        raise EditRefused("its job is no event with an id and a time: it cannot be edited, discard it")
+        raise EditRefused("its job has no event with an id and a time: it cannot be edited, discard it")
     return fields
 
 
@@ -101,11 +101,11 @@ def _apply(change: Change, fields: dict[str, Any]) -> None:
         else:
             place[last] = change.value
     except (LookupError, TypeError):
-        raise EditRefused(f"{change.shown}: there is no such place in the event") from None
+        raise EditRefused(f"{change.shown}: the event has no such field") from None
 
 
 def _found(path: str, fields: dict[str, Any]) -> list[Any]:
-    """The value at the path, if there is one."""
+    """Return a list with the value at the path, or an empty list."""
     try:
         return [_walk(fields, _steps(path))]
     except (LookupError, TypeError):

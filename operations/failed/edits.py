@@ -1,4 +1,4 @@
-"""Corrections of what stands in RQ's failed registry, each with a note of what was there before."""
+"""Edits jobs in RQ's failed registry, and keeps a note of the old values."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,33 +16,36 @@ from gateway.errors import EditRefused, OversizedJob
 from gateway.hints import word
 from gateway.letters import plain
 from operations.failed.correction import Change, correct
-from worker.control import passing_over_misfits
+from worker.control import none_if_wrong_type
 from worker.scripts import script
 from worker.unpacking import unpack
 
 KEPT = 10_000
-"""Notes that are kept, about."""
+"""The approximate number of notes that are kept."""
 
 _PROBLEMS = {
     0: "is not in the failed registry",
-    -1: "its job is no more in Redis: `botlive failures discard --why TEXT -- {id}` takes it off the list",
-    -2: "somebody else has edited it just now: look at it with `botlive failures show -- {id}`",
+    -1: (
+        "its job no longer exists in Redis: remove it from the list with "
+        "`botlive failures discard --why TEXT -- {id}`"
+    ),
+    -2: "somebody else has just edited it: see the result with `botlive failures show -- {id}`",
 }
-"""By what ``edit.lua`` answers."""
+"""By the code that ``edit.lua`` returns."""
 
 
 class Note(NamedTuple):
-    """What is kept of one edit."""
+    """The record of one edit."""
 
     at: str
-    """In UTC, ISO 8601."""
+    """The time in UTC, ISO 8601."""
     fields: list[str]
     before: str
-    """The old values by their fields, as JSON: personal data."""
+    """The old values by field, as JSON. Personal data."""
 
 
 class Edits:
-    """The edits of one queue's failed jobs."""
+    """Edits the failed jobs of one queue."""
 
     def __init__(self, connection: redis.Redis, queue: str) -> None:
         self._redis = connection
@@ -50,10 +53,10 @@ class Edits:
         self._edit = script(connection, "edit", "replay")
 
     def edit(self, job_id: str, changes: Sequence[Change]) -> AnyEvent:
-        """Correct an event and replay it, in one step; the event as it is now.
+        """Correct an event and replay it, in one step. Return the corrected event.
 
         Raises:
-            EditRefused: it does not stand there, or cannot be changed so; the message says why.
+            EditRefused: it is not in the failed registry, or cannot be changed in this way.
         """
         data = self._data(job_id)
         event, before = correct(_call(job_id, data), changes)
@@ -77,22 +80,22 @@ class Edits:
         return event
 
     def notes(self, job_id: str) -> list[Note]:
-        """Those of this event, the oldest first."""
-        entries: Any = passing_over_misfits(lambda: self._redis.xrange(self._keys.edited)) or []
+        """Return the notes of this job, the oldest first."""
+        entries: Any = none_if_wrong_type(lambda: self._redis.xrange(self._keys.edited)) or []
         return [_note(fields) for _, fields in entries if fields.get(b"id") == raw(job_id)]
 
     def _data(self, job_id: str) -> bytes:
-        """The job's call as it is written, which may be compressed."""
+        """Read the job's data as stored; it may be compressed."""
         if self._redis.zscore(self._keys.failed, raw(job_id)) is None:
             raise _refused(job_id, 0)
         try:
             return cast("bytes | None", self._redis.hget(cast("str", job_key(job_id)), "data")) or b""
-        except redis.ResponseError:  # something else than a hash stands there
+        except redis.ResponseError:  # the key is not a hash
             raise _refused(job_id, -1) from None
 
 
 def _note(fields: Mapping[bytes, bytes]) -> Note:
-    """The note, as far as it can be read: whoever writes to Redis may have put anything in its place."""
+    """Read a note; unreadable parts are replaced, because other programs may write to Redis too."""
     at, before = (fields.get(name, b"").decode(errors="replace") for name in (b"at", b"before"))
     try:
         names = TypeAdapter(list[str]).validate_json(fields.get(b"fields", b""))
@@ -106,7 +109,7 @@ def _call(job_id: str, data: bytes) -> bytes:
         return unpack(data)
     except OversizedJob:
         raise EditRefused(
-            f"{plain(job_id)}: it is larger than any event: it cannot be edited, discard it"
+            f"{plain(job_id)}: the job is larger than any event: it cannot be edited, discard it"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""A failed job, read as far as it can be, and without RQ: one that RQ cannot read is read too."""
+"""Reads a failed job without RQ, so that jobs that RQ cannot read are shown too."""
 
 import json
 import zlib
@@ -15,11 +15,11 @@ from operations.failed.reason import Reason
 from worker.unpacking import unpack
 
 FIELDS = ("data", "created_at", "deaths", "failures")
-"""What is asked of a job's hash."""
+"""The fields that are read from a job's hash."""
 
-_LONGEST_COMPANY = 128  # characters, as events.contracts
+_LONGEST_COMPANY = 128  # characters, as in events.contracts
 _LONGEST_TRACE = 200_000  # bytes
-_DIGITS = 18  # of a count
+_DIGITS = 18  # of a count, at most
 Results = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 """Entries of a job's stream of results, the newest first."""
 
@@ -39,11 +39,11 @@ class FailedJob(NamedTuple):
 
     @property
     def company(self) -> str | None:
-        """As people see it: a phone number may stand in its place."""
+        """The company's id for display. It is masked, because it may be a phone number."""
         return mask_text(self.company_id) if self.company_id else None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON knows it; a time is in UTC, and null is what is not known."""
+        """Return a dict for JSON; times are in UTC, and None means unknown."""
         return {
             "id": self.job_id,
             "reason": self.reason.words,
@@ -56,21 +56,21 @@ class FailedJob(NamedTuple):
 
 
 class Detail(NamedTuple):
-    """All that is known of a failed job."""
+    """All that is known about a failed job."""
 
     failure: FailedJob
     cause: Sequence[str]
-    """What stands behind the reason, line by line."""
+    """The technical cause behind the reason, line by line."""
     published_at: datetime | None
     occurred_at: datetime | None
     deaths: int
-    """How often a worker died with it alone in hand."""
+    """How often a worker died while it held only this job."""
     call: bytes
-    """The job's call as it was published: personal data. Empty where it is larger than any event."""
+    """The job's call as JSON; empty if it is larger than any event. Personal data."""
 
 
 def payload(call: bytes) -> Any:
-    """The event that the call was made with, or None where there is none to be found."""
+    """Return the event that is the argument of the call, or None if there is none."""
     try:
         _, _, args, kwargs = json.loads(call)
         return args[0] if args else kwargs["payload"]
@@ -79,23 +79,23 @@ def payload(call: bytes) -> Any:
 
 
 def read(job_id: str, kind: bytes, fields: Sequence[bytes | None] | None, results: Results | None) -> Detail:
-    """The job from what Redis answers: its key's type, its fields, its results, the newest first."""
+    """Build the job from the replies of Redis: its key's type, its fields, and its results, newest first."""
     data, created_at, deaths, failures = fields or [None] * len(FIELDS)
     call = _call(data or b"")
     event = payload(call)
     known: Mapping[str, Any] = event if isinstance(event, dict) else {}
-    told = _failures(results)
+    failed = _failures(results)
     failure = FailedJob(
         job_id,
-        reason(told, event) if kind == b"hash" else reasons.GONE,
+        reason(failed, event) if kind == b"hash" else reasons.GONE,
         _known_type(known.get("type")),
         _company(known.get("company_id")),
-        _instant(told[0][0]) if told else None,
-        max(1, _number(failures) + len(told)),
+        _instant(failed[0][0]) if failed else None,
+        max(1, _number(failures) + len(failed)),
     )
     return Detail(
         failure,
-        reasons.cause(_trace(told), event),
+        reasons.cause(_trace(failed), event),
         _time((created_at or b"").decode(errors="replace")),
         _time(known.get("occurred_at")),
         _number(deaths),
@@ -104,7 +104,7 @@ def read(job_id: str, kind: bytes, fields: Sequence[bytes | None] | None, result
 
 
 def reason(results: Results, event: Any = None) -> Reason:
-    """Why a job failed last: its results, the newest first, and the event, which is not to be quoted."""
+    """Return why a job failed last. The results are newest first; private texts of the event are masked."""
     trace = _trace(_failures(results))
     return Reason.of(trace, event) if trace.strip() else reasons.UNKNOWN
 
@@ -121,7 +121,7 @@ def _failures(results: Results | None) -> Results:
 
 
 def _trace(failures: Results) -> str:
-    # As rq.results.Result.restore.
+    # As in rq.results.Result.restore.
     try:
         packed = b64decode(failures[0][1][b"exc_string"])
         return zlib.decompressobj().decompress(packed, _LONGEST_TRACE).decode(errors="replace")
@@ -140,7 +140,7 @@ def _company(value: Any) -> str | None:
 def _instant(stream_id: bytes) -> datetime | None:
     try:
         return datetime.fromtimestamp(int(stream_id.partition(b"-")[0]) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):  # an id that somebody chose: no year that there is
+    except (ValueError, OverflowError, OSError):  # an id chosen by another program, beyond all valid dates
         return None
 
 

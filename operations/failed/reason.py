@@ -1,4 +1,7 @@
-"""Why a job failed, from what its worker wrote down: ours a line and its cause, a stock one a traceback."""
+"""Extracts why a job failed from the text that its worker has stored.
+
+Our worker stores one line and its cause; a stock RQ worker stores a traceback.
+"""
 
 import re
 from typing import Any, NamedTuple
@@ -9,19 +12,19 @@ from gateway.masking import MASK, PRIVATE, mask_text
 
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = '  File "'
-_CAUSE = "cause: "  # as gateway.errors.EventRefused begins its second line
+_CAUSE = "cause: "  # the start of the second line of gateway.errors.EventRefused.report
 _NAMED = re.compile(r"(?:\w+\.)*(?P<error>[^\W\d]\w*)(?:: (?P<words>.*))?")
-_DUE_TO = re.compile(r"due to (?P<error>\w+)")  # RQ's own words for a job whose worker is gone
+_DUE_TO = re.compile(r"due to (?P<error>\w+)")  # RQ's message for a job whose worker died
 _LONGEST = 1_000  # characters
 _FRAMES = 100  # lines of a cause
-_MOST_PRIVATE = 2_000  # texts of one event: an order has 1,000 items at most
+_MOST_PRIVATE = 2_000  # private texts in one event, at most: an order has at most 1,000 items
 
 
 class Reason(NamedTuple):
-    """One line for people, without personal data."""
+    """A reason in one line, without personal data."""
 
     error: str | None
-    """The exception's name, where one is told."""
+    """The exception's name, if the text has one."""
     words: str
 
     def __str__(self) -> str:
@@ -29,15 +32,15 @@ class Reason(NamedTuple):
 
     @classmethod
     def of(cls, trace: str, payload: Any = None) -> "Reason":
-        """The reason that the trace tells.
+        """Extract the reason from the trace.
 
-        What the event of ``payload`` keeps private is taken out of the words of an exception of
-        somebody else's: they may quote it. Ours never do.
+        The message of a foreign exception may quote the event, so the private texts of ``payload`` are masked
+        in it. Our own messages never quote an event.
         """
         line = _telling(trace.splitlines())
         named = _NAMED.fullmatch(line) or _DUE_TO.search(line)
         if named and mask_text(named["error"]) != named["error"]:
-            named = None  # a key or a number that stands alone
+            named = None  # the "name" is a key or a phone number
         error = named["error"] if named else None
         words = (named.groupdict().get("words", line) or "") if named else line
         if error is None or not hasattr(errors, error):
@@ -45,21 +48,21 @@ class Reason(NamedTuple):
         return cls(error, plain(mask_text(words))[:_LONGEST])
 
 
-GONE = Reason("Gone", "its job is no more in Redis: nothing is left to replay, discard it")
-UNKNOWN = Reason(None, "its reason is not kept: replay it to have it told anew")
+GONE = Reason("Gone", "its job no longer exists in Redis: nothing is left to replay, discard it")
+UNKNOWN = Reason(None, "its reason was not kept: replay it; if it fails again, its reason is recorded")
 
 
 def cause(trace: str, payload: Any = None) -> list[str]:
-    """What stands behind the reason: the lines under ours, the frames alone of a traceback.
+    """Return the technical cause: the lines after our reason, or only the frames of a traceback.
 
-    What the event of ``payload`` keeps private is taken out.
+    The private texts of ``payload`` are masked.
     """
     lines = trace.splitlines()
     if _TRACEBACK in lines:
         return [plain(line.strip()) for line in lines if line.startswith(_FRAME)][:_FRAMES]
-    told = [line for line in lines if line.strip()]
+    filled = [line for line in lines if line.strip()]
     return [
-        plain(mask_text(_without_private(payload, line.removeprefix(_CAUSE)))) for line in told[1:_FRAMES]
+        plain(mask_text(_without_private(payload, line.removeprefix(_CAUSE)))) for line in filled[1:_FRAMES]
     ]
 
 
@@ -72,7 +75,7 @@ def _telling(lines: list[str]) -> str:
 
 
 def _private(payload: Any) -> list[str]:
-    """The texts that stand under private names, however deep; of too many the first."""
+    """Return the texts in private fields at any depth, up to a little more than ``_MOST_PRIVATE`` of them."""
     found: list[str] = []
     waiting = [(payload, False)]
     while waiting and len(found) <= _MOST_PRIVATE:
@@ -89,7 +92,7 @@ def _private(payload: Any) -> list[str]:
 def _without_private(payload: Any, words: str) -> str:
     private = _private(payload)
     if len(private) > _MOST_PRIVATE:
-        return "its words are left out: the event has more texts in it than any of Botlive's"
+        return "the message is left out, because the event has more private texts than any event of Botlive"
     for text in sorted({text.strip() for text in private} - {""}, key=len, reverse=True):
         words = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", MASK, words)
     return words

@@ -1,6 +1,6 @@
-"""RQ's failed registry: what stands in it is listed, replayed, or discarded.
+"""RQ's failed registry: lists, replays and discards its jobs.
 
-An id is a text in which bytes that are no UTF-8 stand as ``surrogateescape`` makes them.
+An id is a text; bytes that are not UTF-8 are decoded with ``surrogateescape``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,21 +19,21 @@ from worker.scripts import script
 from worker.unpacking import LARGEST
 
 KEPT = 10_000
-"""Entries that the list of what was discarded keeps, about."""
+"""The approximate number of discarded events that are kept in the list."""
 
-_CHUNK = 100  # jobs a round trip: each may carry a megabyte
-_RESULTS = 100  # of one job: RQ keeps ten, and trims them in blocks
+_CHUNK = 100  # jobs in one round trip; each may have a megabyte
+_RESULTS = 100  # results of one job; RQ keeps ten, but trims its streams only approximately
 _Thing = TypeVar("_Thing")
 
 
 class Replayed(NamedTuple):
-    """What became of the ids that were to be replayed."""
+    """The outcome of a replay, by id."""
 
     done: list[str]
     gone: list[str]
-    """Nothing of them is left to run."""
+    """Their jobs no longer exist."""
     absent: list[str]
-    """They do not stand in the registry."""
+    """They are not in the registry."""
 
 
 class FailedRegistry:
@@ -44,26 +44,26 @@ class FailedRegistry:
         self._keys = Keys(queue)
         self._apart = Store(connection, queue)
         self.edits = Edits(connection, queue)
-        """Corrections of what stands in it."""
+        """Edits its jobs."""
         self._replay, self._discard = (script(connection, name) for name in ("replay", "discard"))
 
     def ids(self) -> list[str]:
-        """The ids of all."""
+        """Return the ids of all failed jobs."""
         return [text(job_id) for job_id in cast("list[bytes]", self._redis.zrange(self._keys.failed, 0, -1))]
 
     def all(self) -> Iterator[FailedJob]:
-        """All, in no order."""
+        """Yield all failed jobs, in no particular order."""
         return (detail.failure for detail in self.find(self.ids()))
 
     def find(self, ids: Sequence[str]) -> Iterator[Detail]:
-        """Those of these that stand in the registry."""
+        """Yield the jobs with these ids that are in the registry."""
         for chunk in _chunks(ids):
             for job_id, (score, *replies) in zip(chunk, self._read(chunk), strict=True):
                 if score is not None:
                     yield read(job_id, *replies)
 
     def replay(self, ids: Sequence[str]) -> Replayed:
-        """Put them to the end of the queue, each in one step. Doing it twice at once does it once."""
+        """Put the jobs at the end of the queue, each in one step. Concurrent calls replay a job only once."""
         outcomes = Replayed([], [], [])
         keys = [self._keys.failed, self._keys.queue, QUEUES]
         for chunk in _chunks(list(dict.fromkeys(ids))):
@@ -73,15 +73,15 @@ class FailedRegistry:
                 {1: outcomes.done, -1: outcomes.gone, 0: outcomes.absent}[code].append(job_id)
         return outcomes
 
-    def discard(self, doomed: Sequence[FailedJob], why: str) -> list[FailedJob]:
-        """Throw them away for good; those that still stood in the registry.
+    def discard(self, failures: Sequence[FailedJob], why: str) -> list[FailedJob]:
+        """Delete the jobs for good. Return those that were still in the registry.
 
-        What was discarded and why is kept, as far as it is no personal data.
+        An entry without personal data is kept for each, with the reason ``why``.
         """
-        return [failure for chunk in _chunks(doomed) for failure in self._discard_all(chunk, why)]
+        return [failure for chunk in _chunks(failures) for failure in self._discard_all(chunk, why)]
 
     def apart(self, company: str | None = None) -> list[tuple[Kind, Group, int]]:
-        """What waits apart (of that company), why, and how many events."""
+        """Return the kinds that wait apart (of that company), with their groups and numbers of events."""
         groups = self._apart.groups().items()
         return [
             (kind, group, self._apart.count(kind))
@@ -90,26 +90,26 @@ class FailedRegistry:
         ]
 
     def lists_apart(self) -> list[bytes]:
-        """The keys of the queues of what waits apart."""
+        """Return the keys of the queues of events that wait apart."""
         return [raw(self._apart.list_of(kind)) for kind in self._apart.groups()]
 
     def discarded(self) -> Iterator[dict[str, str]]:
-        """What was discarded, the newest first: id, event_type, company_id, error, reason, why, at."""
+        """Yield the discarded events, newest first: id, event_type, company_id, error, reason, why, at."""
         entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrevrange(self._keys.discarded))
         for _, entry in entries:
             yield {text(name): text(value) for name, value in entry.items()}
 
-    def _discard_all(self, doomed: Sequence[FailedJob], why: str) -> list[FailedJob]:
+    def _discard_all(self, failures: Sequence[FailedJob], why: str) -> list[FailedJob]:
         keys = [self._keys.failed, self._keys.discarded]
         with self._redis.pipeline(transaction=False) as pipeline:
-            for failure in doomed:
+            for failure in failures:
                 note = _note(failure, why)
                 self._discard(keys=keys, args=[raw(failure.job_id), KEPT, *note], client=pipeline)
             codes = pipeline.execute()
-        return [failure for failure, code in zip(doomed, codes, strict=True) if code]
+        return [failure for failure, code in zip(failures, codes, strict=True) if code]
 
     def _read(self, ids: Sequence[str]) -> Iterator[list[Any]]:
-        """For each its score, whether it is a hash, its fields, and its results, the newest first."""
+        """Yield for each id its score, its key's type, its fields, and its results, newest first."""
         sizes = self._redis.pipeline(transaction=False)
         for job_id in ids:
             sizes.hstrlen(cast("str", job_key(job_id)), FIELDS[0])
@@ -125,16 +125,16 @@ class FailedRegistry:
 
 
 def _note(failure: FailedJob, why: str) -> list[str]:
-    told = {
+    note = {
         **{"id": failure.job_id, "event_type": failure.event_type, "company_id": failure.company},
         **{"error": failure.reason.error, "reason": failure.reason.words, "why": mask_text(why)},
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
-    return [text for name, value in told.items() for text in (name, plain(value or ""))]
+    return [text for name, value in note.items() for text in (name, plain(value or ""))]
 
 
 def readable(reply: Any) -> Any:
-    """None for a key that holds something else than it should: that is damage, and to be shown."""
+    """Return the reply, or None if its key has the wrong type; such a job must be shown as damaged."""
     if isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE"):
         return None
     if isinstance(reply, Exception):

@@ -1,4 +1,4 @@
-"""Failed jobs as people read them: a row, a list, a sum, all that is known of one."""
+"""Formats failed jobs for people: a row, a list, a summary, and the details of one job."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ from worker.apart import Group, Kind
 
 
 def print_list(shown: Iterable[FailedJob]) -> None:
-    """For a terminal: the facts on a line, the reason below, however long it is."""
+    """Print for a terminal: one line with the facts, and the whole reason below."""
     console = Screen()
     for failure in shown:
         *facts, times, reason = row(failure)
@@ -25,7 +25,7 @@ def print_list(shown: Iterable[FailedJob]) -> None:
 
 
 def row(failure: FailedJob) -> list[str]:
-    """When it failed, its id, event type and company, how often it failed, the reason."""
+    """Return the time of the failure, id, event type, company, number of failures, and reason."""
     named = [failure.job_id, failure.event_type, failure.company, str(failure.failures)]
     row = [_when(failure.failed_at), *named, str(failure.reason)]
     return [plain(value or "-") for value in row]
@@ -36,13 +36,13 @@ def _when(instant: datetime | None) -> str:
 
 
 def apart(kind: Kind, group: Group, events: int) -> str:
-    """What waits apart, and why."""
+    """Return a line about a kind that waits apart, with its reason."""
     named = f"{plain(kind.event_type)} of {plain(kind.company_id)}"
     return mask_text(f"waits apart since {_when(group.since)}: {events} {named}: {plain(group.reason)}")
 
 
 def summary(found: Sequence[FailedJob], shown: int) -> str:
-    """How many failed for which reason, and whether not all of them are shown."""
+    """Return a line with the number of failures by reason, and how many of them are shown."""
     kinds = Counter(failure.reason.error or "other" for failure in found).most_common()
     parts = ", ".join(f"{kind} {count}" for kind, count in kinds)
     said = f"{len(found)} failed{': ' if parts else ''}{parts}"
@@ -50,7 +50,7 @@ def summary(found: Sequence[FailedJob], shown: int) -> str:
 
 
 def facts(detail: Detail) -> Iterator[tuple[str, str]]:
-    """Names and values, none of them the customer's data."""
+    """Yield the names and values of a job's details, without the customer's data."""
     failure = detail.failure
     yield "id", plain(failure.job_id)
     yield "event type", failure.event_type or "-"
@@ -67,7 +67,7 @@ def facts(detail: Detail) -> Iterator[tuple[str, str]]:
 
 
 def pretty(call: bytes) -> str:
-    """The event as people read JSON; what is none, as it is. Personal data."""
+    """Return the event as indented JSON, or the call as it is if it has no event. Personal data."""
     try:
         text = json.dumps(payload(call) or json.loads(call), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):

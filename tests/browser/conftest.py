@@ -1,4 +1,4 @@
-"""Chromium, the dashboard and its Redis, for all tests of the pages."""
+"""Chromium, the dashboard and its Redis server for the tests of the pages."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,14 +15,14 @@ from tests.integration.roads import free_port
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, without a window; no longer than needed, for asyncio runs in no process that drives it."""
+    """Chromium without a window, stopped early: asyncio cannot run in a process that drives it."""
     with chromium() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """A Redis of these tests' own: the others' lists stay free of what is in it."""
+    """A Redis server of these tests, so that other tests do not see its content."""
     server = Valkey(tmp_path_factory.mktemp("browsed") / "valkey", free_port())
     server.start()
     yield server
@@ -31,7 +31,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 @pytest.fixture
 def redis(valkey: Valkey) -> Iterator[Any]:
-    """With everything hostile in it."""
+    """The server with all hostile texts in it."""
     with client.Redis(port=valkey.port) as connection:
         connection.flushall()
         plant(connection)
@@ -47,7 +47,7 @@ def ours(valkey: Valkey) -> Iterator[str]:
 
 @pytest.fixture
 def visit(browser: Browser, ours: str) -> Iterator[Visit]:
-    """An operator's."""
+    """A page of an operator."""
     made = Visit(browser, ours)
     yield made
     made.close()

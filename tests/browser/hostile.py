@@ -1,4 +1,4 @@
-"""Texts that run as a script wherever they are not escaped, in every place that somebody may write to."""
+"""Texts that run as a script if they are not escaped, in every place that others may write to."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ EVIL = "evil.test"
 
 
 def hostile(place: str) -> str:
-    """A text that runs as a script wherever it is taken for markup or code."""
+    """Return a text that runs as a script where it is used as markup or code."""
     run = f"(window.hacks=window.hacks||[]).push(`{place}`)"
     return (
         f"""');{run};// "><img src=x onerror={run}><script>{run}</script></script><script>{run}</script>"""
@@ -31,7 +31,7 @@ FAILED, RUNNING, DONE = "failed-1", "running-1", "done-1"
 
 
 def plant(redis: Any) -> None:
-    """What somebody who may publish, or write to Redis, may leave there."""
+    """Write what a hostile publisher or client of Redis may write."""
     fail(redis, FAILED, description=hostile("description"), meta={hostile("meta"): hostile("meta")})
     company = UnknownCompany(COMPANY)
     fail(redis, "failed-2", description=COMPANY, reason=company.report)
@@ -51,7 +51,7 @@ def _done(redis: Any, queue: Queue) -> None:
 
 
 def _running(redis: Any, queue: Queue) -> None:
-    """A worker whose every field was written by hand."""
+    """Register a worker whose fields were written by hand."""
     job = queue.create_job(hostile("call"), [hostile("call")], job_id=RUNNING, description=hostile("current"))
     job.save()
     with redis.pipeline() as pipeline:

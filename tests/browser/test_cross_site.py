@@ -1,4 +1,4 @@
-"""What another site, open in the operator's own browser, can do to the dashboard: nothing."""
+"""Another site in the operator's browser cannot change or read anything in the dashboard."""
 
 import json
 from collections.abc import Iterator
@@ -55,11 +55,11 @@ Promise.allSettled(tries).then(() => read).then((text) => setTimeout(() => { win
 
 @pytest.fixture(scope="module")
 def evil() -> Iterator[int]:
-    """The port of a site that attacks the address behind `?`."""
+    """Run a site that attacks the address in its query; yield its port."""
 
     class Site(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """A page that attacks what stands behind `?`."""
+            """Send a page that attacks the address in the query."""
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
@@ -67,7 +67,7 @@ def evil() -> Iterator[int]:
             self.wfile.write(ATTACK.replace("TARGET", target).encode())
 
         def log_message(self, *_: Any) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
         thread = Thread(target=server.serve_forever)
@@ -78,14 +78,14 @@ def evil() -> Iterator[int]:
 
 
 def attack(visit: Visit, site: str) -> str:
-    """Visit the site, and let it do its worst; what it could read."""
+    """Visit the site and let it attack; return what it could read."""
     visit.page.goto(f"{site}/?{visit.origin}")
     visit.page.wait_for_function("window.read !== undefined", timeout=20_000)
     return cast("str", visit.page.evaluate("window.read"))
 
 
 def submit(visit: Visit, path: str) -> None:
-    """Let the site lead the whole window there by a form: a browser sends the operator's login along."""
+    """Let the site submit a form to the address, which makes a browser send the operator's login."""
     code = "(to) => Object.assign(document.querySelector('form'), {action: to, target: '_top'}).submit()"
     with visit.page.expect_navigation():
         visit.page.evaluate(code, visit.origin + path)
@@ -110,7 +110,7 @@ def test_another_site_does_nothing(visit: Visit, redis: Any, evil: int, name: st
 
 
 def test_another_site_would_do_it(browser: Browser, valkey: Valkey, redis: Any, evil: int) -> None:
-    """To rq-dashboard as it comes, with its own password too: so the test above would see it."""
+    """The same attacks succeed against plain rq-dashboard, so the test above can fail."""
     login = {"RQ_DASHBOARD_USERNAME": "support", "RQ_DASHBOARD_PASSWORD": "secret"}
     with served(f"redis://127.0.0.1:{valkey.port}/0", stock=True) as address:
         stock = Visit(browser, address)
@@ -128,7 +128,7 @@ def test_another_site_would_do_it(browser: Browser, valkey: Valkey, redis: Any, 
 
 
 def test_a_login_is_no_key_for_other_sites(browser: Browser, valkey: Valkey, redis: Any, evil: int) -> None:
-    """Nor where the operator is logged in, and the browser sends that along."""
+    """The attacks fail too when the operator is logged in."""
     login = {"RQ_DASHBOARD_USERNAME": "support", "RQ_DASHBOARD_PASSWORD": "secret"}
     before = contents(redis)
     with served(f"redis://127.0.0.1:{valkey.port}/0", environment=login) as address:
@@ -142,7 +142,7 @@ def test_a_login_is_no_key_for_other_sites(browser: Browser, valkey: Valkey, red
 
 
 def test_a_rebound_name_is_refused(visit: Visit) -> None:
-    """A stranger's name that leads to this machine: its page is the refusal, with the cure."""
+    """A foreign name that resolves to this machine is refused, and the page says what to do."""
     answer = visit.page.goto(visit.origin.replace("127.0.0.1", EVIL))
     assert answer
     assert answer.status == HTTPStatus.FORBIDDEN

@@ -1,4 +1,4 @@
-"""The dashboard in a real Chromium: nothing hostile runs, and its pages work."""
+"""The dashboard in a real Chromium: no hostile text runs as a script, and the pages work."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ PLACES = {
 
 
 def addresses(redis: Any) -> list[str]:
-    """Every page that there is to see."""
+    """Return the paths of all pages."""
     jobs = [
         key.decode().removeprefix("rq:job:")
         for key in redis.scan_iter("rq:job:*")
@@ -45,7 +45,7 @@ def addresses(redis: Any) -> list[str]:
 
 
 def walk(visit: Visit, redis: Any) -> set[str]:
-    """Look at every page; what ran."""
+    """Visit every page; return the places whose text ran as a script."""
     ran: set[str] = set()
     for address in addresses(redis):
         try:
@@ -58,13 +58,13 @@ def walk(visit: Visit, redis: Any) -> set[str]:
 
 
 def test_no_text_runs(visit: Visit, redis: Any) -> None:
-    """On every page, for every place that a text can stand in: nothing runs, nothing is loaded, no error."""
+    """On every page, no hostile text runs or loads anything, and there is no error."""
     assert walk(visit, redis) == set()
     assert (visit.elsewhere, visit.troubles) == ([], [])
 
 
 def test_the_texts_would_run(browser: Browser, valkey: Valkey, redis: Any) -> None:
-    """In rq-dashboard as it comes: so the test above would see them."""
+    """The hostile texts run in plain rq-dashboard, so the test above can fail."""
     with served(f"redis://127.0.0.1:{valkey.port}/0", stock=True) as address:
         stock = Visit(browser, address)
         stock.patience = 2_000
@@ -75,7 +75,7 @@ def test_the_texts_would_run(browser: Browser, valkey: Valkey, redis: Any) -> No
 
 
 def test_texts_are_shown_as_they_are(visit: Visit, redis: Any) -> None:
-    """Markup is read by people, letter by letter, and escaped once: in the lists and on a job's own page."""
+    """Markup in a text is shown as it is, escaped exactly once."""
     page = visit.open("/0/view/jobs/botlive/failed/8/asc/1")
     shown = page.locator("#jobs .description").all_inner_texts()
     assert {hostile("description"), COMPANY} <= set(shown)
@@ -90,7 +90,7 @@ def test_texts_are_shown_as_they_are(visit: Visit, redis: Any) -> None:
 
 
 def test_a_hostile_queues_page_opens(visit: Visit, redis: Any) -> None:
-    """By the link in the list; another queue is chosen there, and the name comes back when none is."""
+    """The page of a queue with a hostile name opens, and its queue selector works."""
     page = visit.open("/")
     row = page.locator("#queues tr", has_text="botlive:apart")
     row.locator("td.failed a").first.click()
@@ -106,7 +106,7 @@ def test_a_hostile_queues_page_opens(visit: Visit, redis: Any) -> None:
 
 
 def test_the_pages_work(visit: Visit, redis: Any) -> None:
-    """Requeue in the list, on a job's page and for all; the rest stays as it is; nothing throws away."""
+    """Requeue works in the list, on a job's page and for all jobs; nothing can be deleted."""
     waiting = "rq:queue:botlive"
     page = visit.open("/0/view/jobs/botlive/failed/8/asc/1")
     assert page.locator("#empty-btn, #compact-btn, [data-role=delete-job-btn]").count() == 0
@@ -125,7 +125,7 @@ def test_the_pages_work(visit: Visit, redis: Any) -> None:
 
 
 def test_a_refusal_is_told_on_the_page(visit: Visit, redis: Any) -> None:
-    """A job that is gone meanwhile: the button says so."""
+    """If the job no longer exists, the page of the button shows the refusal."""
     page = visit.open("/0/view/jobs/botlive/failed/8/asc/1")
     page.locator("#autorefresh-switch").dispatch_event("click")
     redis.zrem("rq:failed:botlive", "failed-2")
@@ -135,7 +135,7 @@ def test_a_refusal_is_told_on_the_page(visit: Visit, redis: Any) -> None:
 
 
 def test_a_script_that_gets_in_does_not_run(visit: Visit, redis: Any) -> None:
-    """Were a value not escaped: no handler, no script, no `eval`, no other site."""
+    """Even without escaping, the policy blocks handlers, scripts, `eval` and other sites."""
     page = visit.open("/")
     page.evaluate("(text) => document.body.insertAdjacentHTML('beforeend', text)", hostile("body"))
     page.evaluate("(text) => $('body').append(text)", f"<div>{hostile('jquery')}</div>")

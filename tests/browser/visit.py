@@ -1,4 +1,4 @@
-"""A real Chromium, the dashboard that it visits, and what happens on its pages."""
+"""A real Chromium, the dashboard, and a record of what happens on its pages."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ server.serve_forever()
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """One for all tests of a module; where there is none, they are skipped."""
+    """Start one Chromium for a module; without Chromium its tests are skipped."""
     program = next(filter(None, map(shutil.which, _NAMES)), None)
     if program is None:
         pytest.skip("there is no Chromium on this machine: install it, on Debian `apt-get install chromium`")
@@ -43,7 +43,7 @@ def chromium() -> Iterator[Browser]:
 def served(
     redis_url: str, *, stock: bool = False, environment: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """The dashboard as its own process, or rq-dashboard as it comes; its address."""
+    """Run the dashboard, or plain rq-dashboard, as a process; yield its address."""
     given = {**os.environ, "REDIS_URL": redis_url, "RQ_DASHBOARD_URL_PREFIX": "/", **(environment or {})}
     given |= {"RQ_DASHBOARD_JSON_SERIALIZER": "1"}
     command = [sys.executable, "-c", _STOCK] if stock else _OURS
@@ -60,7 +60,7 @@ def served(
 
 
 class Visit:
-    """A page, and what happened on it that must not."""
+    """A page, and a record of forbidden events on it."""
 
     def __init__(self, browser: Browser, origin: str, login: dict[str, str] | None = None) -> None:
         self.origin = origin
@@ -76,7 +76,7 @@ class Visit:
         self.page.on("console", self._said)
 
     def open(self, path: str) -> Page:
-        """The page, when it has shown its data."""
+        """Open a page and wait until it shows its data."""
         self.page.goto(self.origin + path.removeprefix("/"))
         if "/job/" in path:
             self.page.wait_for_selector("#job-data > *", timeout=self.patience)
@@ -87,11 +87,11 @@ class Visit:
         return self.page
 
     def hacks(self) -> set[str]:
-        """The places whose text ran as a script."""
+        """Return the places whose text ran as a script."""
         return set(self.page.evaluate("window.hacks || []"))
 
     def close(self) -> None:
-        """Leave it."""
+        """Close the page."""
         self.context.close()
 
     def _asked(self, url: str) -> None:

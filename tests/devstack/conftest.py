@@ -1,4 +1,4 @@
-"""One stack for all tests here, with a few tables and functions of their own."""
+"""A stack with the stand-in for PostgREST, and with tables and functions for the tests of this folder."""
 
 from collections.abc import Iterator
 from uuid import UUID, uuid4
@@ -7,6 +7,7 @@ import httpx
 import psycopg
 import pytest
 
+from devstack import postgrest
 from devstack.stack import Stack
 
 SCHEMA = """
@@ -29,7 +30,7 @@ create policy "owners delete theirs" on public.notes for delete to authenticated
   using (owner = (select auth.uid()));
 grant select, insert, update, delete on public.notes to authenticated, service_role;
 
-create table public.unreachable (id integer);
+create table public.ungranted (id integer);
 
 create function public.whoami() returns json language sql stable as $$
   select json_build_object(
@@ -43,18 +44,15 @@ create function public.add(a integer, b integer default 10) returns integer lang
 create function public.twin(a integer) returns text language sql immutable as $$ select 'integer' $$;
 create function public.twin(a text) returns text language sql immutable as $$ select 'text' $$;
 create function public.echo(payload jsonb) returns jsonb language sql immutable as 'select payload';
-create function public.whole(jsonb) returns jsonb language sql immutable as 'select $1';
 create function public.nothing() returns void language sql as 'select';
+create function public.ids(ids uuid[]) returns integer language sql stable
+  as 'select cardinality(ids)';
 create function public.series(n integer) returns setof integer language sql stable
   as 'select generate_series(1, n)';
-create function public.pairs(n integer) returns table (k integer, v text) language sql stable
-  as $$ select i, 'v' || i from generate_series(1, n) i $$;
-create function public.one() returns public.notes language sql stable
-  as $$ select 7::bigint, null::uuid, 'one', null::numeric, null::jsonb, null::timestamptz $$;
+create function public.any_number(variadic n integer[]) returns integer language sql stable
+  as 'select cardinality(n)';
 create function public.fails(state text) returns void language plpgsql as $$
-  begin raise exception using errcode = state, message = 'as told', detail = 'why', hint = 'how'; end $$;
-create function public.writes_though_stable() returns void language sql stable
-  as $$ select set_config('a.b', 'c', true) $$;
+  begin raise exception using errcode = state, message = 'as raised', detail = 'why', hint = 'how'; end $$;
 create function public.add_note(title text) returns bigint language sql
   as 'insert into public.notes (title) values (title) returning id';
 create table public.parents (id integer primary key);
@@ -65,38 +63,49 @@ create function public.deferred() returns void language sql
 """
 
 
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the stand-in, also on a machine that has a PostgREST."""
+    monkeypatch.setenv(postgrest.VARIABLE, "")
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A stack without our migrations: what is tested here is the stack itself."""
-    with Stack(migrations=False) as started:
+    """Start a stack without our migrations: these tests are about the stack itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(postgrest.VARIABLE, "")
+        started = Stack(migrations=False)
+        started.start()
+    try:
         with psycopg.connect(started.postgres.url, autocommit=True) as connection:
             connection.execute(SCHEMA)
-            connection.execute("notify pgrst, 'reload schema'")
         yield started
+    finally:
+        started.stop()
 
 
 @pytest.fixture
 def owner() -> UUID:
-    """A user whom nobody else's test knows."""
+    """Return the id of a new user."""
     return uuid4()
 
 
 @pytest.fixture
 def rest(stack: Stack) -> Iterator[httpx.Client]:
-    """A client of the gateway that says nothing of who it is."""
+    """Return a client of the gateway without a credential."""
     with httpx.Client(base_url=f"{stack.gateway.url}/rest/v1/", timeout=20) as client:
         yield client
 
 
 @pytest.fixture
 def service(stack: Stack, rest: httpx.Client) -> httpx.Client:
-    """The same client with the service role's key."""
+    """Return the same client with the key of the service role."""
     rest.headers["Authorization"] = f"Bearer {stack.environment['SUPABASE_KEY']}"
     return rest
 
 
 @pytest.fixture
 def own(stack: Stack, owner: UUID, rest: httpx.Client) -> httpx.Client:
-    """The same client as the signed-in owner."""
+    """Return the same client as the signed-in owner."""
     rest.headers["Authorization"] = f"Bearer {stack.token(owner)}"
     return rest

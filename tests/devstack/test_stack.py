@@ -1,4 +1,4 @@
-"""The life of a stack: state, orphans, the command."""
+"""Stacks: their state, the servers that a killed stack leaves, and the command `botlive stack`."""
 
 import os
 import shutil
@@ -31,15 +31,15 @@ CLI = [sys.executable, "-m", "devstack.cli", "run", "--no-migrate"]
 
 @pytest.fixture
 def state() -> Iterator[Path]:
-    """A state directory that every user can get to (pytest's own are closed to others)."""
-    directory = Path(tempfile.mkdtemp(prefix="localstack-test-")).resolve()
+    """Return a state directory that every user can enter; those of pytest are closed to other users."""
+    directory = Path(tempfile.mkdtemp(prefix="devstack-test-")).resolve()
     yield directory
     processes.kill(processes.serving(directory))
     shutil.rmtree(directory)
 
 
 def killed(*arguments: str) -> Path:
-    """The directory of a stack of which the process was killed."""
+    """Kill the process of a stack, and return the stack's directory."""
     command = [sys.executable, "-c", HOLD, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
@@ -50,13 +50,13 @@ def killed(*arguments: str) -> Path:
 
 
 def test_the_environment_has_exactly_these_names(stack: Stack) -> None:
-    """What `botlive stack` prints is fixed."""
+    """The names that `botlive stack` prints do not change."""
     names = "REDIS_URL SUPABASE_URL SUPABASE_KEY SUPABASE_ANON_KEY SUPABASE_JWT_SECRET DATABASE_URL"
     assert list(stack.environment) == names.split()
 
 
 def test_a_state_directory_keeps_ports_secrets_and_data(state: Path) -> None:
-    """A second run finds everything as it was; the secrets are for the owner's eyes."""
+    """A second run has the same ports, secrets and data; only the owner can read the secrets."""
     with Stack(state, migrations=False) as first:
         environment = first.environment
         with psycopg.connect(first.postgres.url) as connection:
@@ -70,7 +70,7 @@ def test_a_state_directory_keeps_ports_secrets_and_data(state: Path) -> None:
 
 
 def test_a_taken_port_is_replaced(state: Path) -> None:
-    """Somebody else's server on our old port is no reason not to start."""
+    """The stack starts on another port where its old port is in use."""
     remembered = StackState()
     remembered.choose_ports()
     remembered.save(state)
@@ -81,7 +81,7 @@ def test_a_taken_port_is_replaced(state: Path) -> None:
 
 
 def test_a_killed_stacks_orphans_are_ended_by_the_next_start_with_its_state(state: Path) -> None:
-    """The same state directory again: its old servers go, its data stays."""
+    """A start with the same state directory ends the old servers and keeps the data."""
     killed(str(state))
     orphans = processes.serving(state)
     with Stack(state, migrations=False):
@@ -90,7 +90,7 @@ def test_a_killed_stacks_orphans_are_ended_by_the_next_start_with_its_state(stat
 
 
 def test_a_killed_temporary_stack_is_cleared_away_by_any_start(state: Path) -> None:
-    """Servers and directory of a dead stack go when another, unrelated stack starts."""
+    """The start of any other stack ends the servers of a killed stack and deletes its directory."""
     dead = killed()
     with Stack(state, migrations=False):
         assert processes.serving(dead) == []
@@ -98,7 +98,7 @@ def test_a_killed_temporary_stack_is_cleared_away_by_any_start(state: Path) -> N
 
 
 def test_a_living_stack_is_left_alone(stack: Stack) -> None:
-    """A sweep ends nothing that lives, and the same directory cannot be used twice."""
+    """A sweep ends no server of a running stack."""
     pids = stack.postgres.pids + stack.valkey.pids + stack.gateway.pids
     registry.sweep()
     assert stack.postgres.pids + stack.valkey.pids + stack.gateway.pids == pids
@@ -106,15 +106,15 @@ def test_a_living_stack_is_left_alone(stack: Stack) -> None:
 
 
 def test_a_second_stack_on_the_same_state_is_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two stacks on one data directory would destroy it."""
+    """Two stacks would destroy the data directory."""
     monkeypatch.setattr(registry, "_PATIENCE", 0.1)
     with pytest.raises(registry.StackRunningError):
         Stack(stack.postgres.directory.parent, migrations=False).start()
     assert stack.postgres.answers()
 
 
-def test_the_command_says_in_one_line_what_is_in_the_way(state: Path) -> None:
-    """Without a traceback, and with an exit code."""
+def test_the_command_says_why_it_cannot_start(state: Path) -> None:
+    """It prints a message without a traceback, and exits with 1."""
     (state / "postgres").mkdir()
     (state / "postgres" / "alien").touch()
     done = run("true", state=state)
@@ -151,14 +151,14 @@ def test_a_folder_without_postgresql_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def run(*command: str, state: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """`botlive stack run -- command`."""
+    """Run `botlive stack run -- command`."""
     options = [f"--state={state}"] if state else []
     line = [*CLI, *options, "--", *command]
     return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_run_passes_environment_and_exit_code_on() -> None:
-    """The command sees the stack, and its exit code is ours."""
+    """The command has the stack's environment, and its exit code becomes that of `stack run`."""
     script = "import os, sys; print(os.environ['DATABASE_URL']); sys.exit(7)"
     done = run(sys.executable, "-c", script)
     assert done.returncode == 7, done.stderr
@@ -171,14 +171,14 @@ def test_run_passes_environment_and_exit_code_on() -> None:
     ("command", "code"),
     [(["true"], 0), (["sh", "-c", "kill -9 $$"], 137), (["no-such-command"], 127)],
 )
-def test_run_speaks_the_shells_exit_codes(command: list[str], code: int) -> None:
-    """128 + n for a signal, 127 for what is not there."""
+def test_run_uses_the_shells_exit_codes(command: list[str], code: int) -> None:
+    """The code is 128 + n after signal n, and 127 where the command does not exist."""
     assert run(*command).returncode == code
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_forwards_signals(number: signal.Signals) -> None:
-    """The command is asked to end; what it then says is passed on."""
+    """The command gets the signal, and its exit code is passed on."""
     script = f"trap 'exit 9' {number.value}; echo ready; while :; do sleep 0.1; done"
     command = [*CLI, "--", "sh", "-c", script]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
@@ -189,7 +189,7 @@ def test_run_forwards_signals(number: signal.Signals) -> None:
 
 
 def test_the_stack_stays_until_it_is_asked_to_go() -> None:
-    """It prints its environment at once and leaves nothing behind."""
+    """It prints its environment, runs until SIGINT, and leaves no server behind."""
     command = [sys.executable, "-m", "devstack.cli", "--no-migrate"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout

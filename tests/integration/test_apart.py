@@ -1,4 +1,4 @@
-"""One shop's trouble is one shop's: what its tables do not take waits apart, and all else flows."""
+"""Events that a shop's tables reject wait apart, and all other events are persisted."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from worker.apart import Kind, Store
 
 @contextmanager
 def trigger(line: Line, shop: UUID, body: str, table: str = "orders") -> Iterator[None]:
-    """A trigger of the customer's that concerns one shop."""
+    """Create a trigger that affects one shop."""
     name = f"trap_{uuid4().hex}"
     line.database.execute(
         f"""create function public.{name}() returns trigger language plpgsql as $$ begin
@@ -29,13 +29,13 @@ def trigger(line: Line, shop: UUID, body: str, table: str = "orders") -> Iterato
 
 
 def waiting(line: Line) -> dict[Kind, int]:
-    """How many events wait apart, by kind."""
+    """Return the number of events that wait apart, by kind."""
     store = Store(line.redis, line.name)
     return {kind: store.count(kind) for kind in store.groups()}
 
 
 def test_what_a_shop_does_not_take_waits_and_all_else_flows(line: Line) -> None:
-    """Other types of that shop and other shops go through; nothing fails; the reason is said and listed."""
+    """Other types of the shop and other shops are persisted; the reason is logged and listed."""
     (broken, uuid), (well, other) = line.shop(), line.shop()
     events = [each for _ in range(20) for each in (order(broken), order(well), payment(broken))]
     with trigger(line, uuid, "perform 1 / 0;"):
@@ -55,7 +55,7 @@ def test_what_a_shop_does_not_take_waits_and_all_else_flows(line: Line) -> None:
 
 
 def test_it_goes_through_by_itself_once_the_tables_are_mended(line: Line) -> None:
-    """A worker that runs finds out, without a restart and without a hand."""
+    """After the tables are fixed a running worker persists the events, without a restart or an operator."""
     broken, uuid = line.shop()
     with line.worker():
         with trigger(line, uuid, "raise exception 'closed';"):
@@ -67,7 +67,7 @@ def test_it_goes_through_by_itself_once_the_tables_are_mended(line: Line) -> Non
 
 
 def test_events_that_come_later_join_those_that_wait(line: Line) -> None:
-    """Also by another worker, which heard of it from Redis."""
+    """Later events of the kind wait too, also at another worker, which knows it from Redis."""
     broken, uuid = line.shop()
     with trigger(line, uuid, "raise exception 'closed';"):
         line.publisher.publish(order(broken))
@@ -78,7 +78,7 @@ def test_events_that_come_later_join_those_that_wait(line: Line) -> None:
 
 
 def test_the_same_event_again_waits_and_is_persisted_once(line: Line) -> None:
-    """A delivery that is repeated while the first waits apart does no harm."""
+    """A second delivery of an event that waits apart has no second effect."""
     broken, uuid = line.shop()
     event = order(broken)
     with trigger(line, uuid, "raise exception 'closed';"):
@@ -92,7 +92,7 @@ def test_the_same_event_again_waits_and_is_persisted_once(line: Line) -> None:
 
 
 def test_toggles_wait_too_and_sessions_come_out_right(line: Line) -> None:
-    """They follow from the whole set, however late it is written."""
+    """Sessions are correct when toggles that waited apart are written late."""
     broken, uuid = line.shop()
     on, off = (LiveToggled(company_id=broken, enabled=enabled) for enabled in (True, False))
     with trigger(line, uuid, "raise exception 'closed';", "bot_sessions"):
@@ -104,7 +104,7 @@ def test_toggles_wait_too_and_sessions_come_out_right(line: Line) -> None:
 
 
 def test_an_event_that_a_trigger_refuses_for_its_content_does_not_wait(line: Line) -> None:
-    """Its shop takes others like it: it is set aside, alone."""
+    """If the shop accepts other events of the type, the one event is set aside."""
     company_id, uuid = line.shop()
     large, small = order(company_id, total_amount=999_999), order(company_id)
     with trigger(line, uuid, "if new.total_amount > 500000 then raise exception 'too much'; end if;"):
@@ -117,7 +117,7 @@ def test_an_event_that_a_trigger_refuses_for_its_content_does_not_wait(line: Lin
 
 @pytest.mark.slow
 def test_a_shop_whose_trigger_hangs_holds_nobody(line: Line) -> None:
-    """Its events cost time until it is known whose fault it is; then they wait apart, and all others flow."""
+    """The events of a shop whose trigger hangs wait apart after a while; all others are persisted."""
     (hanging, uuid), (_, other) = line.shop(), line.shop()
     line.environment["BOTLIVE_TIMEOUT"] = "1"
     with trigger(line, uuid, "perform pg_sleep(20);"), line.worker():
@@ -129,7 +129,7 @@ def test_a_shop_whose_trigger_hangs_holds_nobody(line: Line) -> None:
 
 
 def test_a_killed_worker_loses_nothing_of_what_waits_apart(line: Line) -> None:
-    """It stands in Redis, whoever put it there."""
+    """Events that wait apart are stored in Redis and survive the death of their worker."""
     broken, uuid = line.shop()
     with trigger(line, uuid, "raise exception 'closed';"):
         with line.worker():

@@ -1,4 +1,4 @@
-"""Bugs of our own: one handler's costs its events alone, any other holds the queue and is said."""
+"""Bugs in our own code: one in a handler affects one event, any other holds the queue and is logged."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ BURST = {  # a worker of each kind with that handler
 
 
 def burst(line: Line, kind: str) -> subprocess.CompletedProcess[str]:
-    """Work the queue off with one handler broken."""
+    """Empty the queue while one handler is broken."""
     arguments = [
         *BURST[kind],
         *([] if kind == "ours" else ["--url", line.environment["REDIS_URL"], line.name]),
@@ -49,7 +49,7 @@ def burst(line: Line, kind: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("kind", BURST)
 def test_one_handlers_bug_is_that_events_alone(line: Line, kind: str) -> None:
-    """Five good events go through in the same run; the sixth is set aside, and can be replayed."""
+    """The event of a broken handler is set aside and can be replayed; five others are persisted."""
     company_id, uuid = line.shop()
     good = [order(company_id) for _ in range(5)]
     bad = PaymentValidated(company_id=company_id, user_id=PHONE, amount=1, reference="")
@@ -69,7 +69,7 @@ def test_one_handlers_bug_is_that_events_alone(line: Line, kind: str) -> None:
 
 
 def test_a_handlers_bug_is_listed_with_its_cure(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`botlive failures` says the exception's name, and what to do."""
+    """`botlive failures` shows the exception's name and what to do."""
     line.publisher.publish(order(line.shop()[0]))
     monkeypatch.setattr(elements, "rows", lambda _: 1 / 0)
     Consumer(line.name, line.redis, line.gateway, Breaker(500)).run(burst=True)
@@ -80,7 +80,7 @@ def test_a_handlers_bug_is_listed_with_its_cure(line: Line, monkeypatch: pytest.
 
 
 def test_a_contracts_bug_is_that_events_alone(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading an event may fail as well as handling it."""
+    """A bug in a contract affects only its event too."""
     company_id, uuid = line.shop()
     bad, good = order(company_id, zone="trap"), order(company_id)
     line.publisher.publish_many([bad, good])
@@ -97,25 +97,25 @@ def test_a_contracts_bug_is_that_events_alone(line: Line, monkeypatch: pytest.Mo
 
 
 class Faulty:
-    """A gateway with a bug: it fails at every call that carries this event, or while it is told to."""
+    """A gateway with a bug: it fails for the first calls, or for calls with one event."""
 
     def __init__(self, gateway: Gateway, guilty: str = "", calls: int = 0) -> None:
         self._gateway, self._guilty, self._calls = gateway, guilty, calls
         self.probes = 0
 
     def persist(self, made: Any, *, apart: bool = False) -> Any:
-        """As ``Gateway``."""
+        """See ``Gateway``."""
         self._calls -= 1
         if self._calls >= 0 or self._guilty in {element["event_id"] for element in made}:
             raise KeyError(PHONE)
         return self._gateway.persist(made, apart=apart)
 
     def admits(self, plain_events: Any) -> Any:
-        """As ``Gateway``."""
+        """See ``Gateway``."""
         return self._gateway.admits(plain_events)
 
     def probe(self) -> None:
-        """As ``Gateway``; the one after the first call fails by a bug too."""
+        """See ``Gateway``; the probe after the first call fails with a bug too."""
         self.probes += 1
         if self.probes == 2:  # one is sent at the start
             raise IndexError(PHONE)
@@ -123,7 +123,7 @@ class Faulty:
 
 
 def test_a_bug_anywhere_else_holds_and_is_said(line: Line) -> None:
-    """No event pays for it, and no worker ends by it; the log tells the reason, and the stack beside it."""
+    """A bug in the gateway sets no event aside and ends no worker; reason and stack are logged."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(5)]
     line.publisher.publish_many(events)
@@ -141,7 +141,7 @@ def test_a_bug_anywhere_else_holds_and_is_said(line: Line) -> None:
 
 
 def test_a_bug_at_one_event_is_isolated(line: Line) -> None:
-    """The gateway's code fails at it alone, again and again: it is set aside, all others go through."""
+    """An event that triggers a bug in the gateway each time is set aside; all others are persisted."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(9)]
     guilty = events[4]
@@ -157,14 +157,14 @@ def test_a_bug_at_one_event_is_isolated(line: Line) -> None:
     [
         "worker.claims.Claims.claim",
         "worker.claims.Claims.give_back_strays",
-        "worker.ledger.Ledger.finish",
+        "worker.ledger.Ledger.acknowledge",
         "worker.batches.Batches.send",
         "rq.worker.BaseWorker.should_run_maintenance_tasks",
         "rq.SimpleWorker.execute_job",
     ],
 )
 def test_a_worker_that_an_exception_ends_says_so(line: Line, broken: str) -> None:
-    """Exit code 1 and a last line, whatever RQ makes of the exception; what it held waits again."""
+    """A worker that an exception ends has exit code 1 and a last line; its events wait again."""
     event = order(line.shop()[0])
     if "execute_job" in broken:  # a dependent makes it RQ's own
         line.queue.enqueue("worker.job.persist", event.model_dump(mode="json"), job_id="parent")
@@ -194,7 +194,7 @@ main()
 
 
 def test_a_good_end_is_exit_code_0(line: Line) -> None:
-    """A burst with nothing to do, and one with something."""
+    """A burst has exit code 0, with or without events."""
     assert line.run(*BOTLIVE_WORKER, "--burst").returncode == 0
     line.publisher.publish(LiveToggled(company_id=line.shop()[0], enabled=True))
     assert line.run(*BOTLIVE_WORKER, "--burst").returncode == 0

@@ -1,4 +1,4 @@
-"""`botlive company` as it is typed: what is there is said to be there, and nobody loses a shop by it."""
+"""`botlive company` in practice: existing companies are reported, and no shop changes its owner unasked."""
 
 import shlex
 from uuid import uuid4
@@ -12,14 +12,14 @@ from tests.integration.line import Line
 
 @pytest.fixture
 def company(line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Company":
-    """The command, and two people who have signed up."""
+    """Return the command, and two users who have signed up."""
     for name, value in line.environment.items():
         monkeypatch.setenv(name, value)
     return Company(line, capsys)
 
 
 class Company:
-    """What `botlive company` says."""
+    """Runs `botlive company`."""
 
     def __init__(self, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
         self.line, self.capsys = line, capsys
@@ -28,7 +28,7 @@ class Company:
             line.database.execute("insert into auth.users (id) values (%s)", [user])
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
-        """The one line that is said."""
+        """Run the command and return its one line of output."""
         with pytest.raises(SystemExit) as ended:
             main(["company", *arguments])
         said = self.capsys.readouterr()
@@ -36,7 +36,7 @@ class Company:
         return (said.err if code else said.out).strip()
 
     def owner(self, text_id: str) -> str:
-        """Whose the shop is."""
+        """Return the owner of the shop."""
         row = self.line.database.execute(
             "select user_id from public.company_mapping where company_id = %s", [text_id]
         ).fetchone()
@@ -45,10 +45,10 @@ class Company:
 
 
 def test_adding_what_is_there_says_so_and_takes_it_from_nobody(company: Company) -> None:
-    """Also for an id that looks like an option. The hint that is said does it when it is pasted."""
+    """`add` keeps an existing owner, and prints a hint that works when it is pasted."""
     shop = f"--it's $(id) {uuid4()}"
     assert company("add", "--owner", company.awa, "--", shop).startswith("added ")
-    assert company("add", "--", shop).startswith("is there already: ")
+    assert company("add", "--", shop).startswith("already exists: ")
     refused = company("add", "--owner", company.fatou, "--", shop, code=1)
     assert f"belongs to the user {company.awa}" in refused
     assert company.owner(shop) == company.awa
@@ -58,7 +58,7 @@ def test_adding_what_is_there_says_so_and_takes_it_from_nobody(company: Company)
 
 
 def test_linking_names_what_was_before_and_takes_nothing_unasked(company: Company) -> None:
-    """The owner stays without --force; another company is named with the one that it was."""
+    """`link` keeps the owner without --force, and names the former company and owner."""
     shop, uuid = f"shop-{uuid4()}", str(uuid4())
     company.line.database.execute("insert into public.companies (id) values (%s)", [uuid])
     former = company("add", shop).split()[2]
@@ -73,7 +73,7 @@ def test_linking_names_what_was_before_and_takes_nothing_unasked(company: Compan
 
 @pytest.mark.parametrize("verb", ["add", "link"])
 def test_force_is_for_one_call(company: Company, verb: str) -> None:
-    """Where a script makes several in one transaction, the next one takes nothing unasked again."""
+    """In one transaction, force holds for one call and not for the next one."""
     shop, database = f"shop-{uuid4()}", company.line.database
     company("add", "--owner", company.awa, "--", shop)
     with database.transaction(force_rollback=True):
@@ -86,7 +86,7 @@ def test_force_is_for_one_call(company: Company, verb: str) -> None:
 
 @pytest.mark.parametrize("word", ["-x", "it's", "a b", "$(id)", "a\\b", "a\nb", "\x1b[2J", "é`", "", "plain"])
 def test_the_database_quotes_as_a_shell_reads(word: str, line: Line) -> None:
-    """Its hints hold an id as one word, on one line."""
+    """The database's hints quote ids for a shell, on one line."""
     row = line.database.execute("select botlive.shell_word(%s) as word", [word]).fetchone()
     assert row
     assert row["word"].isprintable()

@@ -1,4 +1,4 @@
-"""Control keys of another type than they should have: no worker ends, it says which, and nothing is lost."""
+"""Redis keys of the wrong type: the worker does not end, it reports the key, and no event is lost."""
 
 import socket
 import zlib
@@ -23,7 +23,7 @@ from worker.bootstrap import connect_redis
 from worker.breaker import Breaker
 from worker.claims import Claims
 from worker.consumer import Consumer
-from worker.control import Control, Misfit, kinds
+from worker.control import Control, WrongKey, kinds
 from worker.elements import Element
 from worker.scripts import script
 from worker.unpacking import LARGEST
@@ -45,7 +45,7 @@ SCRIPTS = {
     "edit": "zset list set stream",
     "acknowledge": "zset zset",
     "give_back": "list zset set",
-    "hold_on": "zset",
+    "restore": "zset",
     "put_apart": "zset list set hash",
     "recover": "list zset set",
     "release": "list list set hash",
@@ -57,28 +57,28 @@ HOLD = {f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}", f"rq:failed:{QUEUE}", "rq:queues
 
 
 class Database:
-    """Takes what it gets, and counts it; refuses who is not known."""
+    """A gateway that counts the events; it refuses unknown companies."""
 
     def __init__(self) -> None:
         self.persisted: list[str] = []
 
     def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
-        """As ``gateway.client.Gateway``."""
+        """See ``gateway.client.Gateway``."""
         self.persisted += [element["event_id"] for element in elements if element["company_id"] == "known"]
         known = (element["company_id"] == "known" for element in elements)
         return [Outcome("persisted" if is_known else "unknown_company") for is_known in known]
 
     def admits(self, plain_events: Sequence[Any]) -> list[str | None]:
-        """As ``gateway.client.Gateway``."""
+        """See ``gateway.client.Gateway``."""
         return [None for _ in plain_events]
 
     def probe(self) -> None:
-        """As ``gateway.client.Gateway``."""
+        """See ``gateway.client.Gateway``."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
-    """A Redis of this module's own."""
+    """A Redis server of this module."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     valkey = Valkey(tmp_path_factory.mktemp("valkey"), port)
@@ -90,16 +90,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def told(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The keys that a worker told of. What it waits for is mended then, as it says: the key is put right."""
+    """The wrong keys that the worker has reported. A key that the worker waits for is then corrected."""
     keys: list[str] = []
 
-    def say(_: Control, misfit: Misfit) -> None:
-        keys.append(misfit.key)
-        assert f"RENAME {misfit.key} " in str(misfit).replace("'", "")
-        if misfit.key in HOLD:
-            server.delete(misfit.key)
+    def say(_: Control, wrong: WrongKey) -> None:
+        keys.append(wrong.key)
+        assert f"RENAME {wrong.key} " in str(wrong).replace("'", "")
+        if wrong.key in HOLD:
+            server.delete(wrong.key)
             with suppress(redis.ResponseError):
-                server.rename(f"{misfit.key}.right", misfit.key)
+                server.rename(f"{wrong.key}.right", wrong.key)
 
     monkeypatch.setattr(Control, "_say", say)
     monkeypatch.setattr(worker.consumer, "PAUSE", 0.01)
@@ -108,24 +108,24 @@ def told(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def url(server: redis.Redis) -> str:
-    """Its address."""
+    """Return the server's URL."""
     return f"redis://127.0.0.1:{server.connection_pool.connection_kwargs['port']}/0"
 
 
 def made(server: redis.Redis, database: Database) -> Consumer:
-    """A worker, before it runs."""
+    """Create a worker that does not run yet."""
     return Consumer(QUEUE, connect_redis(url(server)), cast("Gateway", database), Breaker(500), patience=5)
 
 
 def put(server: redis.Redis, key: str, kind: str) -> None:
-    """Something of that type in the key's place."""
+    """Store a value of this type at the key."""
     with suppress(redis.ResponseError):
         server.rename(key, f"{key}.right")
     WAYS[kind](server, key)
 
 
 def publish(server: redis.Redis) -> tuple[str, str]:
-    """An event that is persisted, and one that is refused."""
+    """Publish an event that is persisted and an event that is refused."""
     events = [LiveToggled(company_id=company, enabled=True) for company in ("known", "unknown")]
     with Publisher(redis.Redis.from_url(url(server)), queue=QUEUE, within=5) as publisher:
         publisher.publish_many(events)
@@ -144,7 +144,7 @@ COMBINATIONS = [
 def test_a_key_of_another_type_ends_no_worker(
     server: redis.Redis, told: list[str], key: str, kind: str
 ) -> None:
-    """Whichever it is, the worker says so, does what can be done, and each event is in one place."""
+    """For any wrong key, the worker reports it, goes on, and each event is in exactly one place."""
     good, bad = publish(server)
     database = Database()
     consumer = Consumer(
@@ -162,14 +162,14 @@ def test_a_key_of_another_type_ends_no_worker(
 
 
 def test_the_registry_is_taken_away_amid_a_call(server: redis.Redis, told: list[str]) -> None:
-    """What is in hand is written down again: the event is acknowledged, or waits; it is nowhere lost."""
+    """If the registry is lost during a call, the claims are restored and no event is lost."""
     good, bad = publish(server)
 
     class Thief(Database):
-        """While its first call is under way the registry goes."""
+        """A gateway that deletes the registry during its first call."""
 
         def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
-            """As ``Database``."""
+            """See ``Database``."""
             if not self.persisted:
                 server.set(f"rq:wip:{QUEUE}", ODD)
             return super().persist(elements, apart=apart)
@@ -184,11 +184,13 @@ def test_the_registry_is_taken_away_amid_a_call(server: redis.Redis, told: list[
     assert not server.exists(f"rq:job:{good}", f"rq:queue:{QUEUE}", f"rq:wip:{QUEUE}")
 
 
-@pytest.mark.parametrize(("step", "at_once"), [("finish", False), ("make_way", False), ("make_way", True)])
+@pytest.mark.parametrize(
+    ("step", "at_once"), [("acknowledge", False), ("prepare_failure", False), ("prepare_failure", True)]
+)
 def test_the_registry_is_taken_away_before_the_books_are_kept(
     server: redis.Redis, told: list[str], monkeypatch: pytest.MonkeyPatch, step: str, at_once: bool
 ) -> None:
-    """What is not under way then is written down again too; what has failed, or is no event, fails once."""
+    """If the registry is lost before a result is recorded, no event is lost and failures are kept once."""
     good, bad = publish(server)
     if at_once:
         server.hset(f"rq:job:{bad}", "data", "{}")
@@ -212,29 +214,29 @@ def test_the_registry_is_taken_away_before_the_books_are_kept(
 
 
 def test_only_what_is_in_hand_is_written_down_again(server: redis.Redis) -> None:
-    """Not what is done, what has failed, or what another worker holds by now."""
+    """Only held jobs are restored: not acknowledged or failed jobs, nor those of another worker."""
     server.flushall()
     jobs = {"mine": ("started", "me"), "theirs": ("started", "they"), "failed": ("failed", "me")}
     for job_id, (status, owner) in jobs.items():
         server.hset(f"rq:job:{job_id}", mapping={"status": status, "worker_name": owner})
-    Claims(connect_redis(url(server)), QUEUE, "me").hold_on([*jobs, "done"])
+    Claims(connect_redis(url(server)), QUEUE, "me").restore([*jobs, "done"])
     assert server.zrange(f"rq:wip:{QUEUE}", 0, -1) == [b"mine:me"]
 
 
 @pytest.mark.parametrize("key", [f"rq:wip:{QUEUE}", f"rq:failed:{QUEUE}"])
 def test_nothing_is_written_of_a_failure_that_cannot_be_kept(server: redis.Redis, key: str) -> None:
-    """RQ would write half of it: the registry is named instead, as a script would."""
+    """A wrong registry is reported before RQ would record only a part of a failure."""
     server.flushall()
     server.set(key, ODD)
     with pytest.raises(redis.ResponseError, match=f"^WRONGTYPE zset string {key}$"):
-        Claims(connect_redis(url(server)), QUEUE, "me").make_way("job")
+        Claims(connect_redis(url(server)), QUEUE, "me").prepare_failure("job")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WAYS if kind != "stream"])
 def test_what_stands_where_a_reason_belongs_gives_way(
     server: redis.Redis, told: list[str], kind: str
 ) -> None:
-    """A result that is none: the event that has failed has its reason all the same."""
+    """A results key of the wrong type is replaced, and the failed event has its reason."""
     _, bad = publish(server)
     WAYS[kind](server, f"rq:results:{bad}")
     made(server, Database()).run(burst=True)
@@ -245,7 +247,7 @@ def test_what_stands_where_a_reason_belongs_gives_way(
 
 
 def test_what_is_too_large_is_refused_as_it_is(server: redis.Redis, told: list[str]) -> None:
-    """A bomb, plain data that was not even read, and an id that RQ does not admit: each with its reason."""
+    """Oversized jobs, unread data and ids that RQ does not allow are refused with a reason each."""
     ids, plain = [*publish(server)], b"x" * (LARGEST + 1)
     server.hset(f"rq:job:{ids[0]}", "data", zlib.compress(plain))
     server.hset(f"rq:job:{ids[1]}", "data", plain)
@@ -265,7 +267,7 @@ def test_what_is_too_large_is_refused_as_it_is(server: redis.Redis, told: list[s
     ("name", "number"), [(name, n) for name in SCRIPTS for n in range(len(SCRIPTS[name].split()))]
 )
 def test_no_script_begins_where_a_key_is_of_another_type(server: redis.Redis, name: str, number: int) -> None:
-    """It says which key, and what it should be; Redis itself would end it half-way, or not at all."""
+    """A script checks its keys first and names the wrong one; Redis would stop it half-way."""
     server.flushall()
     kinds_of = SCRIPTS[name].split()
     server.set(f"key {number}", ODD)
@@ -274,7 +276,7 @@ def test_no_script_begins_where_a_key_is_of_another_type(server: redis.Redis, na
 
 
 def test_a_wrong_key_is_told_once_and_that_it_is_right_again(server: redis.Redis) -> None:
-    """In the log, however often a worker looks within a minute."""
+    """A wrong key is logged once a minute, and once when it is correct again."""
     server.flushall()
     control = Control(server, QUEUE)
     with capture_logs() as log:
@@ -282,9 +284,9 @@ def test_a_wrong_key_is_told_once_and_that_it_is_right_again(server: redis.Redis
             server.delete("rq:queues")
             if is_wrong:
                 server.set("rq:queues", ODD)
-            control.tell()
+            control.report()
     told = [(entry["event"], "RENAME rq:queues rq:queues.found" in entry.get("reason", "")) for entry in log]
-    assert told == [("wrong key", True), ("keys are right again", False), ("wrong key", True)]
+    assert told == [("wrong key", True), ("keys are correct again", False), ("wrong key", True)]
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ def test_a_command_says_which_key_is_wrong(
     key: str,
     typed: list[str],
 ) -> None:
-    """In one line, and it changes nothing."""
+    """A command reports the wrong key in one line and changes nothing."""
     server.flushall()
     _, bad = publish(server)
     made(server, Database()).run(burst=True)
@@ -319,14 +321,14 @@ def test_a_command_says_which_key_is_wrong(
 
 
 def waiting(server: redis.Redis, key: str, jobs: dict[str, bytes]) -> None:
-    """Jobs on a queue of ours."""
+    """Put jobs on the queue."""
     for job_id, data in jobs.items():
         server.hset(f"rq:job:{job_id}", "data", cast("str", data))
         server.rpush(key, job_id)
 
 
 def test_a_claim_does_not_read_what_is_too_large(server: redis.Redis) -> None:
-    """Not even for its shop, whose events wait their turn."""
+    """Oversized data is not read by a claim, not even to find its shop."""
     server.flushall()
     large = b'["x",null,[{"company_id":"shop"}],{}]' + b" " * LARGEST
     waiting(server, f"rq:queue:{QUEUE}", {"first": b"{}", "large": large})
@@ -338,7 +340,7 @@ def test_a_claim_does_not_read_what_is_too_large(server: redis.Redis) -> None:
 
 
 def test_a_claim_is_full_when_it_is_heavy(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the queue and from a shop's overflow queue alike; the rest waits, in order."""
+    """A claim ends at its limit of bytes, on the queue and in overflow queues; the rest waits in order."""
     monkeypatch.setattr(worker.claims, "_HEAVIEST", 1_000)
     for key in (f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:shop:shop"):
         server.flushall()
@@ -351,7 +353,7 @@ def test_a_claim_is_full_when_it_is_heavy(server: redis.Redis, monkeypatch: pyte
 
 
 def test_a_command_that_is_none_ends_nothing(server: redis.Redis) -> None:
-    """Whoever writes to Redis may send a worker anything; RQ's thread would end at it."""
+    """An invalid command sent to a worker is ignored; RQ's own thread would end."""
     consumer = made(server, Database())
     for data in (b"\xff", b"[" * 100_000, b"{}", b"null", b'{"command":"stop-job","job_id":[1]}'):
         consumer.handle_payload({"data": data})

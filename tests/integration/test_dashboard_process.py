@@ -1,4 +1,4 @@
-"""`botlive dashboard` as a process: under waitress, where it listens, and how it ends."""
+"""`botlive dashboard` as a process: its server, its addresses, and its end."""
 
 import signal
 import socket
@@ -17,7 +17,7 @@ from tests.integration.roads import free_port
 
 
 def started(stack: Stack, *options: str, **environment: str) -> subprocess.Popen[str]:
-    """The command, in an environment of its own."""
+    """Start the command with this environment."""
     kept = {"REDIS_URL": stack.environment["REDIS_URL"], "PATH": str(BIN), "LC_ALL": "C.UTF-8"}
     return subprocess.Popen(
         [str(BIN / "botlive"), "dashboard", *options],
@@ -30,7 +30,7 @@ def started(stack: Stack, *options: str, **environment: str) -> subprocess.Popen
 
 @contextmanager
 def running(stack: Stack, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command and the address that it says."""
+    """Start the command; yield its process and the address that it prints."""
     process = started(stack, *options, **environment)
     assert process.stdout
     try:
@@ -41,7 +41,7 @@ def running(stack: Stack, *options: str, **environment: str) -> Iterator[tuple[s
 
 
 def test_it_answers_until_it_is_stopped(stack: Stack) -> None:
-    """On the port that it says, by a server for production; a taken port is told; SIGTERM ends it."""
+    """A production server answers on the printed port until SIGTERM; a used port is reported."""
     login = {"RQ_DASHBOARD_USERNAME": "support", "RQ_DASHBOARD_PASSWORD": "secret"}
     port = free_port()
     hosts = {"BOTLIVE_DASHBOARD_HOSTS": "my.app", "PORT": str(port)}
@@ -74,7 +74,7 @@ def test_it_answers_until_it_is_stopped(stack: Stack) -> None:
 
 
 def has_ipv6() -> bool:
-    """Whether this machine can listen on its own address of IPv6."""
+    """Return whether this machine can listen on its IPv6 loopback address."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
@@ -84,14 +84,14 @@ def has_ipv6() -> bool:
 
 
 def raw(port: int, request: str) -> int:
-    """The status of the answer to what no library would send."""
+    """Return the status of the response to a request that no HTTP library would send."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(request.encode())
         return int(connection.recv(1_000).split()[1])
 
 
 def test_it_listens_on_an_address_of_ipv6_too(stack: Stack) -> None:
-    """With the address in brackets, as a browser takes it; SIGINT ends it too."""
+    """An IPv6 address is printed in brackets, as a browser needs it; SIGINT ends the server too."""
     if not has_ipv6():
         pytest.skip("this machine has no IPv6")
     with running(stack, "--bind", "::1", "--port", "0") as (process, address):
@@ -102,7 +102,7 @@ def test_it_listens_on_an_address_of_ipv6_too(stack: Stack) -> None:
 
 
 def test_what_is_no_address_is_told(stack: Stack) -> None:
-    """In one line, with exit code 1."""
+    """An invalid address is reported in one line, with exit code 1."""
     login = {"RQ_DASHBOARD_USERNAME": "support", "RQ_DASHBOARD_PASSWORD": "secret"}
     process = started(stack, "--bind", "no-such-host.invalid", **login)
     said = process.communicate(timeout=30)

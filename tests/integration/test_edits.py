@@ -1,4 +1,4 @@
-"""``botlive failures edit`` on real servers: corrected, checked, replayed, once, with a note of what was."""
+"""``botlive failures edit`` on real servers: an event is corrected, checked and replayed, with a note."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ _KEY = "wamid.1"
 
 
 def pay(line: Line, company_id: str, amount: Any = _WRONG, key: str | None = _KEY) -> str:
-    """A payment whose amount came as text stands in the failed registry, or on the queue; its id."""
+    """Make a payment whose amount is a text, in the failed registry or on the queue; return its id."""
     dropin.use(line.publisher)
     try:
         asyncio.run(dropin.log_payment_validated(company_id, PHONE, amount, "WAVE-1", key=key))
@@ -37,13 +37,13 @@ def pay(line: Line, company_id: str, amount: Any = _WRONG, key: str | None = _KE
 
 
 def activities(line: Line, uuid: Any) -> list[tuple[str, Any]]:
-    """What the tables hold of a shop's payments: ids and amounts."""
+    """Return the ids and amounts of a shop's payments in the tables."""
     return [(str(key), row["metadata"]["amount"]) for key, row in line.rows([uuid]).activities.items()]
 
 
 @pytest.mark.parametrize("key", [_KEY, None])
 def test_an_amount_that_came_as_text_is_corrected(line: Line, key: str | None) -> None:
-    """The list says how; afterwards it is in the tables, under its own id, and nothing is left."""
+    """The list shows the cure; the corrected event is persisted under its own id."""
     company_id, uuid = line.shop()
     job_id = pay(line, company_id, key=key)
     line.work()
@@ -59,7 +59,7 @@ def test_an_amount_that_came_as_text_is_corrected(line: Line, key: str | None) -
 
 
 def test_a_stock_worker_runs_what_was_edited(line: Line) -> None:
-    """The job is as good as one that was published."""
+    """A stock worker can run an edited job."""
     company_id, uuid = line.shop()
     job_id = pay(line, company_id)
     line.work()
@@ -69,7 +69,7 @@ def test_a_stock_worker_runs_what_was_edited(line: Line) -> None:
 
 
 def test_the_note_tells_what_was_edited_and_when(line: Line) -> None:
-    """Fields and time are shown; the old values with --payload alone, and after it is persisted too."""
+    """`show` has fields and time of an edit, and with --payload the old values, also after success."""
     company_id = f"flow-{uuid4()}"
     job_id = pay(line, company_id)
     line.work()
@@ -93,13 +93,15 @@ def test_the_note_tells_what_was_edited_and_when(line: Line) -> None:
 
 
 def test_what_does_not_fit_changes_nothing(line: Line) -> None:
-    """The field is named, the job stands as it was, and there is no note."""
+    """A refused edit names the field, leaves the job unchanged, and makes no note."""
     company_id, _ = line.shop()
     job_id = pay(line, company_id)
     line.work()
     before = line.redis.hgetall(f"rq:job:{job_id}")
     refused = failures(line, "edit", job_id, "--set", "amount=12 001", code=1)
-    assert refused.stderr.startswith("not edited, it would not fit its contract: amount: must be a number")
+    assert refused.stderr.startswith(
+        "not edited: the event would not fit its contract: amount: must be a number"
+    )
     assert "12 001" not in refused.stderr
     assert failures(line, "edit", job_id, "--set", "event_id=x", code=1).stderr.startswith("event_id: ")
     assert failures(line, "edit", job_id, code=2).stdout == ""
@@ -109,7 +111,7 @@ def test_what_does_not_fit_changes_nothing(line: Line) -> None:
 
 
 def test_what_is_not_there_cannot_be_edited(line: Line) -> None:
-    """An unknown id, one that waits, one whose job is gone, one that is no event: each says which."""
+    """Unknown ids, waiting jobs, lost jobs and jobs without an event are refused, each with its reason."""
     company_id, _ = line.shop()
     waits = pay(line, company_id)
     for job_id in ("absent", waits, "\x1b"):
@@ -122,11 +124,11 @@ def test_what_is_not_there_cannot_be_edited(line: Line) -> None:
     line.redis.delete(f"rq:job:{waits}")
     assert "cannot be edited" in failures(line, "edit", waits, "--set", "a=1", code=1).stderr
     line.redis.set(f"rq:job:{waits}", "x")
-    assert "is no more in Redis" in failures(line, "edit", waits, "--set", "a=1", code=1).stderr
+    assert "no longer exists in Redis" in failures(line, "edit", waits, "--set", "a=1", code=1).stderr
 
 
 def test_two_edits_at_once_are_one(line: Line) -> None:
-    """One wins whole, the others are told; it is replayed once, with the winner's value."""
+    """Of concurrent edits one succeeds and the others are refused; the event is replayed once."""
     company_id, uuid = line.shop()
     job_id = pay(line, company_id)
     line.work()
@@ -146,7 +148,7 @@ def test_two_edits_at_once_are_one(line: Line) -> None:
 
 
 def test_an_edit_that_was_overtaken_is_refused(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read is no more what stands there: nobody's edit is undone unseen."""
+    """An edit is refused if somebody else has changed the job since it was read."""
     company_id, _ = line.shop()
     job_id = pay(line, company_id)
     line.work()
@@ -154,13 +156,13 @@ def test_an_edit_that_was_overtaken_is_refused(line: Line, monkeypatch: pytest.M
     seen = edits._data(job_id)
     line.redis.hset(f"rq:job:{job_id}", "data", seen.replace(b"x", b"y", 1) + b" ")
     monkeypatch.setattr(edits, "_data", lambda _: seen)
-    with pytest.raises(EditRefused, match="somebody else has edited it just now"):
+    with pytest.raises(EditRefused, match="somebody else has just edited it"):
         edits.edit(job_id, [Change("amount", 5)])
     assert listed(line).keys() == {job_id}
 
 
 def test_an_edit_that_a_replay_overtook_is_refused(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waits already, as it was: it is not put on the queue twice, nor changed under a worker's hand."""
+    """An edit is refused if the job was replayed in the meantime."""
     company_id, _ = line.shop()
     job_id = pay(line, company_id)
     line.work()
@@ -175,7 +177,7 @@ def test_an_edit_that_a_replay_overtook_is_refused(line: Line, monkeypatch: pyte
 
 
 def test_the_original_delivered_again_undoes_no_edit(line: Line) -> None:
-    """While it waits, and where it failed once more for another reason: the corrected one is what counts."""
+    """The original published again does not undo an edit, while the job waits or has failed again."""
     company_id = f"flow-{uuid4()}"
     job_id = pay(line, company_id)
     line.work()
@@ -192,7 +194,7 @@ def test_the_original_delivered_again_undoes_no_edit(line: Line) -> None:
 
 
 def test_the_original_delivered_after_the_edited_one_is_persisted(line: Line) -> None:
-    """It is refused in sight of people, and the row stays what the correction made it."""
+    """After the edited event is persisted, the original is refused visibly and the row stays."""
     company_id, uuid = line.shop()
     job_id = pay(line, company_id)
     line.work()
@@ -209,7 +211,7 @@ def test_the_original_delivered_after_the_edited_one_is_persisted(line: Line) ->
 
 
 def test_the_chats_own_correction_is_the_same_event(line: Line) -> None:
-    """The chat sends the right amount under the same key, a person corrects the wrong one: one row."""
+    """A correction by the chat, under the same key, and one by a person make one row."""
     company_id, uuid = line.shop()
     job_id = pay(line, company_id)
     line.work()
@@ -221,7 +223,7 @@ def test_the_chats_own_correction_is_the_same_event(line: Line) -> None:
 
 
 def test_a_good_event_is_edited_too(line: Line) -> None:
-    """One that failed for another reason; its lines by their number."""
+    """An event that failed for another reason can be edited too, its items by their numbers."""
     company_id = f"flow-{uuid4()}"
     event = unknown(company_id)
     line.publisher.publish(event)
@@ -235,7 +237,7 @@ def test_a_good_event_is_edited_too(line: Line) -> None:
 
 
 def test_the_edit_is_logged_without_values(line: Line) -> None:
-    """Who looks into the log later finds that it was edited, and which fields."""
+    """The log has the edit and its fields, without values."""
     company_id, _ = line.shop()
     job_id = pay(line, company_id)
     line.work()

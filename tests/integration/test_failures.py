@@ -1,4 +1,4 @@
-"""``botlive failures`` on real servers: what failed is seen, replayed once, or thrown away for good."""
+"""``botlive failures`` on real servers: failed events are listed, replayed once, or discarded."""
 
 import json
 from collections.abc import Callable
@@ -30,14 +30,14 @@ NAME = "Awa Konaté"
 
 
 class Done(NamedTuple):
-    """What a command said."""
+    """The output of a command."""
 
     stdout: str
     stderr: str
 
 
 def failures(line: Line, *arguments: str, code: int = 0) -> Done:
-    """The command, in this process; it never shows a customer's data."""
+    """Run the command in this process, and check that it shows no customer's data."""
     out, err = StringIO(), StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         for name in ("REDIS_URL", "BOTLIVE_QUEUE"):
@@ -51,48 +51,48 @@ def failures(line: Line, *arguments: str, code: int = 0) -> Done:
 
 
 def assert_clean(shown: str) -> None:
-    """No customer's data."""
+    """Check that the text has no customer's data."""
     assert PHONE not in shown
     assert NAME not in shown
 
 
 def listed(line: Line, *arguments: str) -> dict[str, dict[str, Any]]:
-    """What the command lists, by id."""
+    """Return what the command lists, by id."""
     lines = failures(line, "--json", *arguments).stdout.splitlines()
     return {found["id"]: found for found in map(json.loads, lines)}
 
 
 def own_worker(line: Line) -> None:
-    """Ours works the queue off."""
+    """Let our worker empty the queue."""
     line.work()
 
 
 def stock_worker(line: Line) -> None:
-    """RQ's own does, as its documentation starts it."""
+    """Let a stock RQ worker empty the queue, started as in its documentation."""
     command = [str(BIN / "rq"), "worker", "-S", "json", "--burst", "--url", line.environment["REDIS_URL"]]
     done = line.run(*command, line.name, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
 
 
 def refuse(line: Line) -> None:
-    """What waits is refused, as our worker does it, without the seconds that its process takes."""
+    """Refuse the waiting events as our worker does, without the time for its process."""
     consumer = Consumer(line.name, line.redis, line.gateway, Breaker(500))
     for claim in consumer._claims.claim(500).claims:
         consumer._ledger.fail(claim.job_id, UnknownCompany("nobody-knows-it"))
 
 
 def unknown(company_id: str = "nobody-knows-it") -> OrderCompleted:
-    """An order of a shop without mapping."""
+    """Return an order of a shop without a mapping."""
     return order(company_id, customer_name=NAME)
 
 
 def ids(*events: OrderCompleted) -> set[str]:
-    """Their jobs'."""
+    """Return the ids of the events' jobs."""
     return {str(event.event_id) for event in events}
 
 
 def left(line: Line, *events: OrderCompleted) -> list[bytes]:
-    """The keys of Redis that name one of these and have no end: a stock worker's own have one."""
+    """Return the keys of these jobs that never expire; those of a stock worker's jobs expire."""
     keys = [octets(key) for event in events for key in line.redis.keys(f"*{event.event_id}*")]
     return [key for key in keys if line.redis.ttl(key) == -1]
 
@@ -101,7 +101,7 @@ def left(line: Line, *events: OrderCompleted) -> list[bytes]:
 def test_a_mended_company_s_events_are_replayed_and_no_other(
     line: Line, work: Callable[[Line], None]
 ) -> None:
-    """They failed as of an unknown company; after `company link` one command persists exactly them."""
+    """After `company link`, one command replays exactly the events of that company."""
     company_id, uuid = f"flow-{uuid4()}", uuid4()
     mine, other = [unknown(company_id) for _ in range(2)], unknown()
     line.publisher.publish_many([*mine, other])
@@ -123,7 +123,7 @@ def test_a_mended_company_s_events_are_replayed_and_no_other(
 
 
 def test_replaying_what_was_persisted_meanwhile_changes_no_row(line: Line) -> None:
-    """An owner's edit of the row survives it, and there is no second row."""
+    """The replay of a persisted event makes no second row, and keeps an owner's edit."""
     company_id = f"flow-{uuid4()}"
     event = unknown(company_id)
     line.publisher.publish(event)
@@ -140,7 +140,7 @@ def test_replaying_what_was_persisted_meanwhile_changes_no_row(line: Line) -> No
 
 
 def test_what_fails_again_is_counted(line: Line) -> None:
-    """Each failure counts, though a replay cleans the results up; the newest reason is shown."""
+    """Each failure is counted, although a replay deletes the results; the newest reason is shown."""
     event = unknown()
     line.publisher.publish(event)
     for times in (1, 2, 3):
@@ -152,7 +152,7 @@ def test_what_fails_again_is_counted(line: Line) -> None:
 
 
 def test_a_replayed_job_is_one_that_rq_reads(line: Line) -> None:
-    """It stands at the queue's end, queued, without traces of its run, and is JSON throughout."""
+    """A replayed job is at the end of the queue, with the status queued, and RQ can read it."""
     event, waiting = unknown(), unknown()
     line.publisher.publish(event)
     stock_worker(line)
@@ -168,7 +168,7 @@ def test_a_replayed_job_is_one_that_rq_reads(line: Line) -> None:
 
 
 def test_deaths_outlive_a_replay(line: Line) -> None:
-    """A poisonous event is not made harmless by putting it on the queue again."""
+    """A replay keeps the count of deaths of a poisonous event."""
     event = unknown()
     line.publisher.publish(event)
     for _ in range(3):
@@ -183,7 +183,7 @@ def test_deaths_outlive_a_replay(line: Line) -> None:
 
 
 def test_many_replays_at_once_replay_once(line: Line) -> None:
-    """While another person discards: every job is once on the queue or once discarded, and none is lost."""
+    """With concurrent replays and discards, each job is queued once or discarded once."""
     events = [unknown() for _ in range(300)]
     line.publisher.publish_many(events)
     refuse(line)
@@ -210,7 +210,7 @@ def test_many_replays_at_once_replay_once(line: Line) -> None:
 
 
 def test_what_is_discarded_leaves_a_line_and_nothing_else(line: Line, tmp_path: Path) -> None:
-    """Its job, results and entry are gone; that, and why, is in the list and in the log."""
+    """A discarded job is deleted completely; the list and the log have it with the reason."""
     line.environment["LOG_DIR"] = str(tmp_path)
     event, kept = unknown(), unknown()
     line.publisher.publish_many([event, kept])
@@ -236,7 +236,7 @@ def test_what_is_discarded_leaves_a_line_and_nothing_else(line: Line, tmp_path: 
 
 
 def damage(line: Line, event: OrderCompleted) -> dict[str, Callable[[], object]]:
-    """What may be wrong with a job that stands in the failed registry."""
+    """Damage a failed job in each possible way."""
     job, results = f"rq:job:{event.event_id}", f"rq:results:{event.event_id}"
     return {
         "gone": lambda: line.redis.delete(job, results),
@@ -265,7 +265,7 @@ def damage(line: Line, event: OrderCompleted) -> dict[str, Callable[[], object]]
 
 
 def test_no_damage_hides_the_others(line: Line) -> None:
-    """Whatever stands in the registry: each job is listed, shown and discarded; a good one is replayed."""
+    """Damaged jobs are listed, shown and discarded; a good job can still be replayed."""
     good = unknown()
     broken = {name: unknown() for name in damage(line, good)}
     line.publisher.publish_many([*broken.values(), good])
@@ -289,7 +289,7 @@ def test_no_damage_hides_the_others(line: Line) -> None:
 
 
 def test_jobs_made_by_hand(line: Line) -> None:
-    """RQ's own enqueue, with an id that is no UUID or a description that quotes a customer: no difference."""
+    """Jobs that were enqueued with RQ by hand, with any id or description, are treated alike."""
     company_id = f"flow-{uuid4()}"
     event = unknown(company_id)
     payload = event.model_dump(mode="json", exclude_none=True)
@@ -309,7 +309,7 @@ def test_jobs_made_by_hand(line: Line) -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_are_listed_in_time(line: Line) -> None:
-    """Within seconds, whole, and the newest alone where that is wanted."""
+    """10,000 failures are listed within seconds, or only the newest ones with --limit."""
     event = unknown()
     line.publisher.publish(event)
     refuse(line)

@@ -1,4 +1,4 @@
-"""What the fuzz has found with a real Redis, and its short run over everything."""
+"""Regression tests for what fuzzing found with a real Redis, and a short run of all fuzz targets."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from worker.consumer import Consumer
 @pytest.mark.parametrize("field", ["failure_ttl", "timeout", "result_ttl", "ttl"])
 @pytest.mark.parametrize("value", ["9" * 400, "-" + "9" * 400, "-5", "7", str(2**40)])
 def test_a_number_that_redis_refuses_ends_no_worker(line: Line, field: str, value: str) -> None:
-    """RQ hands it on, to be set aside and to be run its own way alike; the event behind it is persisted."""
+    """A job with a number that Redis rejects ends no worker, and the event behind it is persisted."""
     company_id, uuid = line.shop()
     good = order(company_id)
     ways: dict[str, dict[Any, Any]] = {"plain": {}, "stock": {"webhooks": "x"}}
@@ -35,7 +35,7 @@ def test_a_number_that_redis_refuses_ends_no_worker(line: Line, field: str, valu
 
 
 def test_what_joins_an_overflow_queue_without_its_turn_is_run(line: Line) -> None:
-    """Somebody has deleted the turn: its events would have waited for good."""
+    """If the list of turns was deleted, the events in overflow queues are still run."""
     company_id, uuid = line.shop()
     first, second = order(company_id), order(company_id)
     line.publisher.publish_many([first, second])
@@ -53,7 +53,7 @@ def test_what_joins_an_overflow_queue_without_its_turn_is_run(line: Line) -> Non
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_longer_run_over_everything() -> None:
-    """20,000 cases of all targets: nothing is wrong. (Rare outcomes need more cases.)"""
+    """20,000 cases of all targets find no error. (Rare outcomes need more cases.)"""
     outcome = Run(2, targets()).go(range(20_000))
     assert outcome.faults == []
     assert [*complaints(outcome)] == []

@@ -1,4 +1,4 @@
-"""What a worker goes through that nobody means to do to it: each was found by somebody who meant to."""
+"""The worker under unusual conditions that a review or an attack has found."""
 
 import socket
 from collections.abc import Iterator
@@ -22,17 +22,17 @@ from worker.consumer import Consumer
 
 
 def claims(line: Line) -> Claims:
-    """A worker that only claims, and soon counts as dead."""
+    """Return claims of a worker that only claims, and soon counts as dead."""
     return Claims(line.redis, line.name, PREFIX + uuid4().hex)
 
 
 def waiting(line: Line) -> str:
-    """The key of the line's queue."""
+    """Return the key of the line's queue."""
     return f"rq:queue:{line.name}"
 
 
 def test_a_claim_whose_answer_was_lost_comes_back(line: Line) -> None:
-    """Jobs in a living worker's name that it does not know of are given back, by itself."""
+    """Claims that a living worker does not know of are given back automatically."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(5)]
     line.publisher.publish_many(events)
@@ -54,7 +54,7 @@ DAMAGE: tuple[dict[Any, Any], ...] = (
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=str)
 def test_no_damage_stops_the_queue(line: Line, damage: dict[Any, Any]) -> None:
-    """Whatever stands in a job's hash, it is set aside and the event behind it is persisted."""
+    """A job with any damaged hash is set aside, and the event behind it is persisted."""
     company_id, uuid = line.shop()
     bad, good = order(company_id), order(company_id)
     line.publisher.publish_many([bad, good])
@@ -66,7 +66,7 @@ def test_no_damage_stops_the_queue(line: Line, damage: dict[Any, Any]) -> None:
 
 @pytest.mark.parametrize("job_id", [b"no hash", b"no text \xff", b"with:a:colon"])
 def test_no_id_stops_the_queue(line: Line, job_id: bytes) -> None:
-    """A job that is no hash, or whose id is no text: it is set aside in sight, and the rest goes on."""
+    """A job that is not a hash, or whose id is not text, is set aside visibly; the others go on."""
     company_id, uuid = line.shop()
     key = b"rq:job:" + job_id
     line.redis.set(key, "x") if job_id == b"no hash" else line.redis.hset(key, "data", "{}")
@@ -81,7 +81,7 @@ def test_no_id_stops_the_queue(line: Line, job_id: bytes) -> None:
 
 @pytest.mark.parametrize("job_id", [b"with:a:colon", b"plain"])
 def test_what_a_dead_worker_held_is_given_back_whatever_its_id(line: Line, job_id: bytes) -> None:
-    """Also where its count of deaths is none."""
+    """A dead worker's jobs are recovered with any id, and with an invalid count of deaths."""
     line.redis.hset(b"rq:job:" + job_id, mapping={"data": "{}", "deaths": "many"})
     line.redis.rpush(waiting(line), job_id)
     assert len(claims(line).claim(5).claims) == 1
@@ -92,14 +92,14 @@ def test_what_a_dead_worker_held_is_given_back_whatever_its_id(line: Line, job_i
 
 
 def test_a_refusal_is_not_retried(line: Line) -> None:
-    """A job of a person's with RQ's own retries is set aside at once."""
+    """A refused job with RQ's own retries is set aside at once."""
     line.queue.enqueue("worker.job.persist", {"type": "nothing"}, retry=Retry(max=2), job_id="retried")
     line.work()
     assert line.failed().keys() == {"retried"}
 
 
 def test_what_was_put_off_is_not_starved(line: Line) -> None:
-    """Shops that keep the queue full leave half of each batch to those that were put off."""
+    """While some shops keep the queue full, half of each batch is for overflow queues."""
     flood = line.shop()[0]
     line.publisher.publish_many(order(flood) for _ in range(600))
     claiming = claims(line)
@@ -114,7 +114,7 @@ def test_what_was_put_off_is_not_starved(line: Line) -> None:
 
 
 def test_a_burst_ends_with_nothing_waiting(line: Line) -> None:
-    """Also where what is under suspicion was put off: it comes back to the queue's head and is run."""
+    """A suspect that was put off returns to the head of the queue and is run before a burst ends."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(30)]
     line.publisher.publish_many(events)
@@ -131,7 +131,7 @@ def test_a_burst_ends_with_nothing_waiting(line: Line) -> None:
 
 
 def test_a_locked_shop_does_not_hold_the_others(line: Line, stack: Stack) -> None:
-    """The probe waits for no lock: it passes over the shop; where all are locked it says so in seconds."""
+    """The probe skips locked shops; if all are locked it reports that within seconds."""
     line.shop()
     url = stack.environment["DATABASE_URL"]
     with psycopg.connect(url) as somebody, psycopg.connect(url, autocommit=True) as worker:
@@ -143,7 +143,7 @@ def test_a_locked_shop_does_not_hold_the_others(line: Line, stack: Stack) -> Non
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[redis.Redis]:
-    """A Redis that holds little, and says so."""
+    """A Redis server with little memory."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     server = Valkey(tmp_path / "valkey", port)
@@ -156,7 +156,7 @@ def full(tmp_path: Path) -> Iterator[redis.Redis]:
 
 
 def until_full(publisher: Publisher, company_id: str) -> int:
-    """How many events Redis took."""
+    """Publish until Redis is full; return how many events it accepted."""
     for number in range(20_000):
         try:
             publisher.publish(order(company_id))
@@ -167,7 +167,7 @@ def until_full(publisher: Publisher, company_id: str) -> int:
 
 @pytest.mark.slow
 def test_a_full_redis_is_emptied(line: Line, full: redis.Redis) -> None:
-    """`noeviction` refuses whoever writes; the workers that make room are let in."""
+    """With `noeviction` a full Redis refuses publishers, but lets workers make room."""
     company_id, uuid = line.shop()
     port = full.connection_pool.connection_kwargs["port"]
     with Publisher(redis.Redis(port=port), queue=line.name, within=10) as publisher:

@@ -1,4 +1,4 @@
-"""Ids as nobody should have made them: no list breaks, ours or rq-dashboard's, and none is another's."""
+"""Unusual ids: no list of ours or of rq-dashboard breaks, and no job is mistaken for another one."""
 
 import json
 import os
@@ -45,7 +45,7 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A Redis in which each list of RQ's and of ours holds all of these ids."""
+    """A Redis server in which each list of RQ and of ours has all of these ids."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     folder = tmp_path_factory.mktemp("odd")
@@ -87,7 +87,7 @@ def _stand_everywhere(connection: redis.Redis, job_id: bytes) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_no_list_of_ours_breaks(site: Site, command: tuple[str, ...]) -> None:
-    """Each line is one line, and none has what a terminal would obey."""
+    """Each entry is one line without control codes."""
     done = site.run(str(BIN / "botlive"), *command)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
@@ -97,13 +97,13 @@ def test_no_list_of_ours_breaks(site: Site, command: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("job_id", IDS)
 def test_each_is_shown_by_its_id(site: Site, job_id: bytes) -> None:
-    """As the list has it."""
+    """Each job can be shown by the id in the list."""
     found = list(FailedRegistry(site.redis, QUEUE).find([job_id.decode(errors="surrogateescape")]))
     assert [detail.failure.job_id.encode(errors="surrogateescape") for detail in found] == [job_id]
 
 
 def test_no_list_of_rq_dashboard_breaks(site: Site) -> None:
-    """Each list and each page of a job answers."""
+    """Each list and each job's page of rq-dashboard opens."""
     requests = [("GET", page) for page in PAGES]
     done = site.run(sys.executable, "-c", DASHBOARD, stdin=json.dumps(requests))
     assert done.returncode == 0, done.stderr[-2_000:]
@@ -112,7 +112,7 @@ def test_no_list_of_rq_dashboard_breaks(site: Site) -> None:
 
 
 def test_to_discard_one_touches_no_other(site: Site) -> None:
-    """Not the dependents of the job whose key begins alike, nor the hash of another."""
+    """A discard deletes no dependents and no hash of a job with a similar id."""
     site.redis.hset("rq:job:good", "data", "its own")
     before = {*site.redis.scan_iter(b"rq:job:*")}
     (doomed,) = FailedRegistry(site.redis, QUEUE).find(["with spaces"])

@@ -1,4 +1,4 @@
-"""``botlive reconcile`` against the tables and the queue as they are."""
+"""``botlive reconcile`` with real tables and a real queue."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -16,7 +16,7 @@ def _file(path: Path, *events: Event) -> str:
 
 
 def test_each_event_is_where_it_is_said_to_be(line: Line, tmp_path: Path) -> None:
-    """Persisted, failed with its reason, waiting and unknown; then all persisted, and exit code 0."""
+    """It reports persisted, failed, waiting and unknown events, and exit code 0 when all are persisted."""
     company_id, _ = line.shop()
     stranger = f"nobody-{uuid4()}"
     written, other, lost = order(company_id), order(company_id), order(stranger)

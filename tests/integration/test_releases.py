@@ -17,7 +17,7 @@ from tests.integration.line import BIN
 from tests.integration.test_migrations import connect, persist
 from tests.make import order
 from tests.zoo import ZOO, base
-from worker.elements import element, plain
+from worker.elements import element, plain_element
 
 pytestmark = pytest.mark.slow
 
@@ -181,7 +181,7 @@ def test_the_samples_are_what_the_handlers_make(database_url: str) -> None:
         activity = dict(element(event)["activity"])
         sample = samples[event.type]["activity"]
         assert sample == {name: activity[name] for name in sample}
-        assert plains[event.type] == plain(element(event))
+        assert plains[event.type] == plain_element(element(event))
 
 
 def botlive_migrate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""What people do with RQ's own tools works with our worker: rq's commands, rq-dashboard, stock workers."""
+"""RQ's own tools work with our worker: rq's commands, rq-dashboard and stock workers."""
 
 import json
 import re
@@ -43,7 +43,7 @@ for method, path in json.load(sys.stdin):
 
 
 class Info(NamedTuple):
-    """What `rq info` says of a queue and its one worker."""
+    """What `rq info` shows about a queue and its one worker."""
 
     waiting: int
     executing: int
@@ -54,14 +54,14 @@ class Info(NamedTuple):
 
 
 def rq(line: Line, command: str, *arguments: str) -> str:
-    """A command of RQ's own; what it says."""
+    """Run a command of RQ; return its output."""
     done = line.run(str(BIN / "rq"), command, "--url", line.environment["REDIS_URL"], *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def info(line: Line) -> Info:
-    """As people see it."""
+    """Return the output of `rq info` for the line's queue."""
     said = rq(line, "info", "--raw", line.name)
     counts = re.search(r"^queue \S+ (\d+), (\d+) executing, \d+ finished, (\d+) failed$", said, re.MULTILINE)
     worker = re.search(
@@ -75,13 +75,13 @@ def info(line: Line) -> Info:
 
 
 def worker_keys(line: Line) -> list[bytes]:
-    """Of the workers on this line's queue that are registered."""
+    """Return the keys of the registered workers of this line's queue."""
     return [octets(key) for key in line.redis.smembers(f"rq:workers:{line.name}")]
 
 
 @contextmanager
 def stock_worker(line: Line, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """RQ's own worker, beside ours, until the test is over."""
+    """Run a stock worker beside ours, until the end of the test."""
     command = [str(BIN / "rq"), "worker", "-S", "json", "--url", line.environment["REDIS_URL"], *options]
     process = subprocess.Popen(
         [*command, line.name], env=line.environment, cwd=ROOT, stderr=subprocess.DEVNULL
@@ -98,7 +98,7 @@ def stock_worker(line: Line, *options: str) -> Iterator[subprocess.Popen[bytes]]
 
 
 def browse(line: Line, *requests: tuple[str, str]) -> dict[str, str]:
-    """Pages of rq-dashboard as `botlive dashboard` serves it; each of them must be there."""
+    """Get pages of rq-dashboard from `botlive dashboard`; each must exist."""
     done = line.run(sys.executable, "-c", DASHBOARD, cwd=ROOT, input=json.dumps(requests))
     assert done.returncode == 0, done.stderr[-2_000:]
     pages = [json.loads(text) for text in done.stdout.splitlines()]
@@ -107,7 +107,7 @@ def browse(line: Line, *requests: tuple[str, str]) -> dict[str, str]:
 
 
 def pages(line: Line, job_id: str) -> dict[str, str]:
-    """All that there is to look at, for one job's queue."""
+    """Return the paths of all pages for one job's queue."""
     registries = ("queued", "started", "failed", "finished", "deferred", "scheduled", "canceled")
     views = [f"/0/view{page}" for page in ("", "/queues", "/workers", "/jobs", f"/job/{job_id}")]
     data = [f"/0/data/{page}.json" for page in ("queues", "workers", f"job/{job_id}")]
@@ -117,7 +117,7 @@ def pages(line: Line, job_id: str) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_suspended_workers_take_nothing_until_they_are_resumed(line: Line) -> None:
-    """`rq suspend` is seen within 5 s; what comes then waits, and goes through after `rq resume`."""
+    """After `rq suspend` events wait within 5 s; after `rq resume` they are persisted."""
     company_id, uuid = line.shop()
     with line.worker():
         until(lambda: bool(worker_keys(line)), 20)
@@ -135,7 +135,7 @@ def test_suspended_workers_take_nothing_until_they_are_resumed(line: Line) -> No
 
 
 def test_a_suspended_burst_ends_at_once(line: Line) -> None:
-    """It says nothing has been done, and leaves what waits."""
+    """A suspended burst ends with nothing done, and the events wait."""
     company_id, _ = line.shop()
     line.publisher.publish(order(company_id))
     rq(line, "suspend")
@@ -150,7 +150,7 @@ def test_a_suspended_burst_ends_at_once(line: Line) -> None:
 
 @pytest.mark.slow
 def test_rq_info_tells_what_the_worker_does(line: Line, stack: Stack) -> None:
-    """Idle, busy with a batch, idle again; how many it holds, finished and refused."""
+    """`rq info` shows idle, busy and idle again, and the numbers of claimed, finished and failed jobs."""
     company_id, uuid = line.shop()
     with line.worker():
         until(lambda: bool(worker_keys(line)), 20)
@@ -168,7 +168,7 @@ def test_rq_info_tells_what_the_worker_does(line: Line, stack: Stack) -> None:
 
 @pytest.mark.slow
 def test_an_idle_worker_stays_registered(line: Line) -> None:
-    """Its key, had it but seconds left, is given its whole time again while there is nothing to do."""
+    """An idle worker renews its key before it expires."""
     with line.worker() as process:
         until(lambda: bool(worker_keys(line)), 20)
         (key,) = worker_keys(line)
@@ -182,23 +182,23 @@ def test_an_idle_worker_stays_registered(line: Line) -> None:
 
 
 def by_rq(line: Line, job_id: str) -> None:
-    """`rq requeue`."""
+    """Requeue with `rq requeue`."""
     rq(line, "requeue", "-S", "json", "--queue", line.name, job_id)
 
 
 def by_dashboard(line: Line, job_id: str) -> None:
-    """The button behind one job."""
+    """Requeue with the button of one job."""
     browse(line, ("POST", f"/job/{job_id}/requeue"))
 
 
 def all_by_dashboard(line: Line, job_id: str) -> None:
-    """The button above all jobs."""
+    """Requeue with the button for all jobs."""
     browse(line, ("POST", f"/requeue/{line.name}"))
 
 
 @pytest.mark.parametrize("requeue", [by_rq, by_dashboard, all_by_dashboard])
 def test_others_ways_to_requeue(line: Line, requeue: Callable[[Line, str], None]) -> None:
-    """The event goes through, its job stays JSON, and publishing it meanwhile makes no second one."""
+    """The event is persisted, its job stays JSON, and publishing it again makes no second job."""
     company_id = f"flow-{uuid4()}"
     event = order(company_id)
     line.publisher.publish(event)
@@ -219,7 +219,7 @@ def test_others_ways_to_requeue(line: Line, requeue: Callable[[Line, str], None]
 
 @pytest.mark.slow
 def test_the_dashboard_shows_whatever_the_worker_does(line: Line, stack: Stack) -> None:
-    """Every page, while events wait, are in a worker's hand, and have failed: with no customer's data."""
+    """Every page opens while events wait, are claimed, or have failed, without customers' data."""
     company_id, _ = line.shop()
     waiting, lost, held = order(company_id), order("nobody-knows-it"), order(company_id)
     line.publisher.publish(waiting)
@@ -250,7 +250,7 @@ def test_the_dashboard_shows_whatever_the_worker_does(line: Line, stack: Stack) 
 
 @pytest.mark.slow
 def test_the_dashboard_shows_what_a_stock_worker_does(line: Line, stack: Stack) -> None:
-    """Its page of workers, too, while one runs our job: rq-dashboard itself would take it for pickle."""
+    """The workers page opens while a stock worker runs our job, which rq-dashboard would unpickle."""
     event = order(line.shop()[0])
     with stock_worker(line):
         until(lambda: len(worker_keys(line)) == 1, 20)
@@ -268,7 +268,7 @@ def test_the_dashboard_shows_what_a_stock_worker_does(line: Line, stack: Stack) 
 
 
 def test_an_overflow_queue_is_shown_by_its_name(line: Line) -> None:
-    """Also where a shop's id is none that fits a URL."""
+    """The page of an overflow queue opens, even if the shop's id does not fit a URL."""
     line.publisher.publish_many([order("a/b?c#d %é") for _ in range(300)])
     Claims(line.redis, line.name, PREFIX + "one").claim(100)
     shown = browse(line, ("GET", "/0/view/queues"), ("GET", "/0/data/queues.json"))
@@ -292,7 +292,7 @@ def hostile(job, connection, *anything):
 
 
 def test_allowed_callbacks_are_called(line: Line, tmp_path: Path) -> None:
-    """Those that BOTLIVE_CALLBACKS names, on success and on failure, and none beside them."""
+    """The callbacks in BOTLIVE_CALLBACKS are called at success and failure, and no others."""
     company_id, uuid = line.shop()
     (tmp_path / "marks.py").write_text(CALLBACKS)
     line.environment |= {"PYTHONPATH": str(tmp_path), "BOTLIVE_CALLBACKS": "marks.written, marks.refused"}
@@ -319,7 +319,7 @@ def test_allowed_callbacks_are_called(line: Line, tmp_path: Path) -> None:
 
 
 def finished(line: Line) -> Counter[str]:
-    """How many jobs ours and the stock workers have finished."""
+    """Return how many jobs our worker and the stock workers have finished."""
     counts: Counter[str] = Counter()
     for key in worker_keys(line):
         kind = "ours" if key.decode().startswith(f"rq:worker:{PREFIX}") else "stock"
@@ -329,7 +329,7 @@ def finished(line: Line) -> Counter[str]:
 
 @pytest.mark.slow
 def test_a_stock_worker_beside_ours(line: Line) -> None:
-    """On one queue, with thousands of events: both work, each event has its effect once, none fails."""
+    """On one queue both workers run thousands of events; each has its effect once, and none fails."""
     company_id, uuid = line.shop()
     with stock_worker(line):
         line.publisher.publish_many(payments(company_id, 3))
@@ -348,7 +348,7 @@ def test_a_stock_worker_beside_ours(line: Line) -> None:
 
 
 def payments(company_id: str, count: int) -> Iterator[PaymentValidated]:
-    """So many."""
+    """Return this number of payments."""
     return (
         PaymentValidated(company_id=company_id, user_id=PHONE, amount=1, reference="") for _ in range(count)
     )
@@ -356,7 +356,7 @@ def payments(company_id: str, count: int) -> Iterator[PaymentValidated]:
 
 @pytest.mark.slow
 def test_rqs_scheduler_and_maintenance_beside_ours(line: Line, stack: Stack) -> None:
-    """What is scheduled is persisted by whoever takes it; a clean-up leaves what our worker holds alone."""
+    """A scheduled event is persisted; RQ's clean-up does not touch our worker's claims."""
     company_id, uuid = line.shop()
     late = order(company_id)
     with stock_worker(line, "--with-scheduler"), line.worker():

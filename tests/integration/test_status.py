@@ -1,4 +1,4 @@
-"""``botlive status``: what waits, where and since when, and what each worker does."""
+"""``botlive status``: the waiting events, since when they wait, and the state of each worker."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from worker.claims import PREFIX, Claims
 
 
 def status(line: Line) -> dict[str, Any]:
-    """As JSON."""
+    """Return the status as JSON."""
     done = line.run(str(BIN / "botlive"), "status", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, Any] = json.loads(done.stdout)
@@ -23,7 +23,7 @@ def status(line: Line) -> dict[str, Any]:
 
 
 def stand_in(line: Line, name: str, seconds: float, **fields: str) -> None:
-    """A worker that gave its last heartbeat so long ago."""
+    """Register a worker whose last heartbeat was so long ago."""
     beat = (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     line.redis.delete(f"rq:worker:{name}")
     kept = {"last_heartbeat": beat, **fields}
@@ -32,7 +32,7 @@ def stand_in(line: Line, name: str, seconds: float, **fields: str) -> None:
 
 
 def test_it_says_what_waits_and_where(line: Line) -> None:
-    """Waiting, put off, in hand, apart, failed by reason; and how old the oldest is."""
+    """It shows waiting, put off, claimed, apart and failed events by reason, and the age of the oldest."""
     line.publisher.publish_many([order("nobody-knows-it") for _ in range(3)])
     line.work()
     line.publisher.publish_many([order("flood") for _ in range(30)])
@@ -69,7 +69,7 @@ def test_it_says_what_waits_and_where(line: Line) -> None:
 def test_it_says_what_a_worker_does(
     line: Line, name: str, seconds: float, fields: dict[str, str], state: str
 ) -> None:
-    """By its heartbeat, its state and why it holds; whatever else its hash says."""
+    """A worker's state follows from its heartbeat, its state and its reason to hold."""
     stand_in(line, name, seconds, **fields)
     (worker,) = read(line.redis, line.name).workers
     assert (worker.name, worker.state, worker.finished, worker.failed) == (name, state, 0, 0)
@@ -80,14 +80,14 @@ def test_it_says_what_a_worker_does(
 
 
 def test_it_cleans_nothing_up(line: Line) -> None:
-    """A claim that RQ takes for abandoned stays as it is, and what is wrong with a key is told."""
+    """A claim that RQ considers abandoned is not changed, and a wrong key is reported."""
     event = order(line.shop()[0])
     line.publisher.publish(event)
     line.redis.hset(f"rq:job:{event.event_id}", "status", "started")
     line.redis.zadd(f"rq:wip:{line.name}", {f"{event.event_id}:w": 1})
     line.redis.set(f"botlive:edited:{line.name}", "")
     done = line.run(str(BIN / "botlive"), "status")
-    assert "in hand       1" in done.stdout
+    assert "claimed       1" in done.stdout
     assert "failed        0" in done.stdout
     assert f"the Redis key botlive:edited:{line.name} is a string and must be a stream" in done.stderr
     assert line.held() == 1
@@ -95,7 +95,7 @@ def test_it_cleans_nothing_up(line: Line) -> None:
 
 @pytest.mark.slow
 def test_a_worker_of_ours_is_working_until_it_ends(line: Line) -> None:
-    """As it says itself."""
+    """Our worker is shown as working until it ends."""
     with line.worker() as process:
         until(lambda: [worker["state"] for worker in status(line)["workers"]] == ["working"], 30)
         process.terminate()

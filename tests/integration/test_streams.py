@@ -1,4 +1,4 @@
-"""Streams, files and arguments as machines in the field have them: none of them ends anything."""
+"""Unusual streams, files and arguments: no command and no worker ends because of them."""
 
 import json
 import os
@@ -25,7 +25,7 @@ _NAME = "Café Ünï ✓ 商店 😀"
 def persisted(
     line: Line, command: str, tmp_path: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Work an order off by a shell's command, which names the worker by "$@"; it is in the tables then."""
+    """Publish an order, run a worker by a shell command, which names it "$@"; check the order's rows."""
     company_id, uuid = line.shop()
     line.publisher.publish(order(company_id))
     line.environment |= environment
@@ -48,7 +48,7 @@ def persisted(
     ],
 )
 def test_a_worker_outlives_its_streams(line: Line, tmp_path: Path, command: str) -> None:
-    """Closed, full, or without a reader: the event is persisted, and the log's file says so."""
+    """With closed, full or unread streams the event is persisted, and the log file records it."""
     done = persisted(line, command, tmp_path, LOG_DIR=str(tmp_path / "logs"))
     assert done.returncode == 0
     written = [json.loads(text) for text in (tmp_path / "logs" / "worker.json").read_text().splitlines()]
@@ -57,7 +57,7 @@ def test_a_worker_outlives_its_streams(line: Line, tmp_path: Path, command: str)
 
 @pytest.mark.parametrize("folder", ["/proc/no/such/folder", "/dev/null/logs", "a file"])
 def test_a_log_folder_that_cannot_be_made_is_one_line(line: Line, tmp_path: Path, folder: str) -> None:
-    """The worker works, its lines are on stderr, and one of them says what is wrong."""
+    """If the log folder cannot be created, the worker runs and stderr has one line about it."""
     (tmp_path / "a file").write_text("")
     done = persisted(line, '"$@"', tmp_path, LOG_DIR=folder)
     told = [json.loads(text) for text in done.stderr.splitlines()]
@@ -68,7 +68,7 @@ def test_a_log_folder_that_cannot_be_made_is_one_line(line: Line, tmp_path: Path
 
 
 def test_a_full_disk_ends_no_worker(line: Line, tmp_path: Path) -> None:
-    """A running worker goes on, tells it once, and that the file is written again."""
+    """A worker survives a full disk; it reports it once, and reports when the file works again."""
     logs, log = tmp_path / "logs", tmp_path / "stderr"
     logs.mkdir()
     (logs / "worker.json").symlink_to("/dev/full")
@@ -103,7 +103,7 @@ _BAD = b"".join(b'{"type": "\xff"}\n' for _ in range(3000))
 
 
 def test_a_broken_stderr_does_not_end_a_publishing(line: Line, tmp_path: Path) -> None:
-    """Thousands of bad lines are told to nobody: the good one behind them is published."""
+    """With a broken stderr, the valid line after thousands of invalid ones is published."""
     file = tmp_path / "events.ndjson"
     event = order(line.shop()[0])
     file.write_bytes(_BAD + event.model_dump_json(exclude_none=True).encode())
@@ -112,7 +112,7 @@ def test_a_broken_stderr_does_not_end_a_publishing(line: Line, tmp_path: Path) -
 
 
 def test_output_without_a_reader_is_no_failure(line: Line) -> None:
-    """`| head`: no traceback, and not the pipe's exit code either."""
+    """With `| head` there is no traceback and no failure."""
     for _ in range(3):
         line.shop()
     pipe = 'set -o pipefail; "$@" | true'
@@ -121,7 +121,7 @@ def test_output_without_a_reader_is_no_failure(line: Line) -> None:
 
 
 def test_output_that_is_lost_is_no_success(line: Line) -> None:
-    """A full disk under a list: exit code 1 and a line."""
+    """If the output is lost on a full disk, the exit code is 1 and one line says so."""
     done = line.run("sh", "-c", '"$@" >/dev/full', "sh", BOTLIVE, "company", "list")
     assert done.returncode == 1
     assert "could not be written (No space left on device)" in done.stderr
@@ -129,7 +129,7 @@ def test_output_that_is_lost_is_no_success(line: Line) -> None:
 
 
 def listed(line: Line, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """The list of companies, in that environment, as bytes."""
+    """Return the output of `company list` in this environment, as bytes."""
     command = [BOTLIVE, "company", "list"]
     surroundings = {**line.environment, "COLUMNS": "400", **environment}
     return subprocess.run(command, env=surroundings, capture_output=True, timeout=60, check=False)
@@ -143,7 +143,7 @@ def listed(line: Line, **environment: str) -> subprocess.CompletedProcess[bytes]
 def test_a_letter_that_a_stream_cannot_show_is_escaped(
     line: Line, environment: dict[str, str], encoding: str
 ) -> None:
-    """Names are shown as far as the terminal can; the command does not die of one."""
+    """Characters that the output cannot encode are escaped, and the command succeeds."""
     company_id, _ = line.shop()
     line.gateway.call("botlive_company_add", {"text_id": f"{company_id}-é", "shop_name": _NAME})
     done = listed(line, **environment)
@@ -153,7 +153,7 @@ def test_a_letter_that_a_stream_cannot_show_is_escaped(
 
 
 def run(line: Line, arguments: Sequence[Any], **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """The command with arguments as bytes."""
+    """Run the command with arguments as bytes."""
     surroundings = {**line.environment, **environment}
     return subprocess.run(
         [BOTLIVE, *arguments], env=surroundings, capture_output=True, timeout=60, check=False
@@ -162,7 +162,7 @@ def run(line: Line, arguments: Sequence[Any], **environment: str) -> subprocess.
 
 @pytest.mark.parametrize("environment", [_C, {}, {"PYTHONIOENCODING": "ascii"}], ids=str)
 def test_letters_that_were_typed_reach_supabase(line: Line, environment: dict[str, str]) -> None:
-    """Whatever the locale makes of them: the id and the name are those of the terminal."""
+    """Typed ids and names reach Supabase unchanged, in any locale."""
     company_id = f"Café-{line.name}"
     done = run(line, ["company", "add", company_id.encode(), "--name", _NAME.encode()], **environment)
     assert done.returncode == 0, done.stderr
@@ -174,15 +174,15 @@ def test_letters_that_were_typed_reach_supabase(line: Line, environment: dict[st
 
 @pytest.mark.parametrize("environment", [_C, {}], ids=str)
 def test_an_argument_that_is_no_text_is_a_wrong_call(line: Line, environment: dict[str, str]) -> None:
-    """Bytes that are no UTF-8: exit code 2, and nothing is added."""
+    """Arguments that are not UTF-8 have exit code 2, and nothing is added."""
     done = run(line, ["company", "add", b"Caf\xe9"], **environment)
     assert done.returncode == 2
-    assert b"no text in UTF-8" in done.stderr
+    assert b"not valid UTF-8" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
 def test_a_file_may_be_called_anything(line: Line, tmp_path: Path) -> None:
-    """Under LC_ALL=C a name with an accent is found all the same."""
+    """A file whose name has an accent is found, even with LC_ALL=C."""
     event = order(line.shop()[0])
     for name in (os.fsencode(tmp_path) + "/Café".encode(), os.fsencode(tmp_path) + b"/Caf\xe9"):
         with open(name, "w", encoding="utf-8") as file:  # noqa: PTH123 # a Path is no bytes
@@ -193,7 +193,7 @@ def test_a_file_may_be_called_anything(line: Line, tmp_path: Path) -> None:
 
 
 def test_a_reason_with_accents_is_kept_as_typed(line: Line) -> None:
-    """`failures discard --why` under LC_ALL=C."""
+    """`failures discard --why` keeps accents, even with LC_ALL=C."""
     line.publisher.publish(order("nobody-knows-it"))
     line.work()
     (job_id,) = line.failed()
@@ -204,7 +204,7 @@ def test_a_reason_with_accents_is_kept_as_typed(line: Line) -> None:
 
 
 def test_the_outbox_may_be_in_the_home(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``~`` is what a shell would have made of it, for the chat and for `botlive outbox`."""
+    """``~`` is expanded as in a shell, by the chat and by `botlive outbox`."""
     for name, value in {
         **line.environment,
         "REDIS_URL": "redis://127.0.0.1:1",
@@ -220,7 +220,7 @@ def test_the_outbox_may_be_in_the_home(line: Line, tmp_path: Path, monkeypatch: 
 
 
 def test_nobodys_home_is_a_name_like_any_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The chat is not ended by it."""
+    """A ``~user`` without such a user is an ordinary name, and the chat goes on."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BOTLIVE_OUTBOX", "~nobody-has-this-name/outbox.db")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
@@ -233,7 +233,7 @@ def test_nobodys_home_is_a_name_like_any_other(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_what_is_closed_is_nobodys_connection(line: Line) -> None:
-    """A connection that got the descriptor of stderr would be written to: it is held by /dev/null instead."""
+    """With a closed stderr its descriptor is /dev/null, so that no connection can get it."""
     script = """
 import os, socket, sys
 from operations import streams

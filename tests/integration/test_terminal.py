@@ -1,4 +1,4 @@
-"""Every command on a terminal, with other people's texts that would take it over: they stay texts."""
+"""Every command on a terminal, with foreign texts that try to control it."""
 
 import json
 import os
@@ -39,7 +39,7 @@ for arguments in json.loads(sys.argv[1]):
 
 
 def on_a_terminal(environment: dict[str, str], *commands: list[str]) -> list[str]:
-    """What a terminal was sent of each command; one process runs them all."""
+    """Return what each command sends to a terminal; one process runs all of them."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, json.dumps(commands)],
@@ -73,7 +73,7 @@ def _parts(master: int) -> Iterator[bytes]:
 
 @pytest.fixture
 def line(stack: Stack) -> Iterator[Line]:
-    """A queue of the test's own."""
+    """A queue of this test."""
     made = Line(stack)
     yield made
     made.close()
@@ -81,7 +81,7 @@ def line(stack: Stack) -> Iterator[Line]:
 
 @pytest.fixture
 def policy(line: Line) -> Iterator[None]:
-    """A policy of the customer's with such a name, which lets everybody in: `migrate` names it."""
+    """Create a policy with a hostile name that is true for everyone; `migrate` names it."""
     name = f"\x1b]8;;e\x07\u202e\r{MARKUP}"
     create, drop = (
         "create policy {} on public.orders using (true)",
@@ -95,7 +95,7 @@ def policy(line: Line) -> Iterator[None]:
 
 @pytest.mark.usefixtures("policy")
 def test_every_command_says_texts_as_texts(line: Line, tmp_path: Path) -> None:
-    """Whatever a shop, an event, a file or an argument is called: no control code, no markup, one line."""
+    """Hostile names of shops, events, files and arguments are shown without control codes or markup."""
     line.publisher.publish(order(HOSTILE))
     line.publisher.publish(order(PHONE))
     line.publisher.publish_unchecked(HOSTILE, {"company_id": HOSTILE, HOSTILE: HOSTILE})
@@ -175,7 +175,7 @@ def test_every_command_says_texts_as_texts(line: Line, tmp_path: Path) -> None:
 
 
 def test_a_wrong_call_is_no_way_past_it(line: Line) -> None:
-    """Also where the locale knows ASCII only, and typer would write to the stream's buffer."""
+    """The same holds for a wrong call in an ASCII locale, where typer would use the stream's buffer."""
     plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     for said in on_a_terminal({**line.environment, **plain}, [HOSTILE], ["company", f"--{HOSTILE}"]):
         assert "fake" in said

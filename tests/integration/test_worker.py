@@ -1,4 +1,4 @@
-"""The worker under faults: killed, stopped, cut off, poisoned, beside others."""
+"""The worker under faults: killed, stopped, disconnected, with poisonous events, beside other workers."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ from worker.guard import GuardedWorker
 
 @contextmanager
 def frozen_gateway(stack: Stack) -> Iterator[None]:
-    """Calls get no answer meanwhile."""
+    """Freeze the gateway: calls get no answer during the block."""
     pids = list(stack.gateway.pids)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -40,7 +40,7 @@ def frozen_gateway(stack: Stack) -> Iterator[None]:
 
 @pytest.mark.slow
 def test_a_killed_workers_events_are_run_by_another(line: Line, stack: Stack) -> None:
-    """SIGKILL with a batch in the database: another worker has them in the tables within 15 s."""
+    """After SIGKILL with a batch in the database, another worker persists the events within 15 s."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(20)]
     with line.worker() as second, line.worker() as first:
@@ -57,7 +57,7 @@ def test_a_killed_workers_events_are_run_by_another(line: Line, stack: Stack) ->
 
 
 def test_death_between_commit_and_acknowledgement_has_no_second_effect(line: Line) -> None:
-    """What a dead worker had persisted but not finished is a duplicate for the next one."""
+    """An event that a dead worker persisted but did not acknowledge is a duplicate for the next worker."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(5)]
     line.publisher.publish_many(events)
@@ -70,7 +70,7 @@ def test_death_between_commit_and_acknowledgement_has_no_second_effect(line: Lin
 
 
 def test_rqs_own_clean_up_takes_no_claim(line: Line) -> None:
-    """`rq info` or a stock worker that cleans the started registry costs a dead worker's jobs nothing."""
+    """RQ's clean-up of the started registry, by `rq info` or a stock worker, changes no claim."""
     company_id, uuid = line.shop()
     line.publisher.publish(order(company_id))
     Claims(line.redis, line.name, PREFIX + uuid4().hex).claim(100)
@@ -82,23 +82,23 @@ def test_rqs_own_clean_up_takes_no_claim(line: Line) -> None:
 
 
 def test_a_live_workers_claims_are_left_alone(line: Line) -> None:
-    """Only a lease that has run out gives jobs to others."""
+    """Claims are recovered only after their owner's lease has ended."""
     company_id, uuid = line.shop()
     line.publisher.publish(order(company_id))
     living = Claims(line.redis, line.name, PREFIX + uuid4().hex)
-    living.live()
+    living.hold_lease()
     living.claim(100)
     line.work()
     assert line.held() == 1
     assert line.rows([uuid]).orders == {}
     living.give_back()
-    living.die()
+    living.drop_lease()
     line.work()
     assert len(line.rows([uuid]).orders) == 1
 
 
 def test_a_death_in_company_is_not_counted(line: Line) -> None:
-    """One in company and two alone are not three alone: all are persisted."""
+    """A death with several jobs is counted against none of them: after two more, all are persisted."""
     company_id, uuid = line.shop()
     events = [order(company_id), order(company_id)]
     line.publisher.publish_many(events)
@@ -112,7 +112,7 @@ def test_a_death_in_company_is_not_counted(line: Line) -> None:
 
 
 def test_three_deaths_alone_set_an_event_aside(line: Line) -> None:
-    """Deaths in company only make the events run alone; the third death alone sets that one aside."""
+    """A death with several jobs makes them run alone; the third death alone sets the event aside."""
     company_id, uuid = line.shop()
     events = [order(company_id), order(company_id)]
     line.publisher.publish_many(events)
@@ -127,7 +127,7 @@ def test_three_deaths_alone_set_an_event_aside(line: Line) -> None:
 
 
 def test_a_replayed_poison_is_run_once_more(line: Line) -> None:
-    """A person's replay is a try: its fourth death sets it aside at once, and else it is persisted."""
+    """A replayed event runs once: it is persisted, or a fourth death sets it aside at once."""
     company_id, uuid = line.shop()
     deadly, mended = order(company_id), order(company_id)
     for event in (deadly, mended):
@@ -149,7 +149,7 @@ def test_a_replayed_poison_is_run_once_more(line: Line) -> None:
 
 @pytest.mark.slow
 def test_a_stop_gives_back_what_hangs(line: Line, stack: Stack) -> None:
-    """SIGTERM with a call that hangs: the worker is gone within 10 s, its events wait again."""
+    """After SIGTERM with a hanging call, the worker ends within 10 s and its events wait again."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(3)]
     with line.worker() as process, frozen_gateway(stack):
@@ -167,7 +167,7 @@ def test_a_stop_gives_back_what_hangs(line: Line, stack: Stack) -> None:
 
 @pytest.mark.slow
 def test_an_outage_costs_no_event(line: Line, stack: Stack) -> None:
-    """With the gateway away events wait; when it is back they go through, by no hand."""
+    """During an outage events wait; after it they are persisted without an operator."""
     company_id, uuid = line.shop()
     with line.worker():
         line.publisher.publish(order(company_id))
@@ -186,7 +186,7 @@ def test_an_outage_costs_no_event(line: Line, stack: Stack) -> None:
 
 @pytest.fixture
 def trap(line: Line) -> Iterator[str]:
-    """A trigger that fails, as nothing the worker knows, for one customer's orders."""
+    """Create a trigger that fails, with an error unknown to the worker, for the orders of one customer."""
     name = f"trap_{uuid4().hex}"
     line.database.execute(
         f"""create function public.{name}() returns trigger language plpgsql as
@@ -199,7 +199,7 @@ def trap(line: Line) -> Iterator[str]:
 
 
 def test_an_event_that_fails_every_call_is_found_among_its_neighbours(line: Line, trap: str) -> None:
-    """It stands alone in the end, with its reason; all others are in the tables."""
+    """An event that fails each call is isolated and set aside; all others are persisted."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(40)]
     guilty = order(company_id, customer_name=trap)
@@ -224,7 +224,7 @@ DAMAGE = (
 
 
 def test_malformed_jobs_are_set_aside(line: Line) -> None:
-    """Whatever a hash holds, it stands in the failed registry, can be fetched, and costs nobody else."""
+    """A job with any malformed hash is set aside, can be fetched, and affects no other job."""
     company_id, uuid = line.shop()
     bad, good = [order(company_id) for _ in DAMAGE], order(company_id)
     line.publisher.publish_many([*bad, good])
@@ -236,7 +236,7 @@ def test_malformed_jobs_are_set_aside(line: Line) -> None:
 
 
 def test_a_job_without_its_data_is_set_aside(line: Line) -> None:
-    """It is not taken for one that a person discarded: that it cannot be run is to be seen."""
+    """A job without data is set aside; it is not mistaken for a discarded job."""
     event = order(line.shop()[0])
     line.publisher.publish(event)
     line.redis.hdel(f"rq:job:{event.event_id}", "data")
@@ -245,7 +245,7 @@ def test_a_job_without_its_data_is_set_aside(line: Line) -> None:
 
 
 def test_a_job_enqueued_with_a_keyword_is_run(line: Line) -> None:
-    """By hand, as the function's signature allows."""
+    """A job that was enqueued by hand with a keyword argument is run."""
     company_id, uuid = line.shop()
     event = order(company_id)
     line.queue.enqueue("worker.job.persist", payload=event.model_dump(mode="json", exclude_none=True))
@@ -255,7 +255,7 @@ def test_a_job_enqueued_with_a_keyword_is_run(line: Line) -> None:
 
 @pytest.mark.slow
 def test_what_is_in_hand_is_completed_before_a_suspension(line: Line, stack: Stack) -> None:
-    """As RQ promises: `rq suspend` amid a call freezes nothing; what comes later waits."""
+    """After `rq suspend` claimed jobs are completed, as RQ promises; later jobs wait."""
     company_id, uuid = line.shop()
     first, second = order(company_id), order(company_id)
     with line.worker():
@@ -275,7 +275,7 @@ def test_what_is_in_hand_is_completed_before_a_suspension(line: Line, stack: Sta
 
 
 def test_a_job_with_a_callback_goes_rqs_way(line: Line) -> None:
-    """Its dependent runs after it: both events are persisted."""
+    """A job with a dependent is run by RQ, and then its dependent: both events are persisted."""
     company_id, uuid = line.shop()
     first, second = order(company_id), order(company_id)
     jobs = [
@@ -293,7 +293,7 @@ def test_a_job_with_a_callback_goes_rqs_way(line: Line) -> None:
 
 
 def test_a_flood_does_not_hold_another_shops_event_back(line: Line) -> None:
-    """Behind 6,000 events of one shop another's event is claimed among the first few batches."""
+    """Behind 6,000 events of one shop, another shop's event is in one of the first batches."""
     flood, other = (line.shop()[0] for _ in range(2))
     line.publisher.publish_many(
         PaymentValidated(company_id=flood, user_id=PHONE, amount=1, reference="") for _ in range(6_000)
@@ -312,7 +312,7 @@ def test_a_flood_does_not_hold_another_shops_event_back(line: Line) -> None:
 
 
 def test_a_job_in_two_hands_comes_back_from_neither(line: Line) -> None:
-    """One worker is done with it, the other gives it back: nothing is left that could be taken for a job."""
+    """If one worker acknowledges a job and another gives it back, nothing is left of the job."""
     event = order(line.shop()[0])
     line.publisher.publish(event)
     one, other = (Claims(line.redis, line.name, PREFIX + uuid4().hex) for _ in range(2))
@@ -326,7 +326,7 @@ def test_a_job_in_two_hands_comes_back_from_neither(line: Line) -> None:
 
 
 def test_a_job_that_a_flood_put_off_still_goes_rqs_way(line: Line) -> None:
-    """It has a dependent: amid thousands of its shop's, which are put off, both are run."""
+    """A job with a dependent that was put off to an overflow queue is still run by RQ."""
     company_id, uuid = line.shop()
     flood = [order(company_id) for _ in range(2_400)]
     first, second = order(company_id), order(company_id)
@@ -343,7 +343,7 @@ def test_a_job_that_a_flood_put_off_still_goes_rqs_way(line: Line) -> None:
 
 
 def test_a_callback_that_is_not_allowed_is_not_called(line: Line, tmp_path: Path) -> None:
-    """Nor is a webhook sent: the job stands in the failed registry, and its callback did not run."""
+    """A job with a forbidden callback or a webhook is set aside, and nothing is called."""
     company_id, uuid = line.shop()
     event = order(company_id).model_dump(mode="json", exclude_none=True)
     mark = tmp_path / "called"
@@ -358,7 +358,7 @@ def test_a_callback_that_is_not_allowed_is_not_called(line: Line, tmp_path: Path
 
 
 def test_what_the_worker_needs_of_rq_is_there() -> None:
-    """The names that it overrides, calls or reads, private ones too: a release that moves one fails here."""
+    """The names of RQ that the worker uses exist; a release that changes one fails here."""
     overridden = ("dequeue_job_and_maintain_ttl", "execute_job", "heartbeat", "request_stop")
     guarded = (
         *("run_maintenance_tasks", "check_for_suspension", "register_birth", "register_death", "set_state"),

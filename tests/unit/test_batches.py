@@ -1,4 +1,4 @@
-"""What a worker has in hand at once."""
+"""How many batches a worker has in flight, and what it does with their answers."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,59 +20,59 @@ from worker.persister import Persister
 
 
 class Ledger:
-    """Notes nothing: here it only matters what is in hand."""
+    """Records nothing: these tests look only at the batches in flight."""
 
     def acknowledge(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Acknowledges``."""
+        """See ``worker.batches.Acknowledges``."""
 
     def fail(self, job_id: str, error: EventRefused) -> None:
-        """As ``worker.batches.Acknowledges``."""
+        """See ``worker.batches.Acknowledges``."""
 
     def give_back(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Acknowledges``."""
+        """See ``worker.batches.Acknowledges``."""
 
 
 class Nowhere:
-    """Nothing waits apart."""
+    """Says that nothing waits apart."""
 
     def group(self, kind: Kind) -> Group | None:
-        """As ``worker.apart.Apart``."""
+        """See ``worker.batches.PutsApart``."""
 
     def put(self, job_ids: Sequence[str], kind: Kind, group: Group) -> None:
-        """As ``worker.apart.Apart``."""
+        """See ``worker.batches.PutsApart``."""
 
     def judge(self, kind: Kind, plain: Mapping[str, Any]) -> WaitsApart | None:
-        """As ``worker.apart.Apart``."""
+        """See ``worker.batches.PutsApart``."""
 
 
 class Database:
-    """Gives no answer until it may."""
+    """A gateway that answers only after ``may`` is set."""
 
     def __init__(self) -> None:
         self.may = threading.Event()
 
     def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
-        """As ``gateway.client.Gateway``."""
+        """See ``gateway.client.Gateway``."""
         self.may.wait(10)
         return [Outcome("persisted")] * len(elements)
 
 
 @pytest.fixture
 def database() -> Iterator[Database]:
-    """One that answers in the end."""
+    """A gateway that answers at the end of the test at the latest."""
     made = Database()
     yield made
     made.may.set()
 
 
 def claim() -> Claim:
-    """Some event's."""
+    """Return the claim of a new event."""
     call = Call.of(LiveToggled(company_id="shop", enabled=True))
     return Claim(call.own_id, call.data.encode())
 
 
 def test_while_a_batch_is_under_way_the_next_may_be_claimed(database: Database) -> None:
-    """One is in the database, another on its way; then an answer has to come."""
+    """Two batches may be in flight; the next one must wait for an answer."""
     batches = Batches(Persister(database), Ledger(), Nowhere(), Breaker(500), patience=30)
     batches.send(Batch([claim()]))
     assert not batches.is_full
@@ -81,7 +81,7 @@ def test_while_a_batch_is_under_way_the_next_may_be_claimed(database: Database) 
 
 
 def test_nothing_is_claimed_beside_what_is_under_suspicion(database: Database) -> None:
-    """A death is counted against the one event in hand: no other may be there beside it."""
+    """While a suspect is in flight nothing else is claimed, so that a death points to it alone."""
     batches = Batches(Persister(database), Ledger(), Nowhere(), Breaker(500), patience=30)
     batches.send(Batch([claim()], "suspects"))
     assert batches.is_full
@@ -91,14 +91,14 @@ def test_nothing_is_claimed_beside_what_is_under_suspicion(database: Database) -
 
 
 class Away:
-    """A database that refuses its first call for a while, and takes all others at once."""
+    """A gateway that fails its first call after a while, and persists the others at once."""
 
     def __init__(self) -> None:
         self.calls = 0
         self.may = threading.Event()
 
     def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
-        """As ``gateway.client.Gateway``."""
+        """See ``gateway.client.Gateway``."""
         self.calls += 1
         if self.calls == 1:
             self.may.wait(10)
@@ -107,18 +107,18 @@ class Away:
 
 
 class GivenBack(Ledger):
-    """Notes what waits again."""
+    """Records the jobs that are given back."""
 
     def __init__(self) -> None:
         self.job_ids: list[str] = []
 
     def give_back(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Acknowledges``."""
+        """See ``worker.batches.Acknowledges``."""
         self.job_ids += job_ids
 
 
 def test_a_batch_that_passes_says_nothing_of_the_one_that_failed_before_it() -> None:
-    """The breaker is open afterwards: else the failed one is tried again and again, and nobody is told."""
+    """A success of the newer batch does not close the breaker that the older one has opened."""
     away, ledger, breaker = Away(), GivenBack(), Breaker(500)
     batches = Batches(Persister(away), ledger, Nowhere(), breaker, patience=30)
     first = claim()
@@ -132,7 +132,7 @@ def test_a_batch_that_passes_says_nothing_of_the_one_that_failed_before_it() -> 
 
 
 def test_an_answer_that_never_comes_is_an_outage(database: Database) -> None:
-    """After a while the events wait again, though the call still hangs."""
+    """After the deadline the events are given back, although the call still hangs."""
     ledger, breaker = GivenBack(), Breaker(500)
     batches = Batches(Persister(database), ledger, Nowhere(), breaker, patience=0.05)
     hanging = claim()
@@ -143,7 +143,7 @@ def test_an_answer_that_never_comes_is_an_outage(database: Database) -> None:
 
 
 def test_what_is_nested_too_deep_to_be_written_is_no_event() -> None:
-    """Reading allows a little more than writing does: neither ends the worker."""
+    """JSON that can be read but is nested too deeply to be written is refused."""
     deep: list[object] = []
     for _ in range(10_000):
         deep = [deep]

@@ -1,4 +1,4 @@
-"""The dashboard's gate: which requests may read, and which may change something."""
+"""The dashboard's access control: which requests may read, and which may change something."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -27,7 +27,7 @@ _ARGUMENTS = {
 
 @pytest.fixture
 def redis() -> fakeredis.FakeStrictRedis:
-    """One failed job in it, and one that waits."""
+    """A Redis server with a failed job and a waiting job."""
     made = fakeredis.FakeStrictRedis()
     fail(made, _ID)
     made.rpush("rq:queue:botlive", "waits", "has-no-job")
@@ -37,7 +37,7 @@ def redis() -> fakeredis.FakeStrictRedis:
 
 @pytest.fixture
 def browser(redis: fakeredis.FakeStrictRedis) -> FlaskClient:
-    """The operator's, on this machine."""
+    """The browser of an operator on localhost."""
     return client(redis)
 
 
@@ -61,7 +61,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("path", [f"/job/{_ID}/requeue", "/requeue/botlive"])
 def test_only_its_own_pages_change_something(redis: fakeredis.FakeStrictRedis, path: str) -> None:
-    """Where Origin and Sec-Fetch-Site say so, and there is no content; then the job waits again."""
+    """A change needs the right Origin and Sec-Fetch-Site and no body; then the job waits again."""
     browser, before = client(redis), contents(redis)
     for told in FOREIGN:
         got = browser.post(path, headers=told)
@@ -74,7 +74,7 @@ def test_only_its_own_pages_change_something(redis: fakeredis.FakeStrictRedis, p
 
 
 def test_the_origin_is_that_of_the_host(redis: fakeredis.FakeStrictRedis) -> None:
-    """Behind a proxy that ends TLS as well; another of the known hosts is another origin."""
+    """Behind a TLS proxy the https origin is accepted; another known host is another origin."""
     behind = client(redis, Gate(["my.app", "other.app"]))
     path = f"/job/{_ID}/requeue"
     for host, origin, status in (
@@ -87,7 +87,7 @@ def test_the_origin_is_that_of_the_host(redis: fakeredis.FakeStrictRedis) -> Non
 
 
 def every_request(browser: FlaskClient) -> Iterator[tuple[str, str, int]]:
-    """Each route by each method, as the dashboard's own page would ask: endpoint, method, status."""
+    """Send each method to each route as the dashboard's own page; yield endpoint, method, status."""
     rules = list(browser.application.url_map.iter_rules())
     with browser.application.test_request_context():
         adapter = browser.application.create_url_adapter(None) or browser.application.url_map.bind(
@@ -103,7 +103,7 @@ def every_request(browser: FlaskClient) -> Iterator[tuple[str, str, int]]:
 
 
 def test_what_is_open_is_named(redis: fakeredis.FakeStrictRedis, browser: FlaskClient) -> None:
-    """Of all routes and methods, those that read, by GET and HEAD, and the two that requeue, by POST."""
+    """Only the reading routes (GET, HEAD) and the two requeue routes (POST) are open."""
     before = contents(redis)
     answers = list(every_request(browser))
     for endpoint, method, status in answers:
@@ -123,7 +123,7 @@ def test_what_is_open_is_named(redis: fakeredis.FakeStrictRedis, browser: FlaskC
 
 
 def test_a_new_route_is_closed(redis: fakeredis.FakeStrictRedis) -> None:
-    """One that a newer rq-dashboard may bring, whatever its method."""
+    """A route that a newer rq-dashboard may add is closed for every method."""
     made = board(redis)
     called: list[str] = []
 
@@ -141,7 +141,7 @@ def test_a_new_route_is_closed(redis: fakeredis.FakeStrictRedis) -> None:
 def test_what_throws_away_is_off_and_says_what_to_do(
     redis: fakeredis.FakeStrictRedis, browser: FlaskClient
 ) -> None:
-    """The answers name the command that keeps the reason; the page has no button for them."""
+    """Deleting routes are closed and name the command to use; the page has no button for them."""
     before = contents(redis)
     for path in (f"/job/{_ID}/delete", "/queue/botlive/failed/empty", "/queue/botlive/queued/empty"):
         got = browser.post(path, headers=OWN)
@@ -176,7 +176,7 @@ def test_what_throws_away_is_off_and_says_what_to_do(
     ],
 )
 def test_no_way_round(redis: fakeredis.FakeStrictRedis, browser: FlaskClient, path: str) -> None:
-    """Safe methods, headers that name another method, and bent paths change nothing."""
+    """Safe methods, method-override headers and unusual paths change nothing."""
     before = contents(redis)
     over = {"X-HTTP-Method-Override": "POST", "X-Method-Override": "POST", "X-HTTP-Method": "POST"}
     for method in ("GET", "HEAD", "OPTIONS"):
@@ -186,7 +186,7 @@ def test_no_way_round(redis: fakeredis.FakeStrictRedis, browser: FlaskClient, pa
 
 
 def test_a_list_that_is_read_stays(redis: fakeredis.FakeStrictRedis, browser: FlaskClient) -> None:
-    """An id whose job is not there too: RQ's own look at it would take it out."""
+    """Reading a list changes nothing; RQ itself would remove ids without a job."""
     before = contents(redis)
     listed = browser.get("/0/data/jobs/botlive/queued/8/asc/1.json").get_json()
     assert [job["id"] for job in listed["jobs"]] == ["waits"]
@@ -194,7 +194,7 @@ def test_a_list_that_is_read_stays(redis: fakeredis.FakeStrictRedis, browser: Fl
 
 
 def test_other_sites_may_link_and_not_look(browser: FlaskClient) -> None:
-    """A link opens a page; a frame, a script, a picture and a request for the data are refused."""
+    """Other sites may link to a page; frames, scripts, images and data requests are refused."""
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert browser.get("/", headers=link).status_code == HTTPStatus.OK
     assert browser.get("/0/data/queues.json", headers=link).status_code == HTTPStatus.FORBIDDEN

@@ -1,4 +1,4 @@
-"""The dashboard's gate: to which hosts it answers, to whom, and when it does not start."""
+"""The dashboard's access control: host names, the login, and starts that are refused."""
 
 from http import HTTPStatus
 
@@ -14,7 +14,7 @@ _ID = "01976f2e-5b7a-7c3d-9e21-3f6a8c0d1b42"
 
 @pytest.fixture
 def redis() -> fakeredis.FakeStrictRedis:
-    """One failed job in it."""
+    """A Redis server with one failed job."""
     made = fakeredis.FakeStrictRedis()
     fail(made, _ID)
     return made
@@ -30,9 +30,9 @@ UNKNOWN = (
 
 
 def test_hosts_that_are_known_are_answered(redis: fakeredis.FakeStrictRedis) -> None:
-    """This machine's own names, with any port, and those that were named; no other, whatever a header says.
+    """Only localhost, with any port, and the configured names are accepted, whatever other headers say.
 
-    The refusal names the cure, and not the host.
+    The refusal says what to do, and does not quote the host.
     """
     browser = client(redis, Gate(["my.app"]))
     for host in KNOWN:
@@ -48,15 +48,15 @@ def test_hosts_that_are_known_are_answered(redis: fakeredis.FakeStrictRedis) -> 
 
 
 def test_host_names_are_taken_alone() -> None:
-    """Several, with commas between them, in any case; an address of a page or a pattern is told."""
+    """Host names are separated by commas, in any case; URLs and patterns are refused."""
     assert named(["A.example, b.example,", "[FE80::1]"]) == ["a.example", "b.example", "fe80::1"]
     for wrong in ("https://a.example", "a.example:80", "*.example", ".example", "a/b", "a b", "a@b"):
-        with pytest.raises(Exception, match="must hold host names alone"):
+        with pytest.raises(Exception, match="must contain only host names"):
             named([wrong])
 
 
 def test_the_login_is_asked_for_everywhere(redis: fakeredis.FakeStrictRedis) -> None:
-    """For pages, data, what is static, what is not there, and what changes something."""
+    """Pages, data, static files, unknown routes and changes need the login."""
     guarded = client(redis, Gate(login=Login("support", "pässword")))
     before = contents(redis)
     wrong = [
@@ -93,7 +93,7 @@ def test_the_login_is_asked_for_everywhere(redis: fakeredis.FakeStrictRedis) -> 
         ([], {"BOTLIVE_DASHBOARD_HOSTS": "my.app"}, "set RQ_DASHBOARD_USERNAME and RQ_DASHBOARD_PASSWORD"),
         ([], {"RQ_DASHBOARD_USERNAME": "support"}, "one of the two is not set"),
         ([], {"RQ_DASHBOARD_PASSWORD": "x", "RQ_DASHBOARD_USERNAME": ""}, "one of the two is not set"),
-        (["--host", "https://my.app"], {}, "must hold host names alone"),
+        (["--host", "https://my.app"], {}, "must contain only host names"),
         (["--port", "65536"], {}, "Invalid value for '--port'"),
         ([], {"PORT": "http"}, "Invalid value for '--port'"),
     ],
@@ -105,7 +105,7 @@ def test_a_start_that_would_not_be_safe_is_refused(
     environment: dict[str, str],
     words: str,
 ) -> None:
-    """Exit code 2 and what to do, before Redis is asked."""
+    """An unsafe configuration ends with exit code 2 and what to do, before Redis is used."""
     for name in ("RQ_DASHBOARD_USERNAME", "RQ_DASHBOARD_PASSWORD", "BOTLIVE_DASHBOARD_HOSTS", "PORT"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():

@@ -1,4 +1,4 @@
-"""The dashboard's pages and data: escaped, sealed by their headers, and without phone numbers."""
+"""The dashboard's pages and data: escaped, with security headers, and without phone numbers."""
 
 import json
 import re
@@ -26,21 +26,21 @@ DATA = ("queues", "workers", f"job/{_ID}", "jobs/botlive/failed/8/asc/1")
 
 @pytest.fixture
 def redis() -> fakeredis.FakeStrictRedis:
-    """A failed job in it."""
+    """A Redis server with a failed job."""
     made = fakeredis.FakeStrictRedis()
     fail(made, _ID)
     return made
 
 
 def test_every_patch_is_found_in_this_rq_dashboard() -> None:
-    """Each of them once; a newer release whose templates differ is seen here."""
+    """Each patch matches once; a newer release with other templates fails here."""
     for name, patches in pages.PATCHES.items():
         source = (TEMPLATES / name).read_text(encoding="utf-8")
         assert [source.count(old) for old, _ in patches] == [1] * len(patches), name
 
 
 def test_every_template_of_the_browsers_escapes(redis: fakeredis.FakeStrictRedis) -> None:
-    """What Underscore would have filled in is a function of ours, whose every value is escaped."""
+    """Each Underscore template is compiled to a function that escapes every value."""
     tags = 0
     for path in VIEWS:
         page = client(redis).get(path).text
@@ -54,7 +54,7 @@ def test_every_template_of_the_browsers_escapes(redis: fakeredis.FakeStrictRedis
 
 
 def test_what_the_server_writes_is_escaped(redis: fakeredis.FakeStrictRedis) -> None:
-    """A queue's name, from an address or from Redis, in markup and in a script; and Redis' own address."""
+    """A queue's name and the address of Redis are escaped in markup and in scripts."""
     made = Board(redis, f"redis://u:p@x:pw@host{HOSTILE}:1/0?password=pw", Gate()).test_client()
     fail(redis, "j", queue=HOSTILE)
     data = made.get("/0/data/queues.json").get_json()["queues"]
@@ -73,7 +73,7 @@ def test_what_the_server_writes_is_escaped(redis: fakeredis.FakeStrictRedis) -> 
 def test_a_script_that_no_patch_is_for_is_escaped(
     redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Flask alone escapes nothing in a template whose name ends in `.js`: a quote would end the text."""
+    """Templates whose names end in `.js` are escaped too, which Flask alone does not do."""
     monkeypatch.delitem(pages.PATCHES, "scripts/jobs.js")
     page = client(redis).get("/0/view/jobs/');hacked();//</queued/8/asc/1").text
     assert "');hacked()" not in page
@@ -81,7 +81,7 @@ def test_a_script_that_no_patch_is_for_is_escaped(
 
 
 def test_any_queues_page_can_be_opened(redis: fakeredis.FakeStrictRedis) -> None:
-    """Whatever letters its name has, a slash or two and a line break too; the list there is that queue's."""
+    """The page of any queue name opens, also with slashes and line breaks, and lists that queue."""
     browser = client(redis)
     for name in (
         "a/b",
@@ -104,7 +104,7 @@ def test_any_queues_page_can_be_opened(redis: fakeredis.FakeStrictRedis) -> None
 
 
 def test_every_answer_is_sealed(redis: fakeredis.FakeStrictRedis) -> None:
-    """Pages, data, what is static, refusals and errors: the same headers, and no script but their own."""
+    """Every response has the security headers, and allows only the page's own scripts."""
     browser = client(redis, Gate(login=Login("support", "secret")))
     asked = [("GET", path, 200) for path in (*VIEWS, *(f"/0/data/{name}.json" for name in DATA))]
     asked += [
@@ -142,7 +142,7 @@ def test_every_answer_is_sealed(redis: fakeredis.FakeStrictRedis) -> None:
 
 
 def test_no_phone_number_is_shown(redis: fakeredis.FakeStrictRedis) -> None:
-    """In a description, a reason, meta, and the name of a queue or a worker; times are shown."""
+    """Phone numbers are masked in descriptions, reasons, meta and names; times are shown."""
     shop = f"botlive:apart:order_completed:{PHONE}"
     there: dict[str, Any] = {
         "description": f"of {PHONE}",
@@ -175,7 +175,7 @@ def test_no_phone_number_is_shown(redis: fakeredis.FakeStrictRedis) -> None:
 def test_a_redis_that_is_away_is_told(
     redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the kind of cause, and no word of the client's own, which may hold a password."""
+    """If Redis is away, the response has the kind of cause, and no message that may hold a password."""
     made = board(redis)
 
     def away(*_: object, **__: object) -> None:
@@ -190,7 +190,7 @@ def test_a_redis_that_is_away_is_told(
 
 
 def test_what_cannot_be_requeued_is_told(redis: fakeredis.FakeStrictRedis) -> None:
-    """A job that is not there, is not failed any more, or has lost its hash: nothing changes."""
+    """A job that is absent, no longer failed, or without a hash is reported; nothing changes."""
     browser = client(redis)
     redis.zadd("rq:failed:botlive", {"lost": 1})
     for job_id in ("nobody", "lost", "a/b", "<b>"):
@@ -201,7 +201,7 @@ def test_what_cannot_be_requeued_is_told(redis: fakeredis.FakeStrictRedis) -> No
 
 
 def test_a_requeued_job_is_as_it_was(redis: fakeredis.FakeStrictRedis) -> None:
-    """It goes to the end of the queue in which it failed; what it carries is left to the byte."""
+    """A requeued job goes to the end of its queue, with unchanged data."""
     fail(redis, "mine", queue="other", meta={"by": "hand"})
     before = redis.hgetall("rq:job:mine")
     assert client(redis).post("/job/mine/requeue", headers=OWN).status_code == HTTPStatus.OK

@@ -1,4 +1,4 @@
-"""The circuit breaker, by a clock and dice of the test's own."""
+"""The circuit breaker, with a clock and random numbers of the test."""
 
 import random
 
@@ -12,12 +12,12 @@ AWAY = TransientFault("away")
 
 
 def breaker(most: int = 500, now: float = 0) -> Breaker:
-    """A closed one, by a clock that stands still."""
+    """Return a closed breaker whose clock stands still."""
     return Breaker(most, lambda: now, random.Random(1))
 
 
 def test_a_failure_opens_it_and_a_probe_closes_it() -> None:
-    """While it is open its fault is told; after a probe the same events may try again, all of them."""
+    """An open breaker has a fault; after a successful probe all events may be tried again."""
     made = breaker()
     assert not made.failed(500, AWAY)
     assert made.is_open
@@ -28,7 +28,7 @@ def test_a_failure_opens_it_and_a_probe_closes_it() -> None:
 
 
 def test_probes_come_at_growing_pauses_up_to_the_cap() -> None:
-    """Full jitter: never longer than the cap, and spread below it."""
+    """The pauses between probes grow, are random, and never exceed the cap (full jitter)."""
     made = breaker()
     made.failed(1, AWAY)
     pauses = []
@@ -42,7 +42,7 @@ def test_probes_come_at_growing_pauses_up_to_the_cap() -> None:
 
 
 def test_it_waits_as_long_as_the_server_asks() -> None:
-    """Retry-After counts where it is longer than our own pause."""
+    """Retry-After is used if it is longer than the breaker's own pause."""
     made = breaker(now=100)
     made.failed(1, TransientFault("slow down", retry_after=7))
     assert made.wait == 7
@@ -51,7 +51,7 @@ def test_it_waits_as_long_as_the_server_asks() -> None:
 
 
 def test_events_that_fail_again_are_split_down_to_one() -> None:
-    """After a probe has passed the batch is halved at each failure, and the one at the end is blamed."""
+    """The batch is halved at each failure after a successful probe, until the cause is one event."""
     made = breaker(8)
     sizes = []
     blamed = False
@@ -66,7 +66,7 @@ def test_events_that_fail_again_are_split_down_to_one() -> None:
 
 
 def test_no_event_is_blamed_for_an_outage() -> None:
-    """However often one alone fails, it is not to blame while a probe fails in between."""
+    """An event that fails alone is never the cause if probes fail in between."""
     made = breaker(1)
     for _ in range(1000):
         assert not made.failed(1, AWAY)
@@ -75,7 +75,7 @@ def test_no_event_is_blamed_for_an_outage() -> None:
 
 
 def test_a_success_clears_the_suspicion() -> None:
-    """An event that goes through in between was not what failed."""
+    """An event that succeeds in between is not the cause of later failures."""
     made = breaker(1)
     for _ in range(50):
         assert not made.failed(1, AWAY)
@@ -86,7 +86,7 @@ def test_a_success_clears_the_suspicion() -> None:
 
 
 def test_batches_grow_again() -> None:
-    """After a split each success doubles what the next call may carry, up to the most."""
+    """After a split, each success doubles the limit, up to the maximum."""
     made = breaker(64)
     made.refused(64)
     assert made.limit == 32
@@ -99,7 +99,7 @@ def test_batches_grow_again() -> None:
 
 @given(st.lists(st.sampled_from(["fail", "pass", "refuse", "probe_pass", "probe_fail"]), max_size=60))
 def test_a_call_may_always_carry_one_event_at_least(steps: list[str]) -> None:
-    """Whatever happens, the limit stays between one and the most, and the pause below the cap."""
+    """The limit stays between 1 and the maximum, and the pause below the cap, after any steps."""
     made = breaker(16)
     fault: WorkerError = AWAY
     for step in steps:

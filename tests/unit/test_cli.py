@@ -1,4 +1,4 @@
-"""The console script: cheap to start, clear about what is missing."""
+"""The console script: it starts quickly, and reports clearly what is not installed."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
 
 
 def _imported(code: str) -> set[str]:
-    """The top-level modules that a fresh interpreter has after running the code."""
+    """Return the top-level modules that a new interpreter has loaded after it has run the code."""
     script = (
         "import sys, json\n"
         f"try:\n    {code}\nexcept SystemExit: pass\n"
@@ -36,17 +36,17 @@ _HEAVY = {"httpx", "psycopg", "pydantic", "redis", "rich", "rq", "starlette", "s
 
 
 def test_importing_the_script_imports_nothing_heavy() -> None:
-    """Not even typer."""
+    """Importing the script loads no large package, not even typer."""
     assert not _imported("import operations.cli") & {*_HEAVY, "typer"}
 
 
 def test_the_help_imports_no_command() -> None:
-    """A list of the commands needs typer only."""
+    """The list of commands loads typer and no other large package."""
     assert not _imported("from operations.cli import main; main(['--help'])") & _HEAVY
 
 
 def test_publish_does_without_the_worker() -> None:
-    """Publishing needs what the chat needs, not Supabase's client or the logs."""
+    """`botlive publish` loads neither Supabase's client nor the logs."""
     loaded = _imported("from operations.cli import main; main(['publish', '--help'])")
     assert not loaded & {"httpx", "devstack", "psycopg", "rq", "structlog", "supabase"}
     assert "redis" in loaded
@@ -55,7 +55,7 @@ def test_publish_does_without_the_worker() -> None:
 def test_every_command_is_listed_with_its_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The table of commands is what the help shows."""
+    """The help lists every command of the table."""
     monkeypatch.setenv("COLUMNS", "200")
     assert _run(monkeypatch, ["--help"]) == 0
     shown = capsys.readouterr().out
@@ -68,7 +68,7 @@ def test_every_command_is_listed_with_its_help(
 def test_a_command_has_its_own_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """The command that is called is the real one."""
+    """The help of a command is that of the real command."""
     assert _run(monkeypatch, [name, "--help"]) == 0
     assert f"Usage: botlive {name}" in capsys.readouterr().out
 
@@ -76,7 +76,7 @@ def test_a_command_has_its_own_help(
 def test_an_unknown_command_is_a_wrong_call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2, and the name is told."""
+    """An unknown command is named, with exit code 2."""
     assert _run(monkeypatch, ["publsh"]) == 2
     assert "publsh" in capsys.readouterr().err
 
@@ -92,7 +92,7 @@ def test_an_unknown_command_is_a_wrong_call(
     ],
 )
 def test_a_missing_extra_is_named(absent: str, arguments: list[str], line: str | None) -> None:
-    """One line on stderr and exit code 2; a module of our own that is missing is a fault of ours."""
+    """A missing extra is reported in one line with exit code 2; a missing module of our own is a bug."""
     code = (
         f"import sys; sys.modules[{absent!r}] = None; sys.argv[1:] = {arguments!r}\n"
         "from operations.cli import main; main()"
@@ -152,7 +152,10 @@ def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (None, "not set in the environment: BOTLIVE_OUTBOX"),
         ("", "not set in the environment: BOTLIVE_OUTBOX"),
-        ("no-such-file", "BOTLIVE_OUTBOX: there is no such file: the chat makes it when Redis is away"),
+        (
+            "no-such-file",
+            "BOTLIVE_OUTBOX: the file does not exist: the chat creates it the first time that Redis is away",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["status", "drain"])
@@ -177,6 +180,6 @@ def test_an_outbox_that_is_not_named_or_not_there_is_told(
 def test_the_version_is_the_installed_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`botlive --version` prints what pip knows."""
+    """`botlive --version` prints the version of the installed distribution."""
     assert _run(monkeypatch, ["--version"]) == 0
     assert capsys.readouterr().out == f"botlive {version('botlive-events')}\n"

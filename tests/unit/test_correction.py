@@ -1,4 +1,4 @@
-"""A failed event with some fields set anew: what comes out fits the contract, or nothing does."""
+"""The correction of a failed event: the result fits the contract, or the edit is refused."""
 
 import json
 from typing import Any
@@ -44,7 +44,7 @@ def _refusal(*assignments: str, call: bytes | None = None) -> str:
 
 
 def test_fields_are_set_by_their_paths() -> None:
-    """All that is wrong at once; what is not named stays, and the old values are kept."""
+    """Several fields are set at once; other fields stay, and the old values are kept."""
     event, before = _corrected("total_amount=12000", "items.0.price=500.0", "zone=Cocody", "phone=0700000000")
     assert isinstance(event, OrderCompleted)
     assert event.items == (Item(name="Pagne", quantity=1, price=500),)
@@ -54,7 +54,7 @@ def test_fields_are_set_by_their_paths() -> None:
 
 
 def test_a_value_is_json_where_it_is_such() -> None:
-    """A text that looks like a number is quoted; null takes an optional out; a whole list may be given."""
+    """A value is read as JSON if it is JSON: quotes make a text, null removes an optional field."""
     lines = json.dumps([{"name": "a=b", "quantity": 2, "price": 5}])
     event, before = _corrected("total_amount=5", f"items={lines}", 'zone="12"', "phone=null")
     assert isinstance(event, OrderCompleted)
@@ -63,7 +63,7 @@ def test_a_value_is_json_where_it_is_such() -> None:
 
 
 def test_a_field_is_taken_out() -> None:
-    """What the contract does not know can only go."""
+    """A field that the contract does not know can be removed."""
     call = _call(total_amount=5, items=[{"name": "Pagne", "quantity": 1, "price": 5}], arguments=["x"])
     event, before = correct(call, [Change("arguments", is_removal=True)])
     assert "arguments" not in event.content()
@@ -71,7 +71,7 @@ def test_a_field_is_taken_out() -> None:
 
 
 def test_the_old_value_is_that_of_before_all_changes() -> None:
-    """Also where one path lies within another, and where one is set twice."""
+    """The old value is that before all changes, also for nested paths and for a field set twice."""
     changes = (
         "items.0.price=1",
         "items.0.price=2",
@@ -90,25 +90,25 @@ def test_the_old_value_is_that_of_before_all_changes() -> None:
     "value", ["12 000", "-1", "true", "NaN", "Infinity", "1e999", '"5"', "null", "[" * 9_999]
 )
 def test_what_would_not_fit_is_refused_by_its_name(value: str) -> None:
-    """As the contract refuses it, and the value is not quoted."""
+    """A value that does not fit is refused with the field's name, and is not quoted."""
     assert _refusal(f"total_amount={value}").startswith(
-        "not edited, it would not fit its contract: total_amount: "
+        "not edited: the event would not fit its contract: total_amount: "
     )
 
 
 def test_the_next_wrong_field_is_named() -> None:
-    """Where one correction is not enough."""
+    """If one correction is not enough, the next wrong field is named."""
     assert "items.0.price: " in _refusal("total_amount=5")
 
 
 @pytest.mark.parametrize("path", ["event_id", "type", "version", "key", "event_id.0"])
 def test_which_event_it_is_stays(path: str) -> None:
-    """Another id or type would be another event."""
-    assert _refusal(f"{path}=x") == f"{path}: says which event it is, and cannot be changed"
+    """The fields of the event's identity cannot be changed."""
+    assert _refusal(f"{path}=x") == f"{path}: is part of the event's identity and cannot be changed"
 
 
 def test_a_shop_that_a_key_belongs_to_stays() -> None:
-    """The id follows from the shop and the key: another shop's event has another id."""
+    """The shop of an event with a key cannot be changed: the event's id is made from both."""
     event = OrderCompleted.model_validate(
         {name: value for name, value in _PAYLOAD.items() if name != "event_id"}
         | {"key": "wamid.1", "total_amount": 5, "items": [{"name": "x", "quantity": 1, "price": 5}]}
@@ -132,35 +132,35 @@ def test_a_shop_that_a_key_belongs_to_stays() -> None:
     ],
 )
 def test_a_place_that_is_not_there_is_named(path: str) -> None:
-    """Nothing is made up on the way to it."""
-    assert _refusal(f"{path}=5") == f"{path}: there is no such place in the event"
+    """A path that does not exist is refused with its name; nothing is created."""
+    assert _refusal(f"{path}=5") == f"{path}: the event has no such field"
 
 
 def test_a_value_in_a_fields_place_is_not_quoted() -> None:
-    """Who mixes them up is told so without a customer's number."""
+    """A customer's number typed in place of a field's name is not quoted."""
     assert _refusal(f"zone.{_PHONE}=x").startswith("zone.***: ")
 
 
 def test_a_place_that_is_not_there_cannot_be_taken_out() -> None:
-    """It is named too."""
-    with pytest.raises(EditRefused, match="zone: there is no such place"):
+    """The removal of a field that does not exist is refused with its name."""
+    with pytest.raises(EditRefused, match="zone: the event has no such field"):
         correct(_call(), [Change("zone", is_removal=True)])
 
 
 def test_an_unknown_field_is_refused_by_its_name() -> None:
-    """A slip of the pen makes no field."""
+    """A misspelt field is refused with its name."""
     assert ": amuont: " in _refusal("total_amount=5", "items.0.price=5", "amuont=5")
 
 
 @pytest.mark.parametrize("text", ["amount", "=5", "", "amount:5"])
 def test_no_assignment(text: str) -> None:
-    """It is said what is wanted."""
+    """An argument that is not an assignment is refused, and the message shows the form."""
     with pytest.raises(EditRefused, match="FIELD=VALUE"):
         Change.of(text)
 
 
 def test_a_value_that_is_no_unicode() -> None:
-    """What a terminal in another encoding brings."""
+    """A value that is not UTF-8, as a terminal with another encoding may send, is refused."""
     with pytest.raises(EditRefused, match="not UTF-8"):
         Change.of("zone=\udce9")
 
@@ -180,5 +180,5 @@ def test_a_value_that_is_no_unicode() -> None:
     ],
 )
 def test_what_is_no_event_cannot_be_edited(call: bytes) -> None:
-    """Without an id and a time of its own it would be a new event at every run."""
+    """An event without an id or a time cannot be edited: each run would make a new event of it."""
     assert "it cannot be edited, discard it" in _refusal("total_amount=5", call=call or b" ")

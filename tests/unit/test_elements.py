@@ -1,4 +1,4 @@
-"""One event's element: made alone, so that a handler's bug is that one event's trouble."""
+"""The element of one event: a bug in its handler affects only this event."""
 
 import json
 import math
@@ -18,7 +18,7 @@ _NUMBER = "+2250700000000"
 
 
 class Panic(BaseException):
-    """As pydantic's core raises one: no Exception."""
+    """A BaseException like the one that a panic in pydantic's core raises."""
 
 
 def _deep() -> Any:
@@ -60,7 +60,7 @@ def _broken(monkeypatch: pytest.MonkeyPatch, handler: Callable[[Event], Any]) ->
 
 @pytest.mark.parametrize("name", BUGS)
 def test_whatever_a_handler_raises_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Its reason names the exception's type and what to do, the cause the place; nothing shows a value."""
+    """The reason names the exception's type and what to do, the cause its place; no value is shown."""
     error = _broken(monkeypatch, lambda _: BUGS[name]())
     assert f"({name})" in str(error)
     assert "report it" in str(error)
@@ -72,7 +72,7 @@ def test_whatever_a_handler_raises_is_the_events_refusal(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("name", NO_JSON)
 def test_a_row_that_is_no_json_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Else it would fail the call of the whole batch, again and again."""
+    """A row that is not JSON refuses its event; otherwise it would fail each call of its batch."""
     error = _broken(monkeypatch, lambda _: _toggled(NO_JSON[name]))
     assert f"({name})" in str(error)
     assert _NUMBER not in error.report
@@ -80,12 +80,12 @@ def test_a_row_that_is_no_json_is_the_events_refusal(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("made", [None, "rows", Decimal(1)])
 def test_no_rows_at_all_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, made: Any) -> None:
-    """A handler that returns nothing, or something else."""
+    """A handler that returns nothing, or something else, refuses its event."""
     assert "(AttributeError)" in str(_broken(monkeypatch, lambda _: made))
 
 
 def test_an_event_without_a_handler_is_refused() -> None:
-    """Its module is missing: the others go through."""
+    """An event whose handler's module is missing is refused; the others are persisted."""
 
     class Unheard(Event):
         type: Any = "unheard_of"
@@ -95,14 +95,14 @@ def test_an_event_without_a_handler_is_refused() -> None:
 
 
 def test_a_stop_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RQ's second signal raises SystemExit wherever the worker is: no event is blamed for that."""
+    """SystemExit, which RQ raises at the second signal, ends the worker and refuses no event."""
     monkeypatch.setattr(elements, "rows", lambda _: _raise(SystemExit()))
     with pytest.raises(SystemExit):
         element(LiveToggled(company_id="shop", enabled=True))
 
 
 def test_a_good_event_is_its_rows_and_its_names() -> None:
-    """What the SQL function takes, as JSON."""
+    """The element has the event's identity and its rows, as JSON for the SQL function."""
     event = LiveToggled(company_id="shop", enabled=True)
     made = element(event)
     assert json.loads(json.dumps(made)) == made

@@ -1,4 +1,4 @@
-"""``botlive failures``: what it shows and takes; replays themselves are tested on real servers."""
+"""``botlive failures``: its output and arguments; integration tests replay on real servers."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Failing = Callable[..., tuple[int, list[str], list[str]]]
 
 @pytest.fixture
 def redis(monkeypatch: pytest.MonkeyPatch) -> fakeredis.FakeStrictRedis:
-    """The Redis that the command looks into."""
+    """The Redis server that the command uses."""
     server = fakeredis.FakeServer()
     monkeypatch.setattr(
         client.Redis, "from_url", lambda url, **options: fakeredis.FakeStrictRedis(server=server)
@@ -36,7 +36,7 @@ def redis(monkeypatch: pytest.MonkeyPatch) -> fakeredis.FakeStrictRedis:
 
 @pytest.fixture
 def failures(redis: fakeredis.FakeStrictRedis, capsys: pytest.CaptureFixture[str]) -> Failing:
-    """Runs the command; its exit code and the lines of stdout and stderr."""
+    """Run the command; return its exit code and the lines of stdout and stderr."""
 
     def run(*arguments: str) -> tuple[int, list[str], list[str]]:
         with pytest.raises(SystemExit) as ended:
@@ -50,7 +50,7 @@ def failures(redis: fakeredis.FakeStrictRedis, capsys: pytest.CaptureFixture[str
 
 
 def order(company_id: str = "kiosque") -> OrderCompleted:
-    """One that is full of personal data."""
+    """Return an order with much personal data."""
     return OrderCompleted(
         company_id=company_id,
         user_id=_PHONE,
@@ -62,7 +62,7 @@ def order(company_id: str = "kiosque") -> OrderCompleted:
 
 
 def fail(redis: fakeredis.FakeStrictRedis, event: Event, *traces: str) -> str:
-    """Publish it, and let it fail once for each trace, as RQ does; its job's id."""
+    """Publish an event and fail it as RQ does, once for each trace; return its job's id."""
     Publisher(redis).publish(event)
     job = Job.fetch(str(event.event_id), connection=redis, serializer=JSONSerializer)
     redis.lrem("rq:queue:botlive", 0, job.id)
@@ -75,7 +75,7 @@ def fail(redis: fakeredis.FakeStrictRedis, event: Event, *traces: str) -> str:
 
 
 def test_each_failure_is_a_row_the_newest_first(redis: fakeredis.FakeStrictRedis, failures: Failing) -> None:
-    """Tabs between its parts, its reason whole, and the sums by reason on stderr."""
+    """Failures are rows with tabs, the newest first; stderr has the numbers by reason."""
     long = "company x " + "is " * 200 + "unknown"
     old = fail(redis, order("old"), "EventRefused: no", f"UnknownCompany: {long}")
     new = fail(redis, order("new"), "EventRefused: no")
@@ -100,14 +100,14 @@ def _result(trace: str) -> Any:
 
 
 def test_nothing_has_failed(failures: Failing) -> None:
-    """It says so, and all is well."""
+    """Without failures it says so, with exit code 0."""
     assert failures() == (0, [], ["0 failed"])
     assert failures("--json") == (0, [], ["0 failed"])
     assert failures("discarded") == (0, [], [])
 
 
 def test_json_is_an_object_a_line(redis: fakeredis.FakeStrictRedis, failures: Failing) -> None:
-    """With stable keys, UTC, and null for what is not known."""
+    """--json prints objects with stable keys, UTC times, and null for unknown values."""
     job_id = fail(redis, order(), "UnknownCompany: kiosque is unknown")
     (found,) = map(json.loads, failures("--json")[1])
     failed_at = datetime.fromisoformat(found.pop("failed_at"))
@@ -131,7 +131,7 @@ def test_json_is_an_object_a_line(redis: fakeredis.FakeStrictRedis, failures: Fa
 
 
 def test_the_list_can_be_narrowed(redis: fakeredis.FakeStrictRedis, failures: Failing) -> None:
-    """By what a replay is selected by, so that it can be looked at before; and to the newest few."""
+    """The list takes the options that select events for a replay, and --limit."""
     wanted = fail(redis, order("kiosque"), "UnknownCompany: no")
     fail(redis, order("kiosque"), "EventRefused: no")
     fail(redis, order("other"), "UnknownCompany: no")
@@ -145,7 +145,7 @@ def test_the_list_can_be_narrowed(redis: fakeredis.FakeStrictRedis, failures: Fa
 def test_a_terminal_gets_a_list(
     redis: fakeredis.FakeStrictRedis, failures: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With whole ids, of the newest hundred, and what looks like markup as it is."""
+    """A terminal shows whole ids, the newest hundred events, and no text as markup."""
     ids = [fail(redis, order("[red]kiosque[/]"), "EventRefused: no") for _ in range(101)]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "120")
@@ -157,7 +157,7 @@ def test_a_terminal_gets_a_list(
 
 
 def test_show_tells_all_but_the_customers_data(redis: fakeredis.FakeStrictRedis, failures: Failing) -> None:
-    """The payload is shown when it is asked for, and then whole."""
+    """`show` prints no customer's data; --payload prints the whole event."""
     event = order()
     job_id = fail(redis, event, "EventRefused: a first one", "EventRefused: no\nHTTP 400\nfor Awa")
     redis.hset(f"rq:job:{job_id}", "deaths", "2")
@@ -182,7 +182,7 @@ def test_show_tells_all_but_the_customers_data(redis: fakeredis.FakeStrictRedis,
 
 
 def test_show_of_a_job_that_is_not_there(failures: Failing) -> None:
-    """Named, with exit code 1."""
+    """An unknown id is named, with exit code 1."""
     assert failures("show", "x\x1b") == (1, [], ["x? is not in the failed registry"])
 
 
@@ -204,21 +204,21 @@ def test_show_of_a_job_that_is_not_there(failures: Failing) -> None:
 def test_which_is_said_in_one_way(
     redis: fakeredis.FakeStrictRedis, failures: Failing, arguments: tuple[str, ...]
 ) -> None:
-    """Nothing, or more than one way, is a wrong call: nobody replays all by leaving something out."""
+    """No selection, or more than one, is a wrong call, so that nobody replays all by mistake."""
     job_id = fail(redis, order(), "EventRefused: x")
     assert failures(*arguments)[0] == 2
     assert FailedRegistry(redis, "botlive").ids() == [job_id]
 
 
 def test_what_cannot_be_replayed_is_named(redis: fakeredis.FakeStrictRedis, failures: Failing) -> None:
-    """Ids that are not there and jobs of which nothing is left: exit code 1, and the others go through."""
+    """Unknown ids and lost jobs are named, with exit code 1; the other jobs are replayed."""
     good, gone = fail(redis, order(), "EventRefused: x"), fail(redis, order(), "EventRefused: x")
     redis.delete(f"rq:job:{gone}")
     code, out, err = failures("replay", good, good, gone, "absent")
     assert (code, out) == (1, ["replayed 1"])
     assert err == [
-        f"{gone}: its job is no more in Redis: "
-        f"`botlive failures discard --why TEXT -- {gone}` takes it off the list",
+        f"{gone}: its job no longer exists in Redis: "
+        f"remove it from the list with `botlive failures discard --why TEXT -- {gone}`",
         "absent is not in the failed registry",
     ]
     assert redis.lrange("rq:queue:botlive", 0, -1) == [good.encode()]
@@ -227,7 +227,7 @@ def test_what_cannot_be_replayed_is_named(redis: fakeredis.FakeStrictRedis, fail
 
 
 def test_redis_away_is_one_line(failures: Failing, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a traceback, and without the URL, which may hold a password."""
+    """If Redis is away there is one line without a traceback and without the URL."""
 
     def away(*_: object) -> None:
         raise client.ConnectionError("redis://:secret@host")

@@ -1,4 +1,4 @@
-"""What the fuzz has found in what needs no server: each case that failed, as small as it can be."""
+"""Regression tests for what fuzzing found in code without a server, each case as small as possible."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from events.publishing.queue import Queue
 from gateway.client import Gateway
 from gateway.errors import CommandRefused, EventRefused, InvalidSetting
 from gateway.settings import Settings
-from operations.commands.reconcile import Desk
+from operations.commands.reconcile import RedisLookup
 from operations.failed.edits import Edits
 from operations.failed.job import read as read_failure
 from operations.failed.reason import Reason
@@ -41,7 +41,7 @@ TOGGLE = LiveToggled(company_id="shop", enabled=True)
 
 
 def test_a_count_of_thousands_of_digits_is_none() -> None:
-    """Python refuses to read such a number: the list of failures ended there."""
+    """A count of thousands of digits, which Python refuses to convert, does not end the list of failures."""
     fields = [b"", None, b"9" * 5_000, b"9" * 5_000]
     detail = read_failure("id", b"hash", fields, [])
     assert (detail.deaths, detail.failure.failures) == (0, 1)
@@ -49,7 +49,7 @@ def test_a_count_of_thousands_of_digits_is_none() -> None:
 
 @pytest.mark.parametrize("line", [KEY, f"{KEY}: was used", "_22507594837261: x"])
 def test_a_key_in_the_place_of_an_exceptions_name_is_masked(line: str) -> None:
-    """A stock worker's last line may be anything."""
+    """A secret key in the place of an exception's name is masked."""
     told = str(Reason.of(line))
     assert "7QXSECRET" not in told
     assert "7594837" not in told
@@ -73,7 +73,7 @@ LABEL, GROUP = '["shop", "live_toggled"]', {"reason": "r", "since": "2026-11-20T
     ],
 )
 def test_an_entry_that_no_worker_wrote_waits_apart_for_nobody(label: str, group: dict[str, Any]) -> None:
-    """A list in the place of a text was no key of a dict, and ended the worker at its start."""
+    """An invalid entry in the hash of kinds is ignored; it ended the worker at its start."""
     server = fakeredis.FakeRedis()
     good = '["other", "live_toggled"]'
     server.hset("botlive:apart:botlive", mapping={label: json.dumps(group), good: json.dumps(GROUP)})
@@ -81,7 +81,7 @@ def test_an_entry_that_no_worker_wrote_waits_apart_for_nobody(label: str, group:
 
 
 def gateway(answer: httpx.Response) -> Gateway:
-    """One that is always answered so."""
+    """Return a gateway that always gets this response."""
     settings = Settings(supabase_url="http://supabase", supabase_key=SecretStr("key"))
     return Gateway.connect(settings, transport=httpx.MockTransport(lambda _: answer))
 
@@ -91,7 +91,7 @@ FOREIGN = f"call {PHONE}\nor \x1b[31m{KEY}" + "x" * 5_000
 
 @pytest.mark.parametrize("kind", ["refused", "apart"])
 def test_an_outcomes_reason_is_one_clean_line(kind: str) -> None:
-    """Whoever stands in front of the database may have written it."""
+    """A reason from the database becomes one line without control codes."""
     answer = httpx.Response(200, json=[{"outcome": kind, "reason": FOREIGN}])
     [outcome] = persist(gateway(answer), [TOGGLE])
     _clean(outcome.reason)
@@ -100,7 +100,7 @@ def test_an_outcomes_reason_is_one_clean_line(kind: str) -> None:
 
 
 def test_a_message_under_our_own_code_is_one_clean_line() -> None:
-    """Any server can send it."""
+    """A message with our own error code, which any server can send, becomes one clean line."""
     with pytest.raises(CommandRefused) as caught:
         gateway(httpx.Response(301, json={"code": "BL001", "message": FOREIGN})).call("f", {})
     _clean(str(caught.value))
@@ -117,7 +117,7 @@ def _clean(said: str) -> None:
     "url", ["http://1\\.0", "http://a|b", "http://a:b:c", "https://u:p@h@x", "http://[::1"]
 )
 def test_an_address_that_no_client_takes_is_a_setting(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """It was an exception of the client's."""
+    """An address that the client rejects is reported as an invalid setting."""
     monkeypatch.setenv("SUPABASE_URL", url)
     monkeypatch.setenv("SUPABASE_KEY", KEY)
     with pytest.raises(InvalidSetting, match="SUPABASE_URL"):
@@ -125,13 +125,13 @@ def test_an_address_that_no_client_takes_is_a_setting(monkeypatch: pytest.Monkey
 
 
 class Taking(Queue):
-    """A queue that takes everything."""
+    """A queue that accepts everything."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
     def put(self, calls: Any) -> None:
-        """Into memory."""
+        """Store the calls in memory."""
         self.calls += calls
 
 
@@ -144,7 +144,7 @@ ROWS = [
 
 
 def test_a_row_that_no_publisher_wrote_holds_up_none_behind_it(tmp_path: Path) -> None:
-    """It goes to the queue as it is, once, and a worker refuses it; a blob ended the courier."""
+    """A foreign row in the outbox is sent once, and a worker refuses it; the rows after it are sent."""
     outbox, queue = Outbox(tmp_path / "outbox.db"), Taking()
     outbox.add([[]])
     with closing(sqlite3.connect(outbox.path)) as file:
@@ -167,20 +167,20 @@ def test_a_row_that_no_publisher_wrote_holds_up_none_behind_it(tmp_path: Path) -
 
 
 class Recording(Publisher):
-    """Takes what Redis would."""
+    """A publisher that records events."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
     async def apublish(self, event: Any) -> UUID:
-        """Into memory."""
+        """Record the event."""
         self.calls.append(Call.of(event))
         return self.calls[-1].event_id
 
     async def apublish_unchecked(
         self, event_type: str, payload: Any, *, event_id: UUID | None = None
     ) -> UUID:
-        """The same."""
+        """Record the event."""
         self.calls.append(Call.unchecked(event_id, event_type, payload))
         return self.calls[-1].event_id
 
@@ -190,7 +190,7 @@ LINES = [{"name": "x", "quantity": 1, "price": 5}]
 
 @pytest.fixture
 def published() -> Iterator[list[Call]]:
-    """What the drop-in publishes."""
+    """Return what the drop-in publishes for this call."""
     publisher = Recording()
     dropin.use(publisher)
     yield publisher.calls
@@ -212,7 +212,7 @@ _wrongly: Any = dropin  # called as no type checker would let it be
     ids=["type", "event_id", "time", "id", "missing"],
 )
 def test_what_was_answered_as_refused_is_refused(published: list[Call], call: Any) -> None:
-    """It was persisted: the identity covered a wrong argument, and a time became a text that nobody wrote."""
+    """The worker refuses a call that the drop-in answered as refused; it was persisted."""
     assert not asyncio.run(call())
     [made] = published
     with pytest.raises(EventRefused):
@@ -220,7 +220,7 @@ def test_what_was_answered_as_refused_is_refused(published: list[Call], call: An
 
 
 def test_a_conversation_and_a_time_are_kept_of_what_fits_no_contract() -> None:
-    """Their values have a text of their own in JSON."""
+    """A conversation id and a time survive in an event that does not fit its contract."""
     conversation, instant = uuid4(), datetime.fromisoformat("2026-11-20T08:00:00+00:00")
     payload = {"conversation_id": conversation, "occurred_at": instant, "amount": {"at": instant}}
     [_, _, [kept], _] = json.loads(Call.unchecked(None, "payment_validated", payload).data)
@@ -234,7 +234,7 @@ def test_a_conversation_and_a_time_are_kept_of_what_fits_no_contract() -> None:
 def test_an_arguments_name_that_looks_like_none_is_not_logged(
     caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """It comes from a dict that somebody passed on."""
+    """The name of an argument is not logged if it does not look like a name."""
     asyncio.run(_wrongly.log_payment_validated("shop", "u", 5, "", **{name: 1}))
     assert caplog.at_level(logging.ERROR)
     assert "is called with wrong arguments" in caplog.text
@@ -242,7 +242,7 @@ def test_an_arguments_name_that_looks_like_none_is_not_logged(
 
 
 def test_notes_that_no_edit_wrote_end_no_list() -> None:
-    """`failures show` ended with a stack."""
+    """Invalid notes do not break `failures show`."""
     server = fakeredis.FakeRedis()
     good: dict[Any, Any] = {"id": "one", "at": "2026", "fields": '["amount"]', "before": "{}"}
     spoils: list[dict[Any, Any]] = [
@@ -262,7 +262,7 @@ def test_notes_that_no_edit_wrote_end_no_list() -> None:
 
 
 def test_reconcile_passes_over_keys_of_another_type() -> None:
-    """One damaged key ended the whole file."""
+    """A key of the wrong type does not end `reconcile`."""
     server = fakeredis.FakeRedis()
     call = Call.of(TOGGLE)
     server.set(f"rq:job:{call.own_id}", "x")
@@ -270,5 +270,5 @@ def test_reconcile_passes_over_keys_of_another_type() -> None:
     server.zadd("rq:failed:botlive", {call.own_id: 5})
     with pytest.raises(ResponseError):
         server.hget(f"rq:job:{call.own_id}", "digest")
-    [found] = Desk(server, Keys("botlive")).find([call])
-    assert found.reason == "its reason is not kept: replay it to have it told anew"
+    [found] = RedisLookup(server, Keys("botlive")).find([call])
+    assert found.reason == "its reason was not kept: replay it; if it fails again, its reason is recorded"

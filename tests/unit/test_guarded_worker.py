@@ -1,4 +1,4 @@
-"""RQ's worker as we guard it."""
+"""The RQ worker with our guards."""
 
 import fakeredis
 from rq.serializers import JSONSerializer
@@ -8,7 +8,7 @@ from worker.guard import GuardedWorker
 
 
 def test_the_release_stands_in_the_workers_hash() -> None:
-    """Beside RQ's own version, which keeps its field."""
+    """The worker's hash has our release; RQ's own version keeps its field."""
     redis = fakeredis.FakeStrictRedis()
     worker = GuardedWorker(["q"], connection=redis, serializer=JSONSerializer)
     worker.register_birth()

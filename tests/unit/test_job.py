@@ -1,4 +1,4 @@
-"""A published event as RQ reads it: written without RQ, and a plain job to it all the same."""
+"""The job of a published event: written without RQ, and readable by RQ as a plain job."""
 
 import json
 from collections.abc import Callable
@@ -52,13 +52,13 @@ _every_type = pytest.mark.parametrize("event", _EVENTS, ids=lambda event: event.
 
 @pytest.fixture
 def redis() -> fakeredis.FakeStrictRedis:
-    """A Redis of the test's own."""
+    """A Redis server of this test."""
     return fakeredis.FakeStrictRedis(server=fakeredis.FakeServer())
 
 
 @pytest.fixture
 def queue(redis: fakeredis.FakeStrictRedis) -> Queue:
-    """The queue as RQ sees it."""
+    """The queue as RQ reads it."""
     return Queue("botlive", connection=redis, serializer=JSONSerializer)
 
 
@@ -68,7 +68,7 @@ def _fetch(event: Event, redis: Redis) -> Job:
 
 @_every_type
 def test_rq_reads_the_job(redis: fakeredis.FakeStrictRedis, event: Event) -> None:
-    """The job's id is the event's; it calls the one function with the event; it keeps its failure."""
+    """RQ reads the job: its id is the event's id, and it calls our function with the event."""
     before = datetime.now(UTC)
     Publisher(redis, within=10).publish(event)
     after = datetime.now(UTC)
@@ -93,7 +93,7 @@ def test_rq_reads_the_job(redis: fakeredis.FakeStrictRedis, event: Event) -> Non
 
 @_every_type
 def test_a_waiting_job_never_expires(redis: fakeredis.FakeStrictRedis, event: Event) -> None:
-    """None of the keys has a time to live: an event waits for as long as it takes."""
+    """No key has a time to live: an event may wait without limit."""
     Publisher(redis, within=10).publish(event)
     keys = redis.keys()
     assert keys
@@ -102,7 +102,7 @@ def test_a_waiting_job_never_expires(redis: fakeredis.FakeStrictRedis, event: Ev
 
 @_every_type
 def test_only_the_arguments_hold_the_event(redis: fakeredis.FakeStrictRedis, event: Event) -> None:
-    """What lists and logs of RQ show, all but the arguments, has no word of the event but its type."""
+    """Everything that RQ lists or logs, except the arguments, has only the event's type."""
     Publisher(redis, within=10).publish(event)
     shown = redis.hgetall(f"rq:job:{event.event_id}")
     del shown[b"data"]
@@ -112,7 +112,7 @@ def test_only_the_arguments_hold_the_event(redis: fakeredis.FakeStrictRedis, eve
 
 
 def test_rq_finds_the_queue(redis: fakeredis.FakeStrictRedis) -> None:
-    """RQ lists the queue among its queues, under the name that the publisher was given."""
+    """RQ lists the queue under the name that the publisher uses."""
     Publisher(redis, queue="other", within=10).publish(_EVENTS[0])
     assert [queue.name for queue in Queue.all(connection=redis)] == ["other"]
     job = Job.fetch(str(_EVENTS[0].event_id), connection=redis, serializer=JSONSerializer)
@@ -120,7 +120,7 @@ def test_rq_finds_the_queue(redis: fakeredis.FakeStrictRedis) -> None:
 
 
 def test_rq_takes_the_jobs_in_their_order(redis: fakeredis.FakeStrictRedis, queue: Queue) -> None:
-    """The first event that was published is the first that a worker gets."""
+    """A worker gets the events in the order in which they were published."""
     Publisher(redis, within=10).publish_many(_EVENTS)
     assert [job.args[0] for job in queue.get_jobs()] == [event.content() for event in _EVENTS]
     taken = [Queue.dequeue_any([queue], None, connection=redis, serializer=JSONSerializer) for _ in _EVENTS]
@@ -130,7 +130,7 @@ def test_rq_takes_the_jobs_in_their_order(redis: fakeredis.FakeStrictRedis, queu
 
 @_every_type
 def test_the_call_is_written_as_rq_writes_it(queue: Queue, event: Event) -> None:
-    """RQ's own enqueue of the same call makes the same data."""
+    """The data equals that of RQ's own enqueue of the same call."""
     Publisher(queue.connection, within=10).publish(event)
     ours = _fetch(event, queue.connection)
     theirs = queue.enqueue("worker.job.persist", event.content())
@@ -139,7 +139,7 @@ def test_the_call_is_written_as_rq_writes_it(queue: Queue, event: Event) -> None
 
 @given(event=strategies.events(st.just("shop")))
 def test_an_event_arrives_as_it_was_published(event: Event) -> None:
-    """The worker reads the same event, with the same digest, whatever it holds."""
+    """The worker reads the same event with the same digest, whatever its content."""
     redis = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer())
     Publisher(redis, within=10).publish(event)
     (argument,) = _fetch(event, redis).args
@@ -149,7 +149,7 @@ def test_an_event_arrives_as_it_was_published(event: Event) -> None:
 
 
 class _Persist:
-    """Stands in for the job's function: fails while it is told to."""
+    """Stands for the job function; it fails as long as the test says so."""
 
     def __init__(self) -> None:
         self.failing = False
@@ -163,7 +163,7 @@ class _Persist:
 
 @pytest.fixture
 def persist(monkeypatch: pytest.MonkeyPatch) -> _Persist:
-    """The job's function, as RQ finds it by its name."""
+    """The job function, under the name that RQ imports."""
     stand_in = _Persist()
     monkeypatch.setattr("worker.job.persist", stand_in)
     return stand_in
@@ -171,7 +171,7 @@ def persist(monkeypatch: pytest.MonkeyPatch) -> _Persist:
 
 @pytest.fixture
 def work(queue: Queue) -> Callable[[], None]:
-    """Has a stock worker do all that waits."""
+    """Let a stock worker run all waiting jobs."""
 
     def run() -> None:
         SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(
@@ -182,7 +182,7 @@ def work(queue: Queue) -> Callable[[], None]:
 
 
 def test_a_stock_worker_does_the_job(queue: Queue, persist: _Persist, work: Callable[[], None]) -> None:
-    """It calls the function with each event, once and in order, and keeps none for ever."""
+    """A stock worker calls the function once for each event, in order, and keeps no job for ever."""
     Publisher(queue.connection, within=10).publish_many(_EVENTS)
     work()
     assert persist.persisted == [event.content() for event in _EVENTS]
@@ -194,7 +194,7 @@ def test_a_stock_worker_does_the_job(queue: Queue, persist: _Persist, work: Call
 def test_a_failed_event_is_published_again(
     queue: Queue, persist: _Persist, work: Callable[[], None], failures: int
 ) -> None:
-    """It leaves the failed registry, waits once, and is done at the next run, however often it failed."""
+    """A failed event that is published again leaves the failed registry, and succeeds at the next run."""
     event = _EVENTS[0]
     registry = FailedJobRegistry(queue=queue)
     publisher = Publisher(queue.connection, within=10)
@@ -220,7 +220,7 @@ def test_a_failed_event_is_published_again(
 def test_an_event_published_again_after_a_stock_worker_waits_for_ever(
     queue: Queue, persist: _Persist, work: Callable[[], None]
 ) -> None:
-    """RQ forgets a finished job after a while; the same event on the queue again must outlast that."""
+    """An event that is published again does not expire with the finished job of the stock worker."""
     event = _EVENTS[0]
     publisher = Publisher(queue.connection, within=10)
     publisher.publish(event)
@@ -232,7 +232,7 @@ def test_an_event_published_again_after_a_stock_worker_waits_for_ever(
 def test_a_failed_event_that_rq_requeued_is_published_again(
     queue: Queue, persist: _Persist, work: Callable[[], None]
 ) -> None:
-    """RQ writes the hash anew when it requeues; it is still the same event to the publisher."""
+    """After RQ has rewritten the hash at a requeue, the publisher still recognises the event."""
     event = _EVENTS[0]
     registry = FailedJobRegistry(queue=queue)
     publisher = Publisher(queue.connection, within=10)
@@ -250,7 +250,7 @@ def test_a_failed_event_that_rq_requeued_is_published_again(
 
 
 def test_an_event_published_again_while_it_runs(queue: Queue) -> None:
-    """The worker that has it goes on alone: no second one gets the same job."""
+    """An event that is published again while it runs is not given to a second worker."""
     event = _EVENTS[0]
     publisher = Publisher(queue.connection, within=10)
     publisher.publish(event)
@@ -267,7 +267,7 @@ def test_an_event_published_again_while_it_runs(queue: Queue) -> None:
 def test_another_event_under_a_failed_ones_id(
     queue: Queue, persist: _Persist, work: Callable[[], None]
 ) -> None:
-    """The failed one stays where it is, to be replayed; the other reaches the worker."""
+    """A failed event stays in the registry if another event has its id; the other reaches the worker."""
     event = _EVENTS[0]
     assert isinstance(event, PaymentValidated)
     other = PaymentValidated(**{**event.content(), "amount": 1})

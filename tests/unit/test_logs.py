@@ -1,4 +1,4 @@
-"""Log lines: JSON, complete and without personal data, whoever writes them."""
+"""Log lines: JSON, complete and without personal data, from our code and from libraries."""
 
 import contextlib
 import io
@@ -36,7 +36,7 @@ def _as_before() -> Iterator[None]:
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
-    """What was logged to stderr since the last call. pytest gives each phase a stderr of its own."""
+    """Return what was logged to stderr since the last call; pytest gives each phase its own stderr."""
     return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
@@ -46,7 +46,7 @@ def _fail_with_a_secret_local() -> None:
 
 
 def test_a_line_is_a_json_object(lines: Lines) -> None:
-    """It has the text, the level, the logger's name, an instant in UTC and what was bound."""
+    """A line has the text, the level, the logger's name, a UTC time and the bound values."""
     logs.configure()
     structlog.get_logger("botlive").info("ORDERS written", count=3)
     (line,) = lines()
@@ -55,7 +55,7 @@ def test_a_line_is_a_json_object(lines: Lines) -> None:
 
 
 def test_foreign_lines_are_json_too(lines: Lines) -> None:
-    """RQ logs through the standard library, with arguments."""
+    """Lines that RQ logs through the standard library, with arguments, are JSON too."""
     logs.configure()
     logging.getLogger("rq.worker").warning("%s: job %s", "botlive", 7)
     (line,) = lines()
@@ -64,7 +64,7 @@ def test_foreign_lines_are_json_too(lines: Lines) -> None:
 
 
 def test_bound_context_is_merged(lines: Lines) -> None:
-    """event_id, event_type and job_id stand on our lines and on RQ's."""
+    """Our lines and RQ's have event_id, event_type and job_id."""
     logs.configure()
     structlog.contextvars.bind_contextvars(event_id="e", job_id="j")
     structlog.get_logger("botlive").info("ours")
@@ -73,7 +73,7 @@ def test_bound_context_is_merged(lines: Lines) -> None:
 
 
 def test_personal_data_is_masked_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """In the text, in bound values at any depth, under private keys, in foreign arguments."""
+    """Personal data is masked in texts, in nested values, under private keys and in arguments."""
     logs.configure()
     structlog.contextvars.bind_contextvars(customer_name="Awa")
     structlog.get_logger("botlive").info(f"from {_PHONE}", data={"user_id": "Awa", "list": [_PHONE]})
@@ -86,7 +86,7 @@ def test_personal_data_is_masked_everywhere(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_an_exception_is_one_line_and_a_stack(lines: Lines) -> None:
-    """Type and message on one line; frames without local variables or source text."""
+    """An exception has its type and message on one line, and frames without variables or source."""
     logs.configure()
     try:
         _fail_with_a_secret_local()
@@ -101,7 +101,7 @@ def test_an_exception_is_one_line_and_a_stack(lines: Lines) -> None:
 
 
 def test_a_cause_is_told_by_its_type(lines: Lines) -> None:
-    """What led to an exception is named; its words, which may quote a row, are not."""
+    """The cause of an exception is shown by its type, without its message, which may quote a row."""
     logs.configure()
     try:
         try:
@@ -125,7 +125,7 @@ def test_exc_info_without_an_exception_is_no_trouble(lines: Lines) -> None:
 
 
 def test_the_file_gets_the_same_lines(lines: Lines, tmp_path: Path) -> None:
-    """LOG_DIR is made where missing; its file holds JSON, masked."""
+    """LOG_DIR is created if it is missing; its file has the same lines as masked JSON."""
     logs.configure(tmp_path / "new")
     structlog.get_logger("botlive").info(f"for {_PHONE}")
     (line,) = lines()
@@ -134,7 +134,7 @@ def test_the_file_gets_the_same_lines(lines: Lines, tmp_path: Path) -> None:
 
 
 def test_the_file_may_be_moved_away(tmp_path: Path) -> None:
-    """As logrotate does it: the next line goes to a new file of the old name."""
+    """After a rotation by logrotate, the next line goes to a new file with the old name."""
     logs.configure(tmp_path)
     structlog.get_logger("botlive").info("first")
     (tmp_path / "worker.json").rename(tmp_path / "worker.json.1")
@@ -146,7 +146,7 @@ def test_the_file_may_be_moved_away(tmp_path: Path) -> None:
 def test_a_terminal_gets_readable_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """On a terminal stderr is for people, masked as well; the file stays JSON."""
+    """A terminal gets readable masked lines, and the file JSON."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     logs.configure(tmp_path)
     structlog.get_logger("botlive").info("for people", number=_PHONE)
@@ -158,7 +158,7 @@ def test_a_terminal_gets_readable_lines(
 
 
 def test_configuring_twice_logs_once(lines: Lines) -> None:
-    """A second call replaces the first."""
+    """A second call replaces the first configuration."""
     logs.configure()
     logs.configure()
     logging.getLogger("rq.worker").info("once")
@@ -166,7 +166,7 @@ def test_configuring_twice_logs_once(lines: Lines) -> None:
 
 
 def test_the_level_holds_for_all(lines: Lines) -> None:
-    """Debug lines, and httpx's line per request, stay out by default."""
+    """Debug lines, and httpx's line for each request, are not logged by default."""
     logs.configure()
     structlog.get_logger("botlive").debug("noise")
     logging.getLogger("rq.worker").debug("noise")
@@ -175,7 +175,7 @@ def test_the_level_holds_for_all(lines: Lines) -> None:
 
 
 def test_a_failing_handler_leaks_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """What logging prints when a line cannot be written is masked already."""
+    """What logging prints about a failed handler is masked."""
     logs.configure()
 
     class Broken(logging.StreamHandler[Any]):
@@ -214,7 +214,7 @@ def _a_file_in_its_folders_place(folder: Path) -> None:
 def test_a_file_that_cannot_be_written_is_told_once(
     lines: Lines, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
-    """At the start or later; stderr gets every line, and one says why the file does not."""
+    """Stderr gets every line, and one line with the reason why the file cannot be written."""
     folder = tmp_path / "logs"
     folder.mkdir()
     damage(folder)
@@ -224,12 +224,12 @@ def test_a_file_that_cannot_be_written_is_told_once(
     told = lines()
     assert [line["event"] for line in told if line["event"] != "log file fails"] == ["line"] * 3
     (trouble,) = [line for line in told if line["event"] == "log file fails"]
-    assert "the lines go to stderr alone" in trouble["reason"]
+    assert "the lines go only to stderr" in trouble["reason"]
     assert trouble["file"].endswith("worker.json")
 
 
 def test_a_file_that_works_again_is_told_and_written(lines: Lines, tmp_path: Path) -> None:
-    """It was full for a while: what could not be written then does not stand in its way."""
+    """After a full disk the file is written again, without the lines that were lost."""
     _full(tmp_path)
     logs.configure(tmp_path)
     log = structlog.get_logger("botlive")
@@ -244,7 +244,7 @@ def test_a_file_that_works_again_is_told_and_written(lines: Lines, tmp_path: Pat
 
 
 def test_a_folder_that_was_removed_is_made_anew(lines: Lines, tmp_path: Path) -> None:
-    """A person cleaned up: the next line is in a new file, and nothing needs to be told."""
+    """If the folder was deleted, the next line goes to a new file, and no problem is logged."""
     folder = tmp_path / "logs"
     logs.configure(folder)
     structlog.get_logger("botlive").info("first")
@@ -258,7 +258,7 @@ def test_a_folder_that_was_removed_is_made_anew(lines: Lines, tmp_path: Path) ->
 def test_a_rotation_to_another_owner_is_told(
     lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file was replaced by one that this user may not open."""
+    """A file that was replaced by one without write permission is reported."""
     logs.configure(tmp_path)
     log = structlog.get_logger("botlive")
     log.info("first")
@@ -279,7 +279,7 @@ def test_a_rotation_to_another_owner_is_told(
 def test_a_stderr_that_takes_nothing_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stream: str
 ) -> None:
-    """Closed, without a reader, or not there at all: the file has the lines."""
+    """If stderr is closed, missing or without a reader, the file still gets the lines."""
     reader, writer = os.pipe()
     os.close(reader)
     broken = os.fdopen(writer, "w")
@@ -295,7 +295,7 @@ def test_a_stderr_that_takes_nothing_ends_nothing(
 
 
 def test_a_line_that_cannot_be_made_shows_no_data(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Logging's own traceback would show a foreign line's arguments."""
+    """A line that cannot be formatted is reported without its arguments."""
     logs.configure(tmp_path)
     logging.getLogger("rq.worker").error(_TWO, _PHONE)
     shown = capsys.readouterr().err + (tmp_path / "worker.json").read_text()

@@ -1,4 +1,4 @@
-"""``botlive publish``: every good line gets through, every bad one is named."""
+"""``botlive publish``: valid lines are published, and invalid lines are reported."""
 
 import io
 import json
@@ -17,7 +17,7 @@ _DATA = Path(__file__).parents[1] / "data"
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> fakeredis.FakeRedis:
-    """The Redis that the command publishes to."""
+    """The Redis server that the command publishes to."""
     server = fakeredis.FakeRedis()
     monkeypatch.setattr(Publisher, "from_env", classmethod(lambda cls, **_: cls(server, within=10)))
     return server
@@ -25,7 +25,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> fakeredis.FakeRedis:
 
 @pytest.fixture
 def publish(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs the command over the lines; returns its exit code, stdout and the lines of stderr."""
+    """Run the command over the lines; return its exit code, stdout and the lines of stderr."""
 
     def run(*lines: bytes) -> tuple[int, str, list[str]]:
         file = tmp_path / "events.ndjson"
@@ -44,14 +44,14 @@ def _line(**fields: Any) -> bytes:
 
 
 def test_good_lines_are_published_in_order(server: fakeredis.FakeRedis, publish: Any) -> None:
-    """One job per event, in the order of the file."""
+    """Each event becomes one job, in the order of the file."""
     ids = [str(uuid4()) for _ in range(3)]
     assert publish(*(_line(event_id=event_id) for event_id in ids)) == (0, "published 3, refused 0\n", [])
     assert server.lrange("rq:queue:botlive", 0, -1) == [event_id.encode() for event_id in ids]
 
 
 def test_a_bad_line_is_named_and_its_neighbours_go_through(server: fakeredis.FakeRedis, publish: Any) -> None:
-    """Number, field and problem on stderr; never the value; exit code 1."""
+    """An invalid line is reported by number, field and problem, without its value; exit code 1."""
     code, out, err = publish(_line(), _line(amount="+2250700000000"), _line())
     assert (code, out) == (1, "published 2, refused 1\n")
     assert len(err) == 1
@@ -61,7 +61,7 @@ def test_a_bad_line_is_named_and_its_neighbours_go_through(server: fakeredis.Fak
 
 
 def test_blank_lines_count_but_say_nothing(server: fakeredis.FakeRedis, publish: Any) -> None:
-    """The numbers are those an editor shows."""
+    """Blank lines are ignored but counted, so that the numbers are those of an editor."""
     code, out, err = publish(b"", b"  \r", _line() + b"\r", b"", b"no json")
     assert (code, out, err) == (1, "published 1, refused 1\n", ["line 5: json: is not valid JSON"])
 
@@ -70,7 +70,7 @@ def test_blank_lines_count_but_say_nothing(server: fakeredis.FakeRedis, publish:
 def test_what_is_no_json_object_is_refused_as_json(
     server: fakeredis.FakeRedis, publish: Any, bad: bytes
 ) -> None:
-    """Invalid UTF-8 too."""
+    """Lines that are not JSON objects, or not UTF-8, are refused."""
     code, _, err = publish(bad, _line())
     assert code == 1
     assert len(err) == 1
@@ -85,7 +85,7 @@ def test_what_is_no_json_object_is_refused_as_json(
 def test_a_line_over_1_mb_is_refused_as_json(
     server: fakeredis.FakeRedis, publish: Any, length: int, published: int, ending: bytes
 ) -> None:
-    """However long it is, it is one line, and the next one is read as usual."""
+    """A line that is too long is refused once, and the next line is read as usual."""
     code, out, err = publish(_line().rjust(length) + ending, _line())
     assert out == f"published {published}, refused {2 - published}\n"
     assert err == ([] if published == 2 else ["line 1: json: is longer than 1 MB"])
@@ -93,20 +93,20 @@ def test_a_line_over_1_mb_is_refused_as_json(
 
 
 def test_more_than_one_chunk(server: fakeredis.FakeRedis, publish: Any) -> None:
-    """A file of any length goes through."""
+    """A file of any length is published."""
     assert publish(*(_line() for _ in range(1_201)))[:2] == (0, "published 1201, refused 0\n")
     assert server.llen("rq:queue:botlive") == 1_201
 
 
 def test_an_empty_file(server: fakeredis.FakeRedis, publish: Any) -> None:
-    """Nothing to do is no failure."""
+    """An empty file is a success."""
     assert publish() == (0, "published 0, refused 0\n", [])
 
 
 def test_a_redis_that_goes_away_is_told_with_what_it_confirmed(
     server: fakeredis.FakeRedis, publish: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One clear line, exit code 3, and the events of the chunks before count as confirmed."""
+    """If Redis goes away, one line has the number of confirmed events; exit code 3."""
     real, calls = Publisher.publish_many, []
 
     def fails_at_the_second(self: Publisher, events: Any) -> Any:
@@ -127,7 +127,7 @@ def test_stdin(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    """A dash reads what is piped in."""
+    """A dash reads stdin."""
     piped = tmp_path / "piped"
     piped.write_bytes(_line())
     with piped.open("rb") as stream:
@@ -140,7 +140,7 @@ def test_stdin(
 def test_an_unusable_redis_url_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch, publish: Any
 ) -> None:
-    """redis-py's own message would quote a piece of it."""
+    """An invalid URL is reported without redis-py's message, which would quote a part of it."""
     monkeypatch.setenv("REDIS_URL", "redis://:6379:s3cr3t/0")
     assert publish(_line()) == (
         2,
@@ -150,7 +150,7 @@ def test_an_unusable_redis_url_is_named_without_its_password(
 
 
 def test_every_line_of_the_bad_examples_is_refused(server: fakeredis.FakeRedis, publish: Any) -> None:
-    """Each with its number; nothing of them reaches the queue."""
+    """Each line of the invalid examples is reported by number, and none is published."""
     lines = (_DATA / "bad.ndjson").read_bytes().splitlines()
     code, out, err = publish(*lines)
     assert (code, out) == (1, f"published 0, refused {len(lines)}\n")
@@ -159,7 +159,7 @@ def test_every_line_of_the_bad_examples_is_refused(server: fakeredis.FakeRedis, 
 
 
 def test_a_trading_day_is_published_whole(server: fakeredis.FakeRedis, publish: Any) -> None:
-    """All of its events, and none refused."""
+    """All events of the example day are published."""
     lines = (_DATA / "trading-day.ndjson").read_bytes().splitlines()
     code, out, _ = publish(*lines)
     assert (code, out) == (0, f"published {len(lines)}, refused 0\n")

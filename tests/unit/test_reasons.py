@@ -1,4 +1,4 @@
-"""The one line that says why a job failed, whoever wrote it down, and nothing of the customer."""
+"""The reason of a failed job: one line, from any worker, without customers' data."""
 
 import pytest
 
@@ -40,19 +40,19 @@ and a second line
     ],
 )
 def test_the_telling_line(trace: str, error: str | None, words: str | None) -> None:
-    """Our worker's first line; of a traceback the last exception; else what there is."""
+    """The reason is our worker's first line, or the last exception of a traceback, or what there is."""
     assert Reason.of(trace) == (error, trace.strip() if words is None else words)
 
 
 def test_a_reason_is_one_line_that_no_terminal_obeys() -> None:
-    """Control characters are shown as such, and it has an end."""
+    """A reason has no control codes and a limited length."""
     reason = Reason.of("ValueError: a\x1b[31mb\u202ec\x00" + "x" * 5_000)
     assert str(reason).startswith("ValueError: a?[31mb?c?x")
     assert len(str(reason)) < 1_100
 
 
 def test_somebody_elses_words_do_not_quote_the_event() -> None:
-    """Neither a phone number nor what the event holds under a private name; whole words are taken out."""
+    """Phone numbers and private texts of the event are masked in a foreign message, as whole words."""
     payload = {
         "company_id": "kiosque",
         "user_id": _PHONE,
@@ -65,14 +65,14 @@ def test_somebody_elses_words_do_not_quote_the_event() -> None:
 
 
 def test_our_own_words_stay_whole() -> None:
-    """They never quote the event: a customer of the name of a word takes nothing out of them."""
+    """Our own messages are not masked: a customer whose name is a common word changes nothing in them."""
     assert Reason.of("EventRefused: the event does not fit", {"customer_name": "event"}).words == (
         "the event does not fit"
     )
 
 
 def test_a_payload_of_great_depth_is_looked_through() -> None:
-    """Without recursion."""
+    """A deeply nested payload is searched without recursion."""
     payload: object = "Awa"
     for _ in range(5_000):
         payload = {"items": [payload]}
@@ -80,13 +80,13 @@ def test_a_payload_of_great_depth_is_looked_through() -> None:
 
 
 def test_the_cause_of_our_own_reason() -> None:
-    """The lines below it, without personal data, and one of ours whole."""
+    """The cause of our own reason is the lines below it, without personal data."""
     assert cause(UnknownCompany("x").report) == [UnknownCompany.cause]
     assert cause(f"EventRefused: no\ncause: HTTP 400\n\nfor {_PHONE}\n") == ["HTTP 400", "for ***"]
 
 
 def test_the_cause_in_a_traceback() -> None:
-    """Its frames alone: code and messages may quote a row."""
+    """The cause in a traceback is its frames only: source lines and messages may quote a row."""
     assert cause(_STOCK) == [
         'File "/site/rq/job.py", line 9, in perform',
         'File "/site/worker/job.py", line 29, in persist',

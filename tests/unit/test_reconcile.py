@@ -1,4 +1,4 @@
-"""``botlive reconcile``: what became of each event of a file, and what is said of it."""
+"""``botlive reconcile``: the state of each event of a file, and the report about it."""
 
 import json
 import tracemalloc
@@ -28,7 +28,7 @@ _PHONE = "+2250712345678"
 
 
 class _Supabase:
-    """Stands in for the gateway: the inbox, and what was asked of it."""
+    """Stands for the gateway: has an inbox, and records the calls."""
 
     def __init__(self) -> None:
         self.inbox: dict[str, str] = {}
@@ -36,7 +36,7 @@ class _Supabase:
         self.away = False
 
     def call(self, function: str, arguments: dict[str, Any]) -> dict[str, str]:
-        """As ``botlive_persisted``."""
+        """Answer as ``botlive_persisted``."""
         assert function == "botlive_persisted"
         if self.away:
             raise TransientFault
@@ -46,12 +46,12 @@ class _Supabase:
         }
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Close nothing."""
 
 
 @pytest.fixture
 def supabase(monkeypatch: pytest.MonkeyPatch) -> _Supabase:
-    """The Supabase that the command asks."""
+    """The gateway that the command uses."""
     stand_in = _Supabase()
     monkeypatch.setattr(Gateway, "connect", lambda settings: stand_in)
     monkeypatch.setenv("SUPABASE_URL", "http://supabase")
@@ -61,7 +61,7 @@ def supabase(monkeypatch: pytest.MonkeyPatch) -> _Supabase:
 
 @pytest.fixture
 def redis(monkeypatch: pytest.MonkeyPatch) -> fakeredis.FakeStrictRedis:
-    """The Redis that the command looks into."""
+    """The Redis server that the command uses."""
     server = fakeredis.FakeServer()
     monkeypatch.setattr(
         client.Redis, "from_url", lambda url, **options: fakeredis.FakeStrictRedis(server=server)
@@ -79,7 +79,7 @@ def reconcile(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Reconcile:
-    """Runs the command over the lines; its exit code and the lines of stdout and stderr."""
+    """Run the command over the lines; return its exit code and the lines of stdout and stderr."""
 
     def run(*lines: Event | bytes) -> tuple[int, list[str], list[str]]:
         file = tmp_path / "events.ndjson"
@@ -102,7 +102,7 @@ def _payment(amount: int = 5, **fields: Any) -> PaymentValidated:
 
 
 def _fail(redis: fakeredis.FakeStrictRedis, job_id: str, trace: str) -> None:
-    """As RQ does it when a job raises."""
+    """Record a failure as RQ does when a job raises an exception."""
     job = Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
     job.set_status(JobStatus.FAILED)
     redis.lrem("rq:queue:botlive", 0, job_id)
@@ -111,7 +111,7 @@ def _fail(redis: fakeredis.FakeStrictRedis, job_id: str, trace: str) -> None:
 
 
 def test_all_persisted(supabase: _Supabase, reconcile: Reconcile) -> None:
-    """Only the totals, and exit code 0; a blank line is none."""
+    """If every event is persisted only the totals are printed, with exit code 0; blank lines are ignored."""
     events = [_payment() for _ in range(3)]
     supabase.inbox = {str(event.event_id): event.digest() for event in events}
     code, out, err = reconcile(events[0], b"", events[1], b" \r", events[2], events[0])
@@ -119,7 +119,7 @@ def test_all_persisted(supabase: _Supabase, reconcile: Reconcile) -> None:
 
 
 def test_an_empty_file(supabase: _Supabase, reconcile: Reconcile) -> None:
-    """It proves nothing, so the exit code is 1: the script that was to write it may have failed."""
+    """An empty file has exit code 1: it proves nothing, and the script that writes it may have failed."""
     totals = "persisted 0, waiting 0, failed 0, unknown 0, bad 0"
     assert reconcile() == (1, [totals], [])
     assert reconcile(b"") == (1, [totals], [])
@@ -127,7 +127,7 @@ def test_an_empty_file(supabase: _Supabase, reconcile: Reconcile) -> None:
 
 @pytest.mark.parametrize("status", ["queued", "started", "scheduled", "deferred"])
 def test_waiting(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile, status: str) -> None:
-    """Whatever its job is waiting for."""
+    """An event waits, whatever its job waits for."""
     event = _payment()
     Publisher(redis, within=10).publish(event)
     redis.hset(f"rq:job:{event.event_id}", "status", status)
@@ -140,7 +140,7 @@ def test_waiting(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile, status:
 
 
 def test_unknown(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None:
-    """Never published, or published and thrown away."""
+    """An event that was never published, or that was discarded, is unknown."""
     event, thrown = _payment(), _payment()
     Publisher(redis, within=10).publish(thrown)
     redis.hset(f"rq:job:{thrown.event_id}", "status", "canceled")
@@ -159,7 +159,7 @@ def test_unknown(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None
     ],
 )
 def test_failed(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile, trace: str) -> None:
-    """With the last line of the newest reason, as our worker writes it and as RQ's own does."""
+    """A failed event has the newest reason, written by our worker or by RQ's own."""
     event = _payment()
     Publisher(redis, within=10).publish(event)
     _fail(redis, str(event.event_id), "EventRefused: an older reason")
@@ -173,7 +173,7 @@ def test_failed(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile, trace: s
 
 
 def test_a_reason_shows_no_personal_data(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None:
-    """Also where an exception of somebody else's quotes it."""
+    """Personal data is masked in a reason, also if a foreign exception quotes it."""
     event = _payment()
     Publisher(redis, within=10).publish(event)
     _fail(redis, str(event.event_id), f"RuntimeError: {_PHONE}")
@@ -181,7 +181,7 @@ def test_a_reason_shows_no_personal_data(redis: fakeredis.FakeStrictRedis, recon
 
 
 def test_a_failed_job_whose_reason_is_gone(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None:
-    """It is failed all the same."""
+    """A failed event whose reason is lost counts as failed."""
     event = _payment()
     Publisher(redis, within=10).publish(event)
     redis.zadd("rq:failed:botlive", {str(event.event_id): -1})
@@ -191,7 +191,7 @@ def test_a_failed_job_whose_reason_is_gone(redis: fakeredis.FakeStrictRedis, rec
 def test_a_persisted_event_whose_job_failed_afterwards(
     supabase: _Supabase, redis: fakeredis.FakeStrictRedis, reconcile: Reconcile
 ) -> None:
-    """A timeout after the write: it is in the tables."""
+    """An event whose job timed out after the write counts as persisted."""
     event = _payment()
     Publisher(redis, within=10).publish(event)
     _fail(redis, str(event.event_id), "rq.timeouts.JobTimeoutException: too slow")
@@ -200,7 +200,7 @@ def test_a_persisted_event_whose_job_failed_afterwards(
 
 
 def test_a_contested_id(supabase: _Supabase, redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None:
-    """Two events under one id: each has its own fate, though the inbox knows the id."""
+    """Two events under one id each have their own outcome."""
     first = _payment(1)
     second, third = _payment(2, event_id=first.event_id), _payment(3, event_id=first.event_id)
     Publisher(redis, within=10).publish_many([first, second])
@@ -223,7 +223,7 @@ def test_a_contested_id(supabase: _Supabase, redis: fakeredis.FakeStrictRedis, r
 def test_another_content_under_a_persisted_id(
     supabase: _Supabase, redis: fakeredis.FakeStrictRedis, reconcile: Reconcile
 ) -> None:
-    """It has the id's own job, and the inbox knows the id: but not this content."""
+    """Other content under a persisted id does not count as persisted."""
     event = _payment()
     Publisher(redis, within=10).publish(event)
     supabase.inbox = {str(event.event_id): "another"}
@@ -232,7 +232,7 @@ def test_another_content_under_a_persisted_id(
 
 
 def test_another_content_that_redis_knows_nothing_of(supabase: _Supabase, reconcile: Reconcile) -> None:
-    """Never published, or discarded since: the inbox alone tells that it is not what was persisted."""
+    """Other content under a persisted id, without a job, counts as failed."""
     event = _payment()
     supabase.inbox = {str(event.event_id): "another"}
     assert reconcile(event)[:2] == (
@@ -245,7 +245,7 @@ def test_another_content_that_redis_knows_nothing_of(supabase: _Supabase, reconc
 
 
 def test_a_job_that_rq_itself_enqueued(redis: fakeredis.FakeStrictRedis, reconcile: Reconcile) -> None:
-    """It has no digest of ours: its id says enough."""
+    """A job without our digest, created by RQ, is found by its id."""
     event = _payment()
     queue = Queue("botlive", connection=redis, serializer=JSONSerializer)
     queue.enqueue("worker.job.persist", event.content(), job_id=str(event.event_id))
@@ -253,7 +253,7 @@ def test_a_job_that_rq_itself_enqueued(redis: fakeredis.FakeStrictRedis, reconci
 
 
 def test_bad_lines_are_named(supabase: _Supabase, reconcile: Reconcile) -> None:
-    """By number and field on stderr; one without an identity can be found nowhere."""
+    """Invalid lines, and events without an identity, are reported on stderr by number and field."""
     good = _payment()
     supabase.inbox = {str(good.event_id): good.digest()}
     nameless = json.loads(_line(good))
@@ -278,7 +278,7 @@ def test_a_file_is_gone_through_in_chunks(
     reconcile: Reconcile,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """500 a call of Supabase, and a few round trips to Redis for each."""
+    """Each 500 events take one call of Supabase and a few round trips to Redis."""
     trips: list[int] = []
     execute = client.client.Pipeline.execute
 
@@ -295,7 +295,7 @@ def test_a_file_is_gone_through_in_chunks(
 
 
 def test_what_is_read_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chunk holds ids, not the events: long messages in each line fill no memory."""
+    """A chunk keeps ids and no events, so that long messages do not fill the memory."""
     event = parse_event(
         json.dumps(
             {
@@ -320,7 +320,7 @@ def test_what_is_read_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_supabase_that_is_away(supabase: _Supabase, reconcile: Reconcile) -> None:
-    """One line, exit code 1, and no totals that pretend."""
+    """If Supabase is away there is one line, exit code 1, and no totals."""
     supabase.away = True
     code, out, err = reconcile(_payment())
     assert (code, out) == (1, [])
@@ -330,7 +330,7 @@ def test_supabase_that_is_away(supabase: _Supabase, reconcile: Reconcile) -> Non
 def test_redis_that_is_away(
     supabase: _Supabase, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same, and nothing of its URL."""
+    """If Redis is away the same holds, and its URL is not shown."""
     server = fakeredis.FakeServer()
     server.connected = False
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""What a job's data may cost: a few kilobytes can hold millions, and no more than an event's is unpacked."""
+"""The limits of a job's data: a small compressed job is unpacked only up to the size of an event."""
 
 import json
 import tracemalloc
@@ -36,31 +36,31 @@ ODD_JSON = {
 
 
 class Ledger:
-    """Notes what becomes of jobs."""
+    """Records what happens to jobs."""
 
     def __init__(self) -> None:
         self.failed: list[tuple[str, EventRefused]] = []
         self.given_back: list[str] = []
 
     def acknowledge(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Acknowledges``."""
+        """See ``worker.batches.Acknowledges``."""
 
     def fail(self, job_id: str, error: EventRefused) -> None:
-        """As ``worker.batches.Acknowledges``."""
+        """See ``worker.batches.Acknowledges``."""
         self.failed.append((job_id, error))
 
     def give_back(self, job_ids: Sequence[str]) -> None:
-        """As ``worker.batches.Acknowledges``."""
+        """See ``worker.batches.Acknowledges``."""
         self.given_back += job_ids
 
 
 def batches(ledger: Ledger) -> Batches:
-    """Some that go nowhere."""
+    """Return batches with a gateway that stores nothing."""
     return Batches(Persister(Database()), ledger, Nowhere(), Breaker(500), patience=1)
 
 
 def peak(call: Any) -> int:
-    """The most bytes that it holds at once."""
+    """Return the greatest number of bytes allocated during the call."""
     tracemalloc.start()
     try:
         call()
@@ -70,7 +70,7 @@ def peak(call: Any) -> int:
 
 
 def test_a_bomb_is_not_unpacked() -> None:
-    """390 kB that hold 400 MB: it is told to be too large, for a little more than the bound."""
+    """390 kB that would unpack to 400 MB are refused, with little more memory than the limit."""
 
     def attempt() -> None:
         with pytest.raises(OversizedJob):
@@ -80,7 +80,7 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 
 def test_what_is_no_bomb_is_unpacked_whole() -> None:
-    """Up to the bound to the byte; and plain text of whatever size below it is left as it is."""
+    """Data up to the limit is unpacked completely; text that is not compressed is left as it is."""
     for call in (b"", b"[]", b"x" * LARGEST):
         assert unpack(zlib.compress(call)) == unpack(call) == call
     with pytest.raises(OversizedJob):
@@ -90,7 +90,7 @@ def test_what_is_no_bomb_is_unpacked_whole() -> None:
 
 
 def test_a_batch_of_bombs_holds_one_at_a_time() -> None:
-    """Each is refused with its reason; one that Redis was not even asked for likewise."""
+    """Each oversized job is refused with its reason, also one that was never read from Redis."""
     ledger = Ledger()
     claims = [Claim(str(number), BOMB) for number in range(20)]
     batch = Batch([*claims, Claim("unread", None)])
@@ -100,7 +100,7 @@ def test_a_batch_of_bombs_holds_one_at_a_time() -> None:
 
 
 def test_a_batch_weighs_no_more_than_it_may() -> None:
-    """What is small as it stands and large as it is read: the rest waits for its turn, in order."""
+    """Jobs beyond the batch's limit of unpacked bytes are given back, in order."""
     ledger = Ledger()
     data = zlib.compress(CALL % (b'"' + b" " * 7_900_000 + b'"'))
     batch = Batch([Claim(str(number), data) for number in range(12)])
@@ -112,7 +112,7 @@ def test_a_batch_weighs_no_more_than_it_may() -> None:
 
 @pytest.mark.parametrize("text", ODD_JSON.values(), ids=ODD_JSON)
 def test_odd_json_is_refused(text: bytes) -> None:
-    """As an event, as an argument by keyword, and as the whole call; `failures` reads what it can of it."""
+    """Unusual JSON is refused at every place of a call; `failures` shows what it can read of it."""
     for call in (CALL % text, b'["%s",null,[],{"payload":%s}]' % (FUNCTION.encode(), text), text):
         with pytest.raises(EventRefused):
             read(call)
@@ -122,27 +122,27 @@ def test_odd_json_is_refused(text: bytes) -> None:
 
 
 def test_countless_fields_are_refused_at_once() -> None:
-    """By their number, in the event and in what it holds: described one by one they cost seconds."""
+    """An event with very many fields is refused by their number; an error for each costs seconds."""
     for text in (ODD_JSON["many keys"], b'{"items":[' + ODD_JSON["one key again and again"] + b"]}"):
         with pytest.raises(InvalidEvent, match="json: has an object of more than 64 fields"):
             parse_event(text)
 
 
 def test_a_result_of_no_year_breaks_no_list() -> None:
-    """The id of an entry of a stream is whoever's who wrote it."""
+    """An entry of a results stream with an impossible time does not break the list."""
     results = [(b"18446744073709551615-1", {b"type": b"2", b"exc_string": b"\xff"})]
     assert failure.read("id", b"hash", None, results).failure.failed_at is None
 
 
 def test_an_event_of_countless_private_texts_costs_no_time() -> None:
-    """They are taken out of a stranger's words one by one: of too many, the words are left out instead."""
+    """If an event has too many private texts to mask, the whole foreign message is left out."""
     payload = {"user_id": [str(number) for number in range(500_000)]}
     reason = reasons.Reason.of("Traceback (most recent call last):\nValueError: 77 is bad", payload)
     assert "77" not in reason.words
 
 
 class Restored(EventJob):
-    """One that needs no Redis."""
+    """A job that needs no Redis."""
 
     def __init__(self, **fields: bytes) -> None:
         super().__init__("any id: at all", object())
@@ -150,7 +150,7 @@ class Restored(EventJob):
 
 
 def test_a_stock_worker_refuses_a_bomb_and_keeps_it() -> None:
-    """RQ reads it at once, and writes it back when it has failed: as it was."""
+    """A stock worker refuses an oversized job, and writes its data back unchanged."""
     jobs: list[Restored] = []
     assert peak(lambda: jobs.append(Restored(data=BOMB, exc_info=BOMB))) < 3 * LARGEST
     with pytest.raises(OversizedJob):
@@ -159,7 +159,7 @@ def test_a_stock_worker_refuses_a_bomb_and_keeps_it() -> None:
 
 
 def test_one_bad_field_costs_that_field() -> None:
-    """RQ reads no job of which one field is bad, and its worker ends."""
+    """A field that RQ cannot read is left out; RQ itself would not read the job, and would end."""
     data = Call.of(LiveToggled(company_id="shop", enabled=True)).data.encode()
     job = Restored(
         data=data,
@@ -176,6 +176,6 @@ def test_one_bad_field_costs_that_field() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\x80\x05.", b"[" * 100_000, b'{"a":1}', b"null"])
 def test_data_that_is_no_call_is_told(data: bytes) -> None:
-    """With our reason, and not RQ's."""
+    """Data that is not a call is refused with our reason, not with RQ's."""
     with pytest.raises(UndecodableJob):
         Restored(data=data).perform()

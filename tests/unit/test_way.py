@@ -1,4 +1,4 @@
-"""The worker's way to Redis: what it says, how often, how long it tries, and what it tries again."""
+"""The worker's retries of Redis commands: how long it retries, what it retries, and what it logs."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,43 +13,43 @@ from structlog.testing import capture_logs
 
 from events.publishing.notices import EVERY, Notices
 from gateway.errors import RedisUnusable
-from worker.way import AT_FIRST, Way, entering, told, way_of
+from worker.redis_retry import START_PATIENCE, RedisRetry, retry_of, starting, translating_errors
 
 
 class Clock:
-    """Goes on when it is told to."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
     def __call__(self) -> float:
-        """The instant."""
+        """Return the present time in seconds."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """One that stands."""
+    """A clock that stands still until a test moves it."""
     return Clock()
 
 
 @pytest.fixture
-def way(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Way:
-    """One that does not sleep."""
+def retry(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> RedisRetry:
+    """A retry policy that does not sleep."""
     monkeypatch.setattr("redis.retry.sleep", lambda _: None)
-    return Way(clock)
+    return RedisRetry(clock)
 
 
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[list[Any]]:
-    """What is said."""
+    """The log lines of the test."""
     structlog.reset_defaults()
     with capture_logs() as captured:
         yield captured
 
 
 def call(clock: Clock, *errors: Exception, step: float = 1.0) -> Callable[[], str]:
-    """Fails with each of these, a second apart, then goes well."""
+    """Return a call that raises these errors in turn, ``step`` seconds apart, and then succeeds."""
     left = list(errors)
 
     def do() -> str:
@@ -62,52 +62,54 @@ def call(clock: Clock, *errors: Exception, step: float = 1.0) -> Callable[[], st
 
 
 def nothing(*_: object) -> None:
-    """What redis-py does at a failure."""
+    """Stands for redis-py's handler of a failure."""
 
 
-def test_a_failure_is_said_once_and_that_it_is_over(way: Way, clock: Clock, logs: list[Any]) -> None:
-    """However many tries it takes."""
-    assert way.call_with_retry(call(clock, *[Lost("x")] * 20), nothing) == "done"
+def test_a_failure_is_said_once_and_that_it_is_over(retry: RedisRetry, clock: Clock, logs: list[Any]) -> None:
+    """One line is logged when Redis is away and one when it is back, independent of the tries."""
+    assert retry.call_with_retry(call(clock, *[Lost("x")] * 20), nothing) == "done"
     assert [entry["event"] for entry in logs] == ["Redis away", "Redis back"]
     assert "the connection to Redis failed" in logs[0]["reason"]
 
 
-def test_it_is_said_again_every_minute(way: Way, clock: Clock, logs: list[Any]) -> None:
-    """For as long as it lasts."""
-    way.call_with_retry(call(clock, *[Lost("x")] * 11, step=EVERY / 2 + 0.01), nothing)
+def test_it_is_said_again_every_minute(retry: RedisRetry, clock: Clock, logs: list[Any]) -> None:
+    """The line is repeated once a minute as long as Redis is away."""
+    retry.call_with_retry(call(clock, *[Lost("x")] * 11, step=EVERY / 2 + 0.01), nothing)
     assert [entry["event"] for entry in logs].count("Redis away") == 6
 
 
-def test_another_kind_of_trouble_is_said_at_once(way: Way, clock: Clock, logs: list[Any]) -> None:
-    """And each of them no more often than every minute, in whatever turn they come."""
+def test_another_kind_of_trouble_is_said_at_once(retry: RedisRetry, clock: Clock, logs: list[Any]) -> None:
+    """Each kind of cause is logged at once, and then at most once a minute, even if they alternate."""
     turn = [Lost("Connection closed by server."), redis.BusyLoadingError("x")] * 5
-    way.call_with_retry(call(clock, *turn), nothing)
+    retry.call_with_retry(call(clock, *turn), nothing)
     assert [entry["event"] for entry in logs] == ["Redis away", "Redis away", "Redis back"]
 
 
 @pytest.mark.parametrize("error", [redis.AuthenticationError("invalid password"), Lost("name resolution")])
-def test_at_the_start_what_lasts_is_given_up(way: Way, clock: Clock, error: Exception) -> None:
-    """After a bounded time, with the kind of cause."""
+def test_at_the_start_what_lasts_is_given_up(retry: RedisRetry, clock: Clock, error: Exception) -> None:
+    """A starting worker gives up after a bounded time on an error that an operator must fix."""
     began = clock.now
     with pytest.raises(RedisUnusable):
-        way.call_with_retry(call(clock, *[error] * 100), nothing)
-    assert AT_FIRST < clock.now - began < AT_FIRST + 3
+        retry.call_with_retry(call(clock, *[error] * 100), nothing)
+    assert START_PATIENCE < clock.now - began < START_PATIENCE + 3
 
 
-def test_at_the_start_what_passes_is_waited_for(way: Way, clock: Clock) -> None:
-    """Redis may come up later."""
-    assert way.call_with_retry(call(clock, *[Lost("Connection closed by server.")] * 100), nothing) == "done"
+def test_at_the_start_what_passes_is_waited_for(retry: RedisRetry, clock: Clock) -> None:
+    """A starting worker waits without limit for a Redis that may start later."""
+    assert (
+        retry.call_with_retry(call(clock, *[Lost("Connection closed by server.")] * 100), nothing) == "done"
+    )
 
 
-def test_once_in_nothing_ends_it(way: Way, clock: Clock, logs: list[Any]) -> None:
-    """A password that changed, a right that was taken away: a person mends it, and the worker goes on."""
-    way.entered()
+def test_once_in_nothing_ends_it(retry: RedisRetry, clock: Clock, logs: list[Any]) -> None:
+    """After the start, a changed password or a missing permission is retried until an operator fixes it."""
+    retry.started()
     errors = [
         redis.AuthenticationError("x"),
         NoPermissionError("x"),
         ResponseError("DB index is out of range"),
     ]
-    assert way.call_with_retry(call(clock, *errors * 20), nothing) == "done"
+    assert retry.call_with_retry(call(clock, *errors * 20), nothing) == "done"
     assert len({entry.get("reason") for entry in logs}) == 4
 
 
@@ -120,40 +122,42 @@ def test_once_in_nothing_ends_it(way: Way, clock: Clock, logs: list[Any]) -> Non
     ],
 )
 def test_what_stands_for_a_lost_connection_is_tried_over_a_new_one(
-    way: Way, clock: Clock, error: Exception
+    retry: RedisRetry, clock: Clock, error: Exception
 ) -> None:
-    """Redis-py hears of a lost connection: it drops this one, and looks the name up anew."""
+    """Redis-py gets a lost connection: it drops the connection, and resolves the host name again."""
     heard: list[Exception] = []
-    assert way.call_with_retry(call(clock, error), heard.append) == "done"
+    assert retry.call_with_retry(call(clock, error), heard.append) == "done"
     assert [type(one) for one in heard] == [Lost]
     assert heard[0].__cause__ is error
 
 
 @pytest.mark.parametrize("error", [OutOfMemoryError("x"), ResponseError("WRONGTYPE x"), ValueError("x")])
-def test_other_answers_are_the_callers(way: Way, clock: Clock, error: Exception, logs: list[Any]) -> None:
-    """They come back at once, and nothing is said."""
-    way.entered()
+def test_other_answers_are_the_callers(
+    retry: RedisRetry, clock: Clock, error: Exception, logs: list[Any]
+) -> None:
+    """Other errors are raised at once, and nothing is logged."""
+    retry.started()
     with pytest.raises(type(error)):
-        way.call_with_retry(call(clock, error), nothing)
+        retry.call_with_retry(call(clock, error), nothing)
     assert logs == []
 
 
-def test_what_is_optional_may_be_refused(way: Way, clock: Clock) -> None:
-    """RQ's maintenance does without a right that it lacks; afterwards a right is waited for again."""
-    way.entered()
-    with way.optional(), pytest.raises(NoPermissionError):
-        way.call_with_retry(call(clock, NoPermissionError("x")), nothing)
-    assert way.call_with_retry(call(clock, NoPermissionError("x")), nothing) == "done"
+def test_what_is_optional_may_be_refused(retry: RedisRetry, clock: Clock) -> None:
+    """In an optional block a missing permission is raised; after the block it is waited for again."""
+    retry.started()
+    with retry.optional(), pytest.raises(NoPermissionError):
+        retry.call_with_retry(call(clock, NoPermissionError("x")), nothing)
+    assert retry.call_with_retry(call(clock, NoPermissionError("x")), nothing) == "done"
 
 
-def test_another_thread_is_not_held_by_a_right_that_it_lacks(way: Way, clock: Clock) -> None:
-    """RQ's thread for commands is one that a worker can do without."""
-    way.entered()
+def test_another_thread_is_not_held_by_a_right_that_it_lacks(retry: RedisRetry, clock: Clock) -> None:
+    """In RQ's command thread, which is optional, a missing permission is raised at once."""
+    retry.started()
     seen: list[Exception] = []
 
     def run() -> None:
         try:
-            way.call_with_retry(call(clock, NoPermissionError("x")), nothing)
+            retry.call_with_retry(call(clock, NoPermissionError("x")), nothing)
         except NoPermissionError as error:
             seen.append(error)
 
@@ -163,65 +167,67 @@ def test_another_thread_is_not_held_by_a_right_that_it_lacks(way: Way, clock: Cl
     assert len(seen) == 1
 
 
-def test_it_is_over_when_nobody_is_in_trouble_any_more(way: Way, clock: Clock, logs: list[Any]) -> None:
-    """Meanwhile a connection may be made or another command go well: Redis is not back yet."""
+def test_it_is_over_when_nobody_is_in_trouble_any_more(
+    retry: RedisRetry, clock: Clock, logs: list[Any]
+) -> None:
+    """A new connection or another command that succeeds does not mean that Redis is back."""
     inner = call(clock)
 
     def fail(_: Exception) -> None:
-        way.call_with_retry(inner, nothing)  # as it connects anew
+        retry.call_with_retry(inner, nothing)  # as it connects anew
 
-    way.call_with_retry(call(clock, *[ReadOnlyError("x")] * 3), fail)
+    retry.call_with_retry(call(clock, *[ReadOnlyError("x")] * 3), fail)
     assert [entry["event"] for entry in logs] == ["Redis away", "Redis back"]
 
 
 def test_all_connections_go_one_way() -> None:
-    """Redis-py copies what it is given for each of them."""
-    way = Way()
-    pool = redis.Redis.from_url("redis://127.0.0.1:1", retry=way).connection_pool
+    """All connections share one policy, although redis-py copies it for each connection."""
+    retry = RedisRetry()
+    pool = redis.Redis.from_url("redis://127.0.0.1:1", retry=retry).connection_pool
     one, other = (pool.connection_class(**pool.connection_kwargs) for _ in range(2))
-    assert one.retry is other.retry is way
+    assert one.retry is other.retry is retry
 
 
 class Server:
-    """A connection that says of its server what it is told to."""
+    """A client of a server with the given INFO."""
 
-    def __init__(self, way: Way, **info: Any) -> None:
+    def __init__(self, retry: RedisRetry, **info: Any) -> None:
         self.connection_pool = self
-        self.connection_kwargs = {"retry": way}
+        self.connection_kwargs = {"retry": retry}
         self._info = {"aof_enabled": 1, "maxmemory_policy": "noeviction", **info}
 
     def info(self, _: str) -> dict[str, Any]:
-        """All of it."""
+        """Return all of INFO."""
         return self._info
 
 
-def test_a_worker_is_in_after_its_first_steps(way: Way, clock: Clock) -> None:
-    """From then on a right is waited for; before, its lack ends the start in one line."""
-    server: Any = Server(way, redis_version="7.2.4")
-    with pytest.raises(RedisUnusable, match="lacks permissions"), entering(server):
+def test_a_worker_is_in_after_its_first_steps(retry: RedisRetry, clock: Clock) -> None:
+    """A missing permission ends the start in one line; after the start it is waited for."""
+    server: Any = Server(retry, redis_version="7.2.4")
+    with pytest.raises(RedisUnusable, match="lacks permissions"), starting(server):
         raise NoPermissionError("x")
-    with entering(server):
+    with starting(server):
         pass
-    assert way_of(server) is way
-    assert way.call_with_retry(call(clock, NoPermissionError("x")), nothing) == "done"
+    assert retry_of(server) is retry
+    assert retry.call_with_retry(call(clock, NoPermissionError("x")), nothing) == "done"
 
 
-def test_a_server_that_cannot_do_is_told_at_the_start(way: Way) -> None:
-    """Before anything is done there."""
-    server: Any = Server(way, redis_version="6.2.14")
-    with pytest.raises(RedisUnusable, match="older than 7"), entering(server):
+def test_a_server_that_cannot_do_is_told_at_the_start(retry: RedisRetry) -> None:
+    """A server that is too old is reported before any other command."""
+    server: Any = Server(retry, redis_version="6.2.14")
+    with pytest.raises(RedisUnusable, match="older than 7"), starting(server):
         pytest.fail("it went in")
 
 
 def test_what_redis_refuses_is_told_without_its_words() -> None:
-    """They may quote what was sent."""
-    with pytest.raises(RedisUnusable) as refused, told():
+    """The message of Redis is left out, because it may quote the command's arguments."""
+    with pytest.raises(RedisUnusable) as refused, translating_errors():
         raise ResponseError("wrong: hush")
     assert "hush" not in str(refused.value)
 
 
 def test_notices_begin_anew_when_it_is_over(clock: Clock) -> None:
-    """The next failure is said at once, and how long it lasted is known."""
+    """After a failure is over its duration is known, and the next failure is reported at once."""
     notices = Notices(clock)
     assert notices.over() is None
     assert notices.is_due("one")

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Acknowledges jobs: they are done, and gone. Only what the owner still holds: a worker that was taken
--- for dead may have lost its jobs to another one.
+-- Acknowledges jobs: removes them from Redis. Only jobs that the owner still holds are removed: if the
+-- worker was wrongly considered dead, another worker may have its jobs.
 -- KEYS: RQ's started registry, RQ's failed registry, the worker's hash
 -- ARGV: the owner, then the ids
-local wrong = misfit({'zset', 'zset'})
+local wrong = wrong_type({'zset', 'zset'})
 if wrong then
   return wrong
 end
@@ -16,6 +16,6 @@ for index = 2, #ARGV do
     done = done + 1
   end
 end
--- Whatever stands there: what is done is done.
+-- pcall: if this key has the wrong type, the acknowledgement must succeed anyway.
 redis.pcall('HINCRBY', KEYS[3], 'successful_job_count', done)
 return done

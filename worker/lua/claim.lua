@@ -1,19 +1,20 @@
 #!lua flags=allow-oom
--- Takes jobs off the queue into the started registry, in one step: nobody sees one in between.
+-- Claims jobs: moves them from the queue to the started registry, in one atomic step.
 --
--- Fair among shops: of a shop that has many waiting, only a share is taken from the queue's head; the
--- rest of it goes to an overflow queue of its own, in order and once. The batch is filled up from the
--- overflow queues in turn. So another shop's event waits behind what is looked through, not behind a
--- flood that is worked off. What is put off is looked at only for its shop: that is what a flood costs.
+-- It is fair among shops. From a shop with many waiting jobs only a share is taken at the queue's head. Its
+-- other jobs are moved to an overflow queue of this shop, in order and only once. Then the batch is filled
+-- from the overflow queues in turn. An event of another shop therefore waits until the jobs in front of it
+-- are examined, not until they are persisted. The cost of a flood: for each job that is put off, the script
+-- reads its shop.
 --
--- KEYS: the queue, RQ's started registry, RQ's set of queues, the turn of the overflow queues
--- ARGV: the owner, how many to take at most, how many of the queue to look through, a shop's share, the most
--- bytes that a job's data may have, and how many bytes make a claim full
--- Returns {kind, id, data, id, data, …}; data that is too large is null, and was not read; kind is 'batch';
--- 'suspects' for a few that are under suspicion;
--- 'alone' for one that is, with its count of deaths behind it where the last run was one of them; 'stock'
--- with an id that RQ itself has to run, and which stays there.
-local wrong = misfit({'list', 'zset', 'set', 'list'})
+-- KEYS: the queue, RQ's started registry, RQ's set of queues, the list of shops with overflow queues (turn)
+-- ARGV: the owner, the most jobs to claim, the most jobs of the queue to examine, the share of one shop, the
+-- most bytes of one job's data, the bytes after which a claim is full
+-- Returns {kind, id, data, id, data, …}. Data that is too large is not read and returned as null.
+-- kind is 'batch'; 'suspects' for several suspect jobs; 'alone' for one suspect job, followed by its count of
+-- deaths, which is 0 if its last run was not one of them; or 'stock' with the id of a job that RQ itself must
+-- run, and which stays on the queue.
+local wrong = wrong_type({'list', 'zset', 'set', 'list'})
 if wrong then
   return wrong
 end
@@ -22,7 +23,8 @@ local owner, most, look, share = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), 
 local largest, heaviest = tonumber(ARGV[5]), tonumber(ARGV[6])
 local answer, weight = {'batch'}, 0
 local room = most
--- While something is put off half of a batch is for that: a queue that is never empty must not starve it.
+-- While overflow queues exist, half of a batch is reserved for them: a queue that is never empty must not
+-- block them.
 local reserve = redis.call('EXISTS', turn) == 1 and math.floor(most / 2) or 0
 
 local function take(id, job)
@@ -47,7 +49,7 @@ local function read(id)
   local job = redis.pcall('HMGET', 'rq:job:' .. id, large and 'no data' or 'data', 'suspect', 'deaths',
     'success_callback_name', 'failure_callback_name', 'stopped_callback_name', 'webhooks', 'repeats_left',
     'group_id', 'rate_limit_key', 'created_at', 'died')
-  if job.err then -- no hash at all: it is made one without data, which is set aside in sight of people
+  if job.err then -- not a hash: claimed without data, so that the worker sets it aside visibly
     redis.call('DEL', 'rq:job:' .. id)
     return {''}
   end
@@ -55,12 +57,13 @@ local function read(id)
   return job
 end
 
--- Discarded, or done by another worker: its hash is no more.
+-- The job was discarded, or another worker has acknowledged it: its hash does not exist.
 local function is_gone(id, job)
   return not job[1] and not job[11] and redis.call('EXISTS', 'rq:job:' .. id) == 0
 end
 
--- What only RQ's own way honours: callbacks, webhooks, repeats, groups, rate limits, dependents.
+-- The job uses a feature that only RQ itself supports: callbacks, webhooks, repeats, groups, rate limits or
+-- dependents.
 local function is_stock(id, job)
   for field = 4, 10 do
     if job[field] and job[field] ~= '' and job[field] ~= '[]' then
@@ -74,14 +77,14 @@ local function overflow(shop)
   return queue .. ':shop:' .. shop
 end
 
--- Per shop: how many were seen in this look, whether it has an overflow queue, and what is to go there.
+-- Per shop: the number of its jobs seen so far, whether it has an overflow queue, and the jobs to put off.
 local shops, names = {}, {}
 local function seen(id)
   local data = not is_large(id) and redis.pcall('HGET', 'rq:job:' .. id, 'data')
   local name = type(data) == 'string' and string.match(data, '"company_id":"(.-)"') or ''
   local shop = shops[name]
   if not shop then
-    -- Where something else stands in the place of its overflow queue, nothing of it is put off.
+    -- If the key of its overflow queue has the wrong type, none of its jobs is put off.
     local found = redis.call('TYPE', overflow(name)).ok
     local is_blocked = found ~= 'list' and found ~= 'none'
     shop = {count = 0, has_more = found == 'list', is_blocked = is_blocked, put_off = {}}
@@ -99,7 +102,7 @@ local function put_off()
       local last = math.min(first + 999, #shop.put_off)
       redis.call('RPUSH', overflow(name), unpack(shop.put_off, first, last))
     end
-    -- Its overflow queue may be there without its turn, after somebody's DEL.
+    -- The overflow queue may exist without an entry in the turn list, if somebody deleted that list.
     if #shop.put_off > 0 and not (shop.has_more and redis.call('LPOS', turn, name)) then
       redis.call('SADD', queues, overflow(name))
       redis.call('RPUSH', turn, name)
@@ -107,7 +110,8 @@ local function put_off()
   end
 end
 
--- From the queue's head as many under suspicion as each of them may have company, and nobody else.
+-- Takes suspect jobs from the queue's head, and no others. Each one's `suspect` field limits how many may run
+-- together.
 local function take_suspects()
   local taken, allowed, deaths = 0, most, 0
   while true do
@@ -133,7 +137,7 @@ local passed, stock = 0, nil
 local fits = redis.call('LLEN', queue) <= most and redis.call('EXISTS', turn) == 0
 for index, id in ipairs(redis.call('LRANGE', queue, 0, (fits and most or look) - 1)) do
   local shop = not fits and seen(id)
-  -- The first is never put off: it may be one that came back here because it needs its own way.
+  -- The first job is never put off: it may have been moved here because it must run alone or by RQ.
   if shop and index > 1 and not shop.is_blocked and (shop.has_more or shop.count > share) then
     shop.put_off[#shop.put_off + 1] = id
   else
@@ -166,7 +170,7 @@ while room > 0 and waiting > 0 do
   local is_list = redis.call('TYPE', key).ok == 'list'
   local ids, left = is_list and redis.call('LPOP', key, math.ceil(room / waiting)) or {}, 0
   for index, id in ipairs(ids) do
-    if room <= 0 then -- what was taken is heavy
+    if room <= 0 then -- the claim has reached its limit of bytes
       left = index
       break
     end

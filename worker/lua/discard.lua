@@ -1,8 +1,9 @@
--- Throws a failed job away, and writes down that and why. One that is no more in the registry, because
--- somebody replayed it meanwhile, stays as it is.
--- KEYS: RQ's failed registry, the stream of what was discarded
--- ARGV: the id, how many entries the stream keeps, then the entry's fields and values
-local wrong = misfit({'zset', 'stream'})
+-- Deletes a failed job, and adds an entry with the reason to a stream. A job that is no longer in the
+-- registry, because somebody replayed it in the meantime, is not changed.
+-- KEYS: RQ's failed registry, the stream of discarded jobs
+-- ARGV: the id, the number of entries that the stream keeps, then the fields and values of the entry
+-- Returns 1, or 0 if the job is not in the registry.
+local wrong = wrong_type({'zset', 'stream'})
 if wrong then
   return wrong
 end

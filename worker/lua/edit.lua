@@ -1,11 +1,12 @@
--- Corrects one failed job and replays it, in one step: replay.lua follows this in the same script. Only what
--- still stands in the failed registry, as it was read. Its digest stays that of what was published: another
--- delivery of that is still the same event, and publish.lua leaves the corrected data as it is.
+-- Corrects one failed job and replays it, in one step: replay.lua follows in the same script. The job must
+-- still be in the failed registry, with the data that the caller has read. Its digest remains that of the
+-- published event: if the original is published again it is still the same job, and publish.lua keeps the
+-- corrected data.
 -- KEYS: RQ's failed registry, the queue, RQ's set of queues, the stream of notes
--- ARGV: the queue's name, now as RQ writes it, the id, its data as it was read, the new data, how many notes
--- the stream keeps, then the note's fields and values
--- Returns as replay.lua, or -2 where the data is another by now.
-local wrong = misfit({'zset', 'list', 'set', 'stream'})
+-- ARGV: the queue's name, the present time in RQ's format, the id, the data that the caller has read, the new
+-- data, the number of notes that the stream keeps, then the fields and values of the note
+-- Returns the same as replay.lua, or -2 if the data has changed.
+local wrong = wrong_type({'zset', 'list', 'set', 'stream'})
 if wrong then
   return wrong
 end

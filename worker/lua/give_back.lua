@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Puts jobs back to the head of the queue, in their order, as if they had never been taken.
+-- Puts jobs back at the head of the queue, in their order, without counting an attempt.
 -- KEYS: the queue, RQ's started registry, RQ's set of queues
--- ARGV: the owner, then the ids; without ids all that the owner holds
-local wrong = misfit({'list', 'zset', 'set'})
+-- ARGV: the owner, then the ids; without ids, all jobs of the owner
+local wrong = wrong_type({'list', 'zset', 'set'})
 if wrong then
   return wrong
 end
@@ -19,13 +19,13 @@ else
 end
 for index = #ids, 1, -1 do
   local id = ids[index]
-  -- Another worker may have had it too, and be done with it: then there is nothing left to run.
+  -- Another worker may have claimed and acknowledged it in the meantime: then nothing is left to run.
   if redis.call('ZREM', KEYS[2], id .. ':' .. ARGV[1]) == 1 then
     local status = redis.pcall('HGET', 'rq:job:' .. id, 'status')
     if status == 'started' then
       redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
     end
-    if status == 'started' or type(status) == 'table' then -- an error: no hash, which a claim sets aside
+    if status == 'started' or type(status) == 'table' then -- an error reply: not a hash
       redis.call('LPUSH', KEYS[1], id)
     end
   end

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Holds a worker's lease. A full Redis must not make the workers count as dead that empty it.
+-- Renews a worker's lease, also in a full Redis (allow-oom): the workers that empty it must not count as
+-- dead.
 -- KEYS: the lease
--- ARGV: milliseconds
+-- ARGV: its duration in milliseconds
 return redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])

@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
--- Gives back what dead workers held. From then on these jobs are run apart from others, as few together as
--- the square root of how many there were: after another death fewer still, in the end each alone. A death
--- with one job alone in hand is counted against it. The count stays; that it just died is forgotten at the
--- next run, so that a person's replay of a poisonous event runs it once more.
+-- Gives back the jobs of dead workers. They become suspects: they run without other jobs, in groups of at
+-- most the square root of their number. Each further death makes the groups smaller, until each job runs
+-- alone. If a worker died while it held only one job, the job's `deaths` is increased and its `died` is set.
+-- The next claim deletes `died` and keeps `deaths`, so that a replayed poisonous event runs once more.
 -- KEYS: the queue, RQ's started registry, RQ's set of queues
 -- ARGV: the prefix of our owners, the prefix of their leases
-local wrong = misfit({'list', 'zset', 'set'})
+-- Returns the number of recovered jobs.
+local wrong = wrong_type({'list', 'zset', 'set'})
 if wrong then
   return wrong
 end
@@ -31,7 +32,7 @@ for _, owner in ipairs(order) do
     local job = 'rq:job:' .. id
     redis.call('ZREM', KEYS[2], id .. ':' .. owner)
     local status = redis.pcall('HGET', job, 'status')
-    if type(status) == 'table' then -- an error: no hash, which a claim sets aside
+    if type(status) == 'table' then -- an error reply: not a hash; a claim sets it aside
       redis.call('LPUSH', KEYS[1], id)
     elseif status == 'started' then
       redis.call('LPUSH', KEYS[1], id)

@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- Brings jobs that waited apart back to the end of the queue, in order, a part at a time.
--- KEYS: the queue of what waits apart, the queue, RQ's set of queues, the hash of what waits apart
--- ARGV: the kind (the hash's field), how many at most
--- Returns how many were moved. The kind is forgotten with the last of them.
-local wrong = misfit({'list', 'list', 'set', 'hash'})
+-- Moves jobs that waited apart back to the end of the queue, in order, a limited number in one call. After
+-- the last job, the kind is deleted from the hash.
+-- KEYS: the kind's queue, the queue, RQ's set of queues, the hash of kinds
+-- ARGV: the kind (the hash's field), the most jobs to move
+-- Returns the number of moved jobs.
+local wrong = wrong_type({'list', 'list', 'set', 'hash'})
 if wrong then
   return wrong
 end

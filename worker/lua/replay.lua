@@ -1,8 +1,8 @@
--- Puts failed jobs to the end of the queue. A job is moved once, however many ask for it.
+-- Moves failed jobs to the end of the queue. Concurrent calls for one job move it only once.
 -- KEYS: RQ's failed registry, the queue, RQ's set of queues
--- ARGV: the queue's name, now as RQ writes it, then the ids
--- Returns for each id 1; 0 where it stands not in the registry; -1 where nothing of it is left to run.
-local wrong = misfit({'zset', 'list', 'set'})
+-- ARGV: the queue's name, the present time in RQ's format, then the ids
+-- Returns for each id: 1 if it was moved, 0 if it is not in the registry, -1 if its hash is missing.
+local wrong = wrong_type({'zset', 'list', 'set'})
 if wrong then
   return wrong
 end
@@ -23,11 +23,11 @@ for index = 3, #ARGV do
   elseif redis.call('TYPE', job).ok ~= 'hash' then
     answer[#answer + 1] = -1
   else
-    -- The list first: a server that refuses one of these must not leave a job that waits nowhere.
+    -- RPUSH first: if the server refuses a later command, the job is still on the queue.
     redis.call('RPUSH', KEYS[2], id)
     redis.call('ZREM', KEYS[1], id)
     redis.call('SADD', KEYS[3], KEYS[2])
-    -- The results go, for they would outlive the job; how often it failed stays.
+    -- The results are deleted, because they would outlive the job; the number of failures is kept.
     local failures = tonumber(redis.call('HGET', job, 'failures')) or 0
     if redis.call('TYPE', results).ok == 'stream' then
       for _, result in ipairs(redis.call('XRANGE', results, '-', '+')) do

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Writes down again what a worker has in hand, after the started registry was taken away from under it.
+-- Records the claims of a worker again, after the started registry was deleted.
 -- KEYS: RQ's started registry
 -- ARGV: the owner, then the ids
-local wrong = misfit({'zset'})
+local wrong = wrong_type({'zset'})
 if wrong then
   return wrong
 end

@@ -1,6 +1,6 @@
-"""The worker's way to Redis: how long it tries, and what it says meanwhile.
+"""The worker's retries of Redis commands: how long it retries, and what it logs.
 
-Every thread comes by here, for redis-py asks one ``Retry`` what to do when a command or a connection fails.
+All threads share one ``Retry``, which redis-py calls when a command or a connection fails.
 """
 
 import threading
@@ -22,14 +22,17 @@ from gateway.errors import RedisUnusable
 from worker.durability import doubts
 from worker.fitness import unfit
 
-AT_FIRST = 5.0
-"""Seconds that a worker tries at its start what waiting does not help: a name may just be made known."""
+START_PATIENCE = 5.0
+"""Seconds that a starting worker retries errors that an operator must fix, such as an unknown host name.
+
+It does not give up at once: the name may have been created a moment ago.
+"""
 
 _Answer = TypeVar("_Answer")
 
 
-class Way(Retry):
-    """Tries for ever, and says why; but at the start not for long what somebody has to mend."""
+class RedisRetry(Retry):
+    """Retries without end and logs why; at the start it gives up on errors that an operator must fix."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(ExponentialWithJitterBackoff(base=0.05, cap=2), retries=-1)
@@ -40,13 +43,13 @@ class Way(Retry):
         self._first: float | None = None
         self._is_in = self._is_optional = False
 
-    def __deepcopy__(self, _: object) -> "Way":
-        return self  # redis-py makes a copy for each connection: all of them speak through this one
+    def __deepcopy__(self, _: object) -> "RedisRetry":
+        return self  # redis-py copies it for each connection, but all connections must share this one
 
     def call_with_retry(  # redis-py passes on more options with each release
         self, do: Callable[[], _Answer], fail: Callable[..., Any], *args: Any, **options: Any
     ) -> _Answer:
-        """Redis-py's; an answer that stands for a lost connection is tried again like one."""
+        """Call with retries; an error reply that means "away" is retried like a lost connection."""
         call = object()
 
         def attempt() -> _Answer:
@@ -69,13 +72,13 @@ class Way(Retry):
         self._passed(call)
         return answer
 
-    def entered(self) -> None:
-        """Redis has let us in: whatever it says from now on is waited out."""
+    def started(self) -> None:
+        """Record that the worker has started: from now on it waits for an operator to fix errors."""
         self._is_in = True
 
     @contextmanager
     def optional(self) -> Iterator[None]:
-        """What may be refused without harm: a worker goes on without it."""
+        """Do not wait for permissions that only optional commands need; their errors are raised at once."""
         self._is_optional = True
         try:
             yield
@@ -85,7 +88,8 @@ class Way(Retry):
     def _waits_out(self, cause: Cause) -> bool:
         if not cause.lasts:
             return cause.away
-        # The other threads are RQ's, which does without, and the lease's, whose trouble the main one has too.
+        # Other threads do not wait: RQ's threads are optional, and an error of the lease thread also occurs
+        # in the main thread.
         is_main = threading.current_thread() is threading.main_thread()
         return self._is_in and is_main and not self._is_optional
 
@@ -93,10 +97,10 @@ class Way(Retry):
         self._in_trouble.add(call)
         cause = cause_of(error)
         if self._notices.is_due(cause.what):
-            self._log.error("Redis away", reason=f"{cause}; the worker tries on")
+            self._log.error("Redis away", reason=f"{cause}; the worker keeps trying")
         if cause.lasts and not self._is_in:
             self._first = self._clock() if self._first is None else self._first
-            if self._clock() - self._first > AT_FIRST:
+            if self._clock() - self._first > START_PATIENCE:
                 raise RedisUnusable(str(cause))
 
     def _passed(self, call: object) -> None:
@@ -106,37 +110,37 @@ class Way(Retry):
                 self._log.info("Redis back", seconds=round(seconds, 1))
 
 
-def way_of(connection: redis.Redis) -> Way:
-    """The one by which this connection goes."""
+def retry_of(connection: redis.Redis) -> RedisRetry:
+    """Return the retry policy of the connection."""
     retry = connection.connection_pool.connection_kwargs.get("retry")
-    return retry if isinstance(retry, Way) else Way()
+    return retry if isinstance(retry, RedisRetry) else RedisRetry()
 
 
 @contextmanager
-def entering(connection: redis.Redis) -> Iterator[None]:
-    """A worker's first steps in Redis; after them it is in.
+def starting(connection: redis.Redis) -> Iterator[None]:
+    """Run a worker's first commands: check the server, and report errors that an operator must fix.
 
     Raises:
-        RedisUnusable: what stands there does not let it in, or is no Redis that it can use.
+        RedisUnusable: Redis denies access, or the worker cannot use this server.
     """
-    with told():
+    with translating_errors():
         if reason := unfit(connection):
             raise RedisUnusable(reason)
         log = structlog.stdlib.get_logger("botlive")
         for doubt in doubts(connection):
             log.warning("Redis may lose events", reason=doubt)
         yield
-    way_of(connection).entered()
+    retry_of(connection).started()
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """What Redis refuses is told in one line.
+def translating_errors() -> Iterator[None]:
+    """Turn any error of Redis into one line that names the cause.
 
     Raises:
-        RedisUnusable: it refused something.
+        RedisUnusable: a command failed.
     """
     try:
         yield
-    except RedisError as error:  # its own text may quote what was sent
+    except RedisError as error:  # not its own text, which may quote the command's arguments
         raise RedisUnusable(str(cause_of(error))) from None
