@@ -34,3 +34,6 @@ PACKAGE = "rq_dashboard"
 """The package with the templates and static files; the names of its routes begin with it."""
 
 blueprint = web.blueprint
+
+jobs_page, job_page = web.jobs_overview, web.job_view
+"""Its pages of a registry and of a job."""
