@@ -14,6 +14,7 @@ import rq.queue
 import rq.registry
 import rq.worker_registration
 from rq import Queue, Worker
+from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 from rq.registry import BaseRegistry
 from rq.results import Result
@@ -23,7 +24,7 @@ from worker.event_job import EventJob
 from worker.event_queue import EventQueue
 from worker.unpacking import is_oversized
 
-_CALL = re.compile(r"([\w.]+)\(.*", re.DOTALL)
+_CALL = re.compile(r"\A([\w.]+)\(.*", re.DOTALL)
 """RQ's description of a job that was enqueued without one: the function with its arguments."""
 
 _ENDED = {JobStatus.FAILED, JobStatus.FINISHED}
@@ -78,8 +79,15 @@ class ShownQueue(EventQueue):
         return none_if_wrong_type(lambda: super(ShownQueue, self).count) or 0
 
     def fetch_job(self, job_id: str) -> Any:
-        """Fetch a job; None if the key is not a hash."""
-        return none_if_wrong_type(lambda: super(ShownQueue, self).fetch_job(job_id))
+        """Fetch a job; None if it does not exist or its key is not a hash.
+
+        RQ returns only jobs whose origin is this queue, and removes the ids of jobs that do not exist. The
+        jobs of a shop's queue have another origin, and a page must change nothing.
+        """
+        try:
+            return none_if_wrong_type(lambda: self.job_class.fetch(job_id, self.connection))
+        except NoSuchJobError:
+            return None
 
 
 class ShownWorker(Worker):
