@@ -155,7 +155,7 @@ FAULTS: dict[str, tuple[Callable[[Site], object], Level, str, str]] = {
     "no such host": (
         lambda site: site.set("REDIS_URL", "redis://no-such-host.invalid:6379/0"),
         Level.FAILURE,
-        "the host of Redis has no address",
+        "the host name of Redis is unknown",
         "check the host",
     ),
     "a closed port": (
@@ -173,7 +173,7 @@ FAULTS: dict[str, tuple[Callable[[Site], object], Level, str, str]] = {
     "no Redis URL": (
         lambda site: site.set("REDIS_URL", "nonsense"),
         Level.FAILURE,
-        "REDIS_URL: is not the URL",
+        "REDIS_URL: is not a valid Redis URL",
         "correct",
     ),
     "a key of another type": (
