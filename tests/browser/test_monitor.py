@@ -121,8 +121,7 @@ def resize(page: Page, width: int) -> None:
 def picture(page: Page, name: str) -> None:
     """Save a screenshot if the environment asks for it."""
     if folder := os.environ.get("BOTLIVE_SCREENSHOTS"):
-        width = page.viewport_size and page.viewport_size["width"]
-        page.screenshot(path=Path(folder) / f"dashboard-{name}-{width}.png")
+        page.screenshot(path=Path(folder) / f"dashboard-{name}.png")
 
 
 def check_fits(page: Page) -> None:
@@ -209,13 +208,15 @@ def test_a_failure_is_found_repaired_and_requeued(visit: Visit, shops: Shops, wi
     expect(row.locator("td").first).to_contain_text("UnknownCompany")
     expect(row.locator("[data-label=Failed]")).to_contain_text("1")
     expect(row.locator("[data-label=When]")).to_contain_text(f"{datetime.now(UTC):%Y-%m-}")
-    picture(page, "failed")
+    picture(page, f"failed-{width}")
+    page.locator("#failures").evaluate("(table) => table.scrollIntoView()")
+    picture(page, f"list-{width}")
     job_id = row.get_attribute("data-job-id")
     row.locator("a.reason").click()
     expect(page.locator("#reason")).to_have_text("UnknownCompany")
     expect(page.locator("#cause")).to_contain_text("found no row of public.company_mapping")
     expect(page.locator("#facts")).to_contain_text(company)
-    picture(page, "event")
+    picture(page, f"event-{width}")
     uuid = shops.shop(company)[1]
     page.get_by_role("button", name="Requeue").click()
     expect(page.locator("#outcome")).to_have_text("1 event is back in the queue.")
