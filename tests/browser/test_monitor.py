@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -35,6 +36,8 @@ _TOO_WIDE = """() => [...document.querySelectorAll('body, button, a.btn, select,
 
 class Shops(Line):
     """A queue with failed events, events that wait apart, and workers in different states."""
+
+    redis: Any  # redis-py's types allow text and bytes in each reply
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack)
@@ -75,7 +78,7 @@ class Shops(Line):
 
     def close(self) -> None:
         """Remove the workers and the jobs too."""
-        self.queue.empty()
+        self.queue.empty()  # type: ignore[no-untyped-call] # untyped in RQ
         keys = [key for key in self.redis.smembers("rq:workers") if b":botlive-host" in key]
         self.redis.srem("rq:workers", *keys)
         self.redis.delete(*keys)
@@ -115,7 +118,7 @@ def visit(browser: Browser, address: str, shops: Shops) -> Iterator[Visit]:
 
 def resize(page: Page, width: int) -> None:
     """Change the size of the window."""
-    page.set_viewport_size({"width": width, "height": 800})
+    page.set_viewport_size({"width": width, "height": 720})
 
 
 def picture(page: Page, name: str) -> None:
