@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -35,6 +36,8 @@ _TOO_WIDE = """() => [...document.querySelectorAll('body, button, a.btn, select,
 
 class Shops(Line):
     """A queue with failed events, events that wait apart, and workers in different states."""
+
+    redis: Any  # redis-py's types allow text and bytes in each reply
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack)
@@ -75,7 +78,7 @@ class Shops(Line):
 
     def close(self) -> None:
         """Remove the workers and the jobs too."""
-        self.queue.empty()
+        self.queue.empty()  # type: ignore[no-untyped-call] # untyped in RQ
         keys = [key for key in self.redis.smembers("rq:workers") if b":botlive-host" in key]
         self.redis.srem("rq:workers", *keys)
         self.redis.delete(*keys)
@@ -115,14 +118,13 @@ def visit(browser: Browser, address: str, shops: Shops) -> Iterator[Visit]:
 
 def resize(page: Page, width: int) -> None:
     """Change the size of the window."""
-    page.set_viewport_size({"width": width, "height": 800})
+    page.set_viewport_size({"width": width, "height": 720})
 
 
 def picture(page: Page, name: str) -> None:
     """Save a screenshot if the environment asks for it."""
     if folder := os.environ.get("BOTLIVE_SCREENSHOTS"):
-        width = page.viewport_size and page.viewport_size["width"]
-        page.screenshot(path=Path(folder) / f"dashboard-{name}-{width}.png")
+        page.screenshot(path=Path(folder) / f"dashboard-{name}.png")
 
 
 def check_fits(page: Page) -> None:
@@ -209,13 +211,15 @@ def test_a_failure_is_found_repaired_and_requeued(visit: Visit, shops: Shops, wi
     expect(row.locator("td").first).to_contain_text("UnknownCompany")
     expect(row.locator("[data-label=Failed]")).to_contain_text("1")
     expect(row.locator("[data-label=When]")).to_contain_text(f"{datetime.now(UTC):%Y-%m-}")
-    picture(page, "failed")
+    picture(page, f"failed-{width}")
+    page.locator("#failures").evaluate("(table) => table.scrollIntoView()")
+    picture(page, f"list-{width}")
     job_id = row.get_attribute("data-job-id")
     row.locator("a.reason").click()
     expect(page.locator("#reason")).to_have_text("UnknownCompany")
     expect(page.locator("#cause")).to_contain_text("found no row of public.company_mapping")
     expect(page.locator("#facts")).to_contain_text(company)
-    picture(page, "event")
+    picture(page, f"event-{width}")
     uuid = shops.shop(company)[1]
     page.get_by_role("button", name="Requeue").click()
     expect(page.locator("#outcome")).to_have_text("1 event is back in the queue.")
