@@ -41,7 +41,7 @@ _PIECES = {
 
 # serialization_failure, deadlock_detected, lock_not_available, query_canceled
 _BUSY = {"40001", "40P01", "55P03", "57014"}
-_OUTDATED = {"42883", "42P01"}  # undefined_function, undefined_table
+_OUTDATED = {"3F000", "42883", "42P01"}  # invalid_schema_name, undefined_function, undefined_table
 _REFERRED = "23503"  # foreign_key_violation
 _TRIES = 10
 _FAST, _SLOW = 0.1, 0.5  # seconds of one piece
