@@ -154,3 +154,10 @@ class DatabaseSettings(Environment):
 
     database_url: Annotated[SecretStr, AfterValidator(_unwrapped)]
     """The URL of a direct connection, or of a pooler in session or transaction mode."""
+
+
+class PruneSettings(DatabaseSettings):
+    """Settings of pruning. ``REDIS_URL`` has no default: another Redis would hide the waiting events."""
+
+    redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] = Field(repr=False)
+    queue: str = Field(default=QUEUE, validation_alias="BOTLIVE_QUEUE")

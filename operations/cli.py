@@ -47,6 +47,7 @@ COMMANDS = {
         "operations.commands.migrate:migrate", "worker", "Update the database to this release."
     ),
     "outbox": Command("operations.commands.outbox:app", "worker", "Show or deliver a chat's outbox."),
+    "prune": Command("operations.commands.prune:prune", "worker", "Delete old rows of the database."),
     "publish": Command(
         "operations.commands.publish:publish", "worker", "Publish the events of an NDJSON file."
     ),

@@ -57,10 +57,11 @@ class FailedRegistry:
 
     def find(self, ids: Sequence[str]) -> Iterator[Detail]:
         """Yield the jobs with these ids that are in the registry."""
-        for chunk in _chunks(ids):
-            for job_id, (score, *replies) in zip(chunk, self._read(chunk), strict=True):
-                if score is not None:
-                    yield read(job_id, *replies)
+        return (detail for score, detail in self._details(ids) if score is not None)
+
+    def read(self, ids: Sequence[str]) -> Iterator[Detail]:
+        """Yield the jobs with these ids, wherever they are."""
+        return (detail for _, detail in self._details(ids))
 
     def replay(self, ids: Sequence[str]) -> Replayed:
         """Put the jobs at the end of the queue, each in one step. Concurrent calls replay a job only once."""
@@ -107,6 +108,12 @@ class FailedRegistry:
                 self._discard(keys=keys, args=[raw(failure.job_id), KEPT, *note], client=pipeline)
             codes = pipeline.execute()
         return [failure for failure, code in zip(failures, codes, strict=True) if code]
+
+    def _details(self, ids: Sequence[str]) -> Iterator[tuple[float | None, Detail]]:
+        """Yield each job with its score in the registry."""
+        for chunk in _chunks(ids):
+            for job_id, (score, *replies) in zip(chunk, self._read(chunk), strict=True):
+                yield score, read(job_id, *replies)
 
     def _read(self, ids: Sequence[str]) -> Iterator[list[Any]]:
         """Yield for each id its score, its key's type, its fields, and its results, newest first."""

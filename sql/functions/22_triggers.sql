@@ -22,6 +22,8 @@ begin
                where m.user_id = auth.uid() and m.uuid::text = before ->> 'company_id')
     or not exists (select from botlive.inbox i where i.event_id = case
         when before ->> 'id' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then (before ->> 'id')::uuid end)
+      -- A pruned event has no row in the inbox any more: all rows of that time are protected.
+      and botlive.is_pruned(before ->> 'created_at') is not true
   then
     return new;
   end if;

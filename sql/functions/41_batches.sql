@@ -187,7 +187,7 @@ begin
   with first_of_its_id as (
     select distinct on (e.event_id) e.*
     from unnest(arrived) e
-    where e.company is not null
+    where e.company is not null and e.occurred_at >= (select h.kept_since from botlive.horizon h)
     order by e.event_id, e.ord
   ), claimed as (
     insert into botlive.inbox (event_id, event_type, company_id, digest, occurred_at)
@@ -234,7 +234,13 @@ begin
       when i.digest = e.digest then jsonb_build_object('outcome', 'duplicate')
       when i.digest is not null then
         jsonb_build_object('outcome', 'refused', 'reason', 'event id already used')
-      else jsonb_build_object('outcome', 'unknown_company')
+      when e.company is null then jsonb_build_object('outcome', 'unknown_company')
+      else jsonb_build_object('outcome', 'refused', 'reason', (
+        -- botlive.raise_horizon() relies on the lock that reading this table takes.
+        select format('it occurred before %s, and `botlive prune` deleted the records of that time, so it may have '
+          'been persisted already: look for its rows, and only if they are missing, replay it with a later time '
+          '(botlive failures edit --set occurred_at=TIME -- ID)', to_char(h.kept_since at time zone 'UTC', 'YYYY-MM-DD'))
+        from botlive.horizon h))
     end order by e.ord)
   into outcomes
   from unnest(arrived) e

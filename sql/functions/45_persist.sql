@@ -10,6 +10,7 @@ begin
   insert into botlive.inbox (event_id, event_type, company_id, digest, occurred_at)
   values (gen_random_uuid(), 'probe', '', '', now());
   perform from botlive.toggles t where t.event_id = gen_random_uuid();
+  perform from botlive.horizon h;
   perform from public.company_mapping m where m.company_id = '';
   raise exception using errcode = 'BL000';
 exception when sqlstate 'BL000' then

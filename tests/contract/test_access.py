@@ -188,7 +188,9 @@ def test_an_owner_deletes_own_orders_only(target: Target) -> None:
     assert len(target.rows(other).orders) == 1
 
 
-@pytest.mark.parametrize("name", ["inbox", "toggles", "migrations", "replaced_policies", "known_tables"])
+@pytest.mark.parametrize(
+    "name", ["inbox", "toggles", "horizon", "migrations", "replaced_policies", "known_tables"]
+)
 def test_what_is_not_for_the_api_is_not_in_it(name: str, target: Target) -> None:
     """The tables of the schema botlive cannot be reached, with the worker's key neither."""
     with target.client(target.key) as worker:
