@@ -146,3 +146,9 @@ class DatabaseSettings(Environment):
 
     database_url: Annotated[SecretStr, AfterValidator(_unwrapped)]
     """The URL of a direct connection, or of a pooler in session or transaction mode."""
+
+
+class ErasureSettings(QueueSettings, DatabaseSettings):
+    """Settings of the erasure of a customer's data."""
+
+    outbox: str | None = Field(default=None, validation_alias="BOTLIVE_OUTBOX")
