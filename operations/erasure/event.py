@@ -3,7 +3,7 @@
 import json
 from typing import Any, get_args
 
-from events.contracts import AnyEvent, Item
+from events.contracts import AnyEvent
 from events.privacy import private_fields
 from gateway.masking import MASK
 from operations.failed.job import payload
@@ -12,7 +12,7 @@ from operations.failed.job import payload
 # The event keeps its id, which was derived from the key.
 _REMOVED = {"key", "conversation_id"}
 _KNOWN = {name for kind in get_args(get_args(AnyEvent)[0]) for name in kind.model_fields}
-_PUBLIC = (_KNOWN - private_fields()) | (Item.model_fields.keys() - private_fields())
+_PUBLIC = (_KNOWN - private_fields()) | {"quantity", "price"}  # the latter two of an item
 _LISTS = {"items", "amended"}
 
 

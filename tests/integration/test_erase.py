@@ -73,9 +73,9 @@ def erase(line: Line, person: str, *options: str, code: int = 0) -> dict[str, in
 def tables(line: Line, uuid: UUID) -> str:
     """Return all columns of all rows of a shop, as text."""
     query = """
-        select (select coalesce(string_agg(to_jsonb(x)::text, ' '), '') from public.orders x where company_id = %(uuid)s)
-          || (select coalesce(string_agg(to_jsonb(x)::text, ' '), '') from public.activities x
-              where company_id = %(uuid)s) as text
+        select coalesce(string_agg(r.text, ' '), '') as text from (
+          select to_jsonb(x)::text as text from public.orders x where company_id = %(uuid)s
+          union all select to_jsonb(x)::text from public.activities x where company_id = %(uuid)s) r
     """
     (row,) = line.database.execute(query, {"uuid": uuid})
     return str(row["text"])
@@ -86,8 +86,8 @@ def in_redis(line: Line) -> str:
     keys = [key.decode().removeprefix("rq:job:") for key in line.redis.scan_iter("rq:job:*")]
     jobs = [job for job in map(line.queue.fetch_job, keys) if job and job.origin == line.name]
     results = [result.exc_string or "" for job in jobs for result in job.results()]
-    notes = [str(entry) for entry in line.redis.xrange(f"botlive:edited:{line.name}")]
-    return " ".join([*(str(job.args) for job in jobs), *results, *notes])
+    notes = str(line.redis.xrange(f"botlive:edited:{line.name}"))
+    return " ".join([*(str(job.args) for job in jobs), *results, notes])
 
 
 def test_the_rows_keep_their_sums_and_lose_the_person(line: Line, person: str) -> None:
@@ -166,16 +166,16 @@ def test_jobs_are_masked_where_they_wait_and_go_on(line: Line, person: str) -> N
     (result,) = job.results()
     result.exc_string = f"Traceback (most recent call last):\nValueError: {NAME} has no shop\n"
     result.connection.delete(f"rq:results:{job.id}")
-    result.save(ttl=-1)
+    result.save(ttl=-1)  # type: ignore[no-untyped-call] # untyped in RQ
     events = [*personal(person, company_id), *personal(person, company_id, key=f"wamid-{person}")]
     line.publisher.publish_many([*events, *(order(company_id) for _ in range(30))])
     claims = Claims(line.redis, line.name, f"{PREFIX}one")
-    first, second, *_ = claims.claim(10).claims
+    first, *_ = claims.claim(10).claims
     assert line.redis.exists(f"rq:queue:{line.name}:shop:{company_id}")
     kind = Kind(company_id, "payment_validated")
     Store(line.redis, line.name).put(f"{PREFIX}one", kind, Group.of(WaitsApart("no")), [first.job_id])
     dry = erase(line, person, "--dry-run")
-    assert dry == {"waiting": 7 - dry["claimed"] - 1, "claimed": dry["claimed"], "failed": 1}
+    assert (dry["waiting"] + dry["claimed"], dry["failed"]) == (6, 1)
     claims.give_back()
     assert len(marks(person, in_redis(line))) == 6
     assert erase(line, person) == {"waiting": 6, "failed": 1}
@@ -208,8 +208,8 @@ def test_the_notes_of_edits_are_deleted(line: Line, person: str) -> None:
         )
     line.work()
     assert erase(line, person) == {"activities": 1, "edit notes": 1}
-    ((_, note),) = line.redis.xrange(f"botlive:edited:{line.name}")
-    assert note[b"id"].decode() == str(other.event_id)
+    entries: Any = line.redis.xrange(f"botlive:edited:{line.name}")
+    assert [note[b"id"].decode() for _, note in entries] == [str(other.event_id)]
 
 
 def test_the_outbox_is_masked(line: Line, person: str, tmp_path: Path) -> None:
@@ -276,7 +276,8 @@ def test_only_the_owner_of_the_tables_erases(line: Line) -> None:
     """The worker's role can mask arriving events, and cannot erase, find or forget a customer."""
     query = """
         select p.proname, r.rolname from pg_proc p, pg_roles r
-        where p.pronamespace = 'botlive'::regnamespace and r.rolname in ('anon', 'authenticated', 'service_role')
+        where p.pronamespace = 'botlive'::regnamespace
+          and r.rolname in ('anon', 'authenticated', 'service_role')
           and p.proname in ('remember_erasure', 'rows_of_person', 'erase_rows')
           and has_function_privilege(r.oid, p.oid, 'execute')
     """
