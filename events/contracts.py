@@ -63,13 +63,15 @@ class Event(Contract):
     event_id: Uuid = Field(default_factory=clock.new_id)
     """The idempotency key: derived from ``key`` if that is set, else time-ordered (UUID version 7)."""
     type: EventType
+    """The name of the event type."""
     version: int = 1
-    """The version of the contract. The default is the newest version; the class also reads older ones."""
+    """The version of the contract. The default is the newest version; a worker also reads older ones."""
     company_id: Identifier
     """The id of the shop in Botlive: a text, not the UUID in Lovable's tables."""
     occurred_at: Instant = Field(default_factory=clock.now)
     """When the event happened (UTC)."""
     conversation_id: Uuid | None = None
+    """The id of the chat's conversation, if there is one."""
     amended: Annotated[_Words | None, first(MOST_AMENDED)] = None
     """The fields whose text ``dropin`` had to change so that it fits. It is copied to ``metadata``."""
     key: Key | None = None
@@ -93,6 +95,13 @@ class Event(Contract):
             self.model_fields_set.add("event_id")
         elif self.event_id != identity:
             raise PydanticCustomError("event_id_of_key", "event_id is not the one that its key makes")
+        return self
+
+    def upcast(self) -> Self:
+        """Return the event in the newest version of its class, which is the only version that handlers read.
+
+        A class with several versions overrides it. The digest stays that of the published version.
+        """
         return self
 
     def content(self) -> dict[str, Any]:
@@ -123,8 +132,9 @@ class PaymentValidated(Event):
 
     type: Literal["payment_validated"] = "payment_validated"
     user_id: Customer
+    """The customer: a phone number."""
     amount: Amount
-    """FCFA."""
+    """The amount that was paid."""
     reference: Name
     """The reference of the payment operator; may be empty."""
 
@@ -134,22 +144,26 @@ class PaymentIssue(Event):
 
     type: Literal["payment_issue"] = "payment_issue"
     user_id: Customer
+    """The customer: a phone number."""
     issue_type: Word
     """For example ``payment_insufficient``."""
     message: Text
+    """The text that the owner reads."""
     detected_amount: Amount | None = None
-    """FCFA."""
+    """The amount that the customer seems to have paid."""
     required_amount: Amount | None = None
-    """FCFA."""
+    """The amount that the customer must pay."""
 
 
 class Item(Contract):
     """One item of an order."""
 
     name: Name
+    """The name of the product."""
     quantity: int = Field(strict=True, ge=1, le=2**31 - 1)
+    """The number of pieces."""
     price: Amount
-    """FCFA per piece."""
+    """The price of one piece."""
 
 
 class OrderCompleted(Event):
@@ -157,15 +171,19 @@ class OrderCompleted(Event):
 
     type: Literal["order_completed"] = "order_completed"
     user_id: Customer
+    """The customer: a phone number."""
     customer_name: Annotated[Name, BeforeValidator(lambda name: "" if name is None else name)] = Field(
         default="", validate_default=True
     )
     """If missing or empty, the last four characters of ``user_id``."""
     total_amount: Amount
-    """FCFA."""
+    """The price of the whole order."""
     items: Annotated[tuple[Item, ...], first(MOST_ITEMS)] = Field(min_length=1, max_length=MOST_ITEMS)
+    """The ordered products."""
     zone: Name | None = None
+    """The area of the delivery."""
     phone: Name | None = None
+    """The phone number for the delivery."""
 
     @field_validator("customer_name")
     @classmethod
@@ -178,7 +196,9 @@ class LiveToggled(Event):
 
     type: Literal["live_toggled"] = "live_toggled"
     enabled: StrictBool
+    """True if the mode was switched on, false if it was switched off."""
     mode: Literal["live", "rag"] = "live"
+    """The mode that was switched."""
 
 
 AnyEvent = Annotated[

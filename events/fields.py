@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
 )
 from pydantic_core import PydanticCustomError
@@ -129,7 +130,8 @@ def _utc(instant: datetime) -> datetime:
     return utc
 
 
-Amount = Annotated[int | float | Decimal, BeforeValidator(_amount)]
+_amount_schema = WithJsonSchema({"type": "number", "minimum": 0, "x-unit": "FCFA"})
+Amount = Annotated[int | float | Decimal, BeforeValidator(_amount), _amount_schema]
 """An amount in FCFA (XOF), finite and not negative. A whole amount is an int, any other a float."""
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_datetime_or_iso_text), AfterValidator(_utc)]
@@ -138,12 +140,15 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_datetime_or_iso_text), After
 Uuid = Annotated[UUID, WrapValidator(_uuid)]
 """A UUID, given as a UUID or as text."""
 
-_short = Field(strict=True, max_length=LONGEST_NAME)
+_NO_ZERO_BYTE: dict[str, Any] = {"pattern": "^[^\\u0000]*$"}
+"""For the JSON Schema only. ``_without_zeros`` does the check."""
+
+_short = Field(strict=True, max_length=LONGEST_NAME, json_schema_extra=_NO_ZERO_BYTE)
 _without_zeros = AfterValidator(_without_zero_byte)
 
 Text = Annotated[
     str,
-    Field(strict=True, max_length=LONGEST_TEXT),
+    Field(strict=True, max_length=LONGEST_TEXT, json_schema_extra=_NO_ZERO_BYTE),
     _without_zeros,
     Handling(private=True, cut_at=LONGEST_TEXT),
 ]
@@ -155,11 +160,11 @@ Name = Annotated[str, _short, _without_zeros, Handling(private=True, cut_at=LONG
 Word = Annotated[str, _short, _without_zeros, Handling(private=False, cut_at=LONGEST_NAME)]
 """A short text without personal data, such as the type of an issue."""
 
-_key = Field(strict=True, min_length=1, max_length=LONGEST_NAME)
+_key = Field(strict=True, min_length=1, max_length=LONGEST_NAME, json_schema_extra=_NO_ZERO_BYTE)
 Key = Annotated[str, _key, _without_zeros, Handling(private=True)]
 """The caller's idempotency key, such as the id of a message. It may contain a phone number."""
 
-_id = Field(strict=True, min_length=1, max_length=128)
+_id = Field(strict=True, min_length=1, max_length=128, json_schema_extra=_NO_ZERO_BYTE)
 Identifier = Annotated[str, _id, _without_zeros, Handling(private=False)]
 """An id from Botlive: 1 to 128 characters."""
 

@@ -12,11 +12,12 @@ from events.fields import Handling
 
 def private_fields() -> frozenset[str]:
     """Return the names of the event fields that are personal data or contain some."""
-    return frozenset(
-        name
-        for name, field in _fields()
-        if any(kind.private for part in (field, *_parts(field).values()) for kind in _kinds(part))
-    )
+    return frozenset(name for name, field in _fields() if is_private(field))
+
+
+def is_private(field: FieldInfo) -> bool:
+    """Return whether a contract's field is personal data or contains some."""
+    return any(kind.private for part in (field, *_parts(field).values()) for kind in _kinds(part))
 
 
 def cuttable_fields() -> dict[str, int]:

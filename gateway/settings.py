@@ -121,6 +121,14 @@ class AlertSettings(QueueSettings):
     outbox: str | None = Field(default=None, validation_alias="BOTLIVE_OUTBOX")
 
 
+class HealthSettings(QueueSettings):
+    """Settings of a worker's HTTP endpoints."""
+
+    host: str = Field(default="127.0.0.1", validation_alias="BOTLIVE_METRICS_HOST")
+    port: int | None = Field(default=None, ge=1, le=65_535, validation_alias="BOTLIVE_METRICS_PORT")
+    """Without it there are none. With ``--processes`` each process takes the next port."""
+
+
 class OutboxSettings(Environment):
     """Settings of the commands that read an outbox."""
 

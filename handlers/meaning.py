@@ -12,6 +12,7 @@ from handlers.rows import Rows
 
 def rows(event: AnyEvent) -> Rows:
     """Return the rows for the event. mypy reports an event type without a handler."""
+    event = event.upcast()
     match event:
         case PaymentValidated():
             return payment_validated(event)

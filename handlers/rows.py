@@ -11,6 +11,8 @@ from events import Event
 
 ActivityType = Literal["order", "intervention", "system"]
 ActivityStatus = Literal["success", "warning", "info"]
+OrderStatus = Literal["pending", "completed", "cancelled"]
+"""The values of an order's status. An event writes ``pending``; people set the others."""
 EventName = Literal[
     "paiement_valide", "payment_issue", "commande_enregistree", "session_started", "session_ended"
 ]

@@ -60,15 +60,19 @@ class Status(NamedTuple):
         return {**self._asdict(), "workers": [worker._asdict() for worker in self.workers]}
 
 
-def read(connection: redis.Redis, queue: str) -> Status:
-    """Read the status of the queue."""
-    return _Reader(connection, queue).read()
+def read(connection: redis.Redis, queue: str, *, with_reasons: bool = True) -> Status:
+    """Read the status of the queue.
+
+    ``with_reasons`` reads every failed job for its reason; else they are counted under ``failed``.
+    """
+    return _Reader(connection, queue, with_reasons).read()
 
 
 class _Reader:
-    def __init__(self, connection: redis.Redis, queue: str) -> None:
+    def __init__(self, connection: redis.Redis, queue: str, with_reasons: bool) -> None:
         self._redis = connection
         self._keys = Keys(queue)
+        self._with_reasons = with_reasons
         self._failures = FailedRegistry(connection, queue)
 
     def read(self) -> Status:
@@ -92,6 +96,8 @@ class _Reader:
     def _failed(self) -> dict[str, int]:
         if self._redis.type(self._keys.failed) != b"zset":
             return {}
+        if not self._with_reasons:
+            return {"failed": self._count("zcard", self._keys.failed)}
         reasons = Counter(failure.reason.error or "other" for failure in self._failures.all())
         return dict(reasons.most_common())
 

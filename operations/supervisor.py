@@ -1,5 +1,6 @@
 """Runs several worker processes, on a machine with several cores: restarts them, and stops them together."""
 
+import os
 import random
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from types import FrameType
 import structlog
 
 from gateway.errors import WorkerEnded
+from gateway.settings import HealthSettings
 
 GRACE = 15.0
 """Seconds that a stop waits for the workers: each of them stops within 10 s."""
@@ -74,7 +76,9 @@ class Supervisor:
         if now < place.due:
             return
         arguments = [sys.executable, "-m", "operations.cli", *self.command]
-        place.process, place.started = subprocess.Popen(arguments), now  # noqa: S603 # our own command
+        environment = _environment(place.number)
+        place.process = subprocess.Popen(arguments, env=environment)  # noqa: S603 # our own command
+        place.started = now
 
     def _ended(self, place: _Place, code: int) -> None:
         now = time.monotonic()
@@ -101,3 +105,9 @@ class Supervisor:
                 process.wait()
                 is_killed = True
         return is_killed
+
+
+def _environment(number: int) -> dict[str, str]:
+    """The environment of a process: each has the next port for its HTTP endpoints."""
+    port = HealthSettings.from_env().port
+    return {**os.environ, **({"BOTLIVE_METRICS_PORT": str(port + number - 1)} if port else {})}

@@ -40,10 +40,12 @@ def compile_platforms() -> None:
 
 
 def main() -> None:
-    """The plain install, each extra, uv itself, and the platforms' file."""
+    """The plain install, each extra, the build system, uv itself, and the platforms' file."""
+    settings = tomllib.loads(PROJECT.read_text())
     compile_to("base", str(PROJECT))
-    for extra in tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]:
+    for extra in settings["project"]["optional-dependencies"]:
         compile_to(extra, "--extra", extra, str(PROJECT))
+    compile_to("build", "-", given="\n".join(settings["build-system"]["requires"]))
     compile_to("uv", "-", given="uv")
     compile_platforms()
 

@@ -79,11 +79,11 @@ class Claims:
         """Wait until the queue has a job. The job stays there, so a kill during the wait loses nothing."""
         self.connection.blmove(self._keys.queue, self._keys.queue, seconds, "LEFT", "LEFT")  # type: ignore[arg-type] # Redis takes fractions
 
-    def acknowledge(self, job_ids: Sequence[str], worker_key: str) -> None:
-        """Remove jobs whose events are persisted."""
-        self._acknowledge(
-            keys=[self._keys.started, self._keys.failed, worker_key], args=[self.owner, *map(raw, job_ids)]
-        )
+    def acknowledge(self, job_ids: Sequence[str], worker_key: str) -> int:
+        """Remove jobs whose events are persisted. Return how many of them this worker still held."""
+        keys = [self._keys.started, self._keys.failed, worker_key]
+        done: int = self._acknowledge(keys=keys, args=[self.owner, *map(raw, job_ids)])
+        return done
 
     def give_back(self, job_ids: Sequence[str] = ()) -> None:
         """Put jobs back at the head of the queue, in order; by default all that this worker holds."""

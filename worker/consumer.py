@@ -38,6 +38,7 @@ from worker.ledger import Ledger
 from worker.persister import Persister
 from worker.probe import Probe
 from worker.redis_retry import starting
+from worker.standing import Standing
 
 _IDLE = 2.0  # seconds of one wait for a job, at most
 PAUSE = 1.0
@@ -46,6 +47,7 @@ _SLICE = 0.25  # seconds of one wait for an answer
 _UPKEEP = 2.0  # seconds between two housekeeping rounds: suspension, maintenance, wrong keys, lost claims
 _HEARTBEAT = 10.0  # seconds between two heartbeats
 _GRACE = 6.0  # seconds that a stop waits for the answers to the batches in flight
+_STRAY = "the answer to their claim was lost, or Redis forgot that they were done"
 _PATIENCE = 9.0  # seconds after which a stop kills the process; other workers recover its claims
 
 
@@ -74,9 +76,17 @@ class Consumer(GuardedWorker):
         )
         self._probe = Probe(gateway, breaker, patience=patience)
         self._control = Control(connection, queue, self.key)
+        self._standing = Standing(self, self._ledger)
         self._stopping = False
         self._reported: WorkerError | None = None
         self._last_heartbeat = self._last_upkeep = float("-inf")
+        self.last_turn = time.monotonic()
+        """When the loop turned last, by the monotonic clock."""
+
+    @property
+    def held_because(self) -> str | None:
+        """Why the worker holds all events, or None."""
+        return str(self._breaker.fault) if self._breaker.is_open else None
 
     def run(self, *, burst: bool) -> None:
         """Work until a stop is requested; with ``burst``, until the queue is empty.
@@ -164,19 +174,22 @@ class Consumer(GuardedWorker):
         return super().dequeue_job_and_maintain_ttl(None)
 
     def _housekeep(self, *, burst: bool) -> None:
+        self.last_turn = time.monotonic()
         self.heartbeat()
         self._probe.check_first()
         self._report_held()
         if time.monotonic() - self._last_upkeep > _UPKEEP:
             self._last_upkeep = time.monotonic()
             self._control.report()
+            self._standing.check()
             if is_suspended(self.connection):
                 self._conclude_all()  # RQ promises that a suspended worker first completes its jobs
+                self.last_turn = math.inf  # it stands still, and that is in order
                 self.check_for_suspension(burst)
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
             if strays := self._claims.give_back_strays(self._batches.job_ids):
-                self._log.warning("given back", jobs=strays, reason="the answer to their claim was lost")
+                self._log.warning("given back", jobs=strays, reason=_STRAY)
 
     def _pause(self) -> None:
         """Wait, then record the claims of all held jobs again, in case the registry was deleted."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 import structlog
-from rq import SimpleWorker
+from rq import SimpleWorker, worker_registration
 from rq.exceptions import StopRequested
 from rq.job import Job
 
@@ -52,6 +52,15 @@ class GuardedWorker(SimpleWorker):
         with best_effort():
             super().register_birth()  # type: ignore[no-untyped-call] # untyped in RQ
             self.connection.hset(self.key, "botlive_version", release())  # "version" is the version of RQ
+
+    def register_again(self) -> None:
+        """Register a worker that Redis has forgotten. Its counts stay."""
+        with self.connection.pipeline() as pipeline:
+            fields = {**self.serialize(), "botlive_version": release(), "state": self.get_state()}
+            pipeline.hset(self.key, mapping=fields)
+            worker_registration.register(self, pipeline)
+            pipeline.expire(self.key, self.worker_ttl + 60)
+            pipeline.execute()
 
     def register_death(self) -> None:
         """Register the end as RQ does, if Redis accepts it."""

@@ -9,6 +9,7 @@ from rq.exceptions import NoSuchJobError
 from rq.job import validate_job_id
 
 from gateway.errors import EventRefused, OversizedJob
+from worker import metrics
 from worker.claims import Claims
 from worker.event_job import EventJob
 
@@ -21,11 +22,17 @@ class Ledger:
     def __init__(self, worker: SimpleWorker, claims: Claims) -> None:
         self._worker = worker
         self._claims = claims
+        self.acknowledged = 0
+        """Jobs, as Redis confirmed them."""
         self._log = structlog.stdlib.get_logger("botlive")
 
     def acknowledge(self, job_ids: Sequence[str]) -> None:
         """Remove the jobs: their events are persisted."""
-        self._claims.acknowledge(job_ids, self._worker.key)
+        done = self._claims.acknowledge(job_ids, self._worker.key)
+        self.acknowledged += done
+        if done < len(job_ids):
+            reason = "Redis forgot the claims, or another worker took them over: a second run is a duplicate"
+            self._log.warning("claims lost", jobs=len(job_ids) - done, reason=reason)
 
     def fail(self, job_id: str, error: EventRefused) -> None:
         """Put the job into RQ's failed registry, with its reason."""
@@ -40,6 +47,7 @@ class Ledger:
             return
         except ValueError:  # RQ does not allow this id
             self._claims.set_aside(job_id, error.report)
+        metrics.count_failure(type(error).__name__)
         self._log.warning("set aside", job_id=job_id, reason=str(error))
 
     def give_back(self, job_ids: Sequence[str]) -> None:

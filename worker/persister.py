@@ -1,6 +1,8 @@
 """Persists deliveries and logs which tables were written."""
 
+import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol, Self
 
 import structlog
@@ -8,6 +10,7 @@ import structlog
 from events import AnyEvent, OrderCompleted
 from gateway.client import Outcome
 from gateway.errors import EventRefused, WaitsApart
+from worker import metrics
 from worker.elements import Element, element
 
 _LARGE = 20  # events
@@ -53,7 +56,12 @@ class Persister:
             WorkerError: the whole call failed; a second call with the same deliveries does no harm.
         """
         elements = [delivery.element for delivery in deliveries]
-        outcomes = self._gateway.persist(elements, apart=self._apart)
+        began = time.perf_counter()
+        try:
+            outcomes = self._gateway.persist(elements, apart=self._apart)
+        finally:
+            metrics.count_call(len(deliveries), time.perf_counter() - began)
+        _count(deliveries, outcomes)
         self._say(list(zip(deliveries, outcomes, strict=True)))
         return [outcome.error(delivery.event) for delivery, outcome in zip(deliveries, outcomes, strict=True)]
 
@@ -78,6 +86,16 @@ class Persister:
             return self._log
         event = only.event
         return self._log.bind(event_id=str(event.event_id), event_type=event.type, job_id=only.job_id)
+
+
+def _count(deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
+    if deliveries:
+        oldest = min(delivery.event.occurred_at for delivery in deliveries)
+        results = (
+            (delivery.event.type, outcome.kind)
+            for delivery, outcome in zip(deliveries, outcomes, strict=True)
+        )
+        metrics.count_results(results, (datetime.now(UTC) - oldest).total_seconds())
 
 
 def _words(event: AnyEvent, outcome: Outcome) -> Iterator[str]:

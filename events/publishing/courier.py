@@ -4,15 +4,13 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from threading import Event, Thread
-
-from redis.exceptions import ResponseError
 
 from events.errors import OutboxFailed, PublishError
 from events.publishing.call import Call
 from events.publishing.cause import cause_of
 from events.publishing.coalescer import Coalescer, Group
+from events.publishing.delivery import CHUNK, deliver
 from events.publishing.forks import renew_in_children
 from events.publishing.notices import Notices
 from events.publishing.outbox import Outbox
@@ -20,8 +18,6 @@ from events.publishing.queue import Queue
 
 PAUSE = 1.0
 """Seconds between two tries to reach a Redis that is away."""
-
-_CHUNK = 100  # events a round trip: large ones must get through within its time limit too
 
 _log = logging.getLogger("botlive.events")
 
@@ -69,7 +65,7 @@ class Courier:
             PublishError: Redis or the outbox's file is away; what is left waits on.
         """
         delivered = 0
-        while not self._stopped and (waiting := self._outbox.oldest(_CHUNK)):
+        while not self._stopped and (waiting := self._outbox.oldest(CHUNK)):
             done = self._bring(waiting)
             self._outbox.remove(done)
             delivered += len(done)
@@ -83,24 +79,8 @@ class Courier:
 
     def _bring(self, waiting: Sequence[tuple[int, Call]]) -> list[int]:
         """The numbers of those that are on the queue now, all or what was possible, but at least one."""
-        try:
-            self._queue.put([call for _, call in waiting])
-        except PublishError as error:
-            if not isinstance(error.__cause__, ResponseError) or cause_of(error).away:
-                raise
-            # It may be one event's doing, whose key in Redis holds something else: the others go.
-            return self._bring_each(waiting, error)
-        return [number for number, _ in waiting]
-
-    def _bring_each(self, waiting: Sequence[tuple[int, Call]], error: PublishError) -> list[int]:
-        done: list[int] = []
-        for number, call in waiting:
-            with suppress(PublishError):
-                self._queue.put([call])
-                done.append(number)
-        if not done:
-            raise error
-        return done
+        taken = deliver(self._queue, [call for _, call in waiting])
+        return [number for (number, _), is_there in zip(waiting, taken, strict=True) if is_there]
 
     def _renew(self) -> None:
         self._thread: Thread | None = None

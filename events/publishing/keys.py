@@ -18,6 +18,9 @@ JOB = "rq:job:"
 WORKER = "rq:worker:"
 """Prefix of the key of a worker's hash; the worker's name follows."""
 
+COUNTER = "botlive:published:"
+"""What the key of a publisher's counter begins with; a random name follows."""
+
 LEASE = "botlive:lease:"
 """Prefix of the key of a worker's lease; the worker's name follows."""
 
@@ -108,5 +111,5 @@ def text(raw_text: bytes) -> str:
 
 
 def timestamp() -> str:
-    """Return the current time in UTC in the format of RQ's job hash."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """The present time, UTC, as RQ writes it in a job's hash."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

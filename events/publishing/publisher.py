@@ -1,10 +1,12 @@
 """The chat's side of the queue."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from itertools import islice
 from typing import Any, Self
 from uuid import UUID
@@ -20,8 +22,10 @@ from events.publishing.call import Call
 from events.publishing.coalescer import Coalescer
 from events.publishing.courier import PAUSE, Courier
 from events.publishing.keys import QUEUE
+from events.publishing.memory import Memory
 from events.publishing.outbox import Outbox
 from events.publishing.queue import CHUNK, Queue
+from events.publishing.watch import Watch
 
 WITHIN = 0.25
 """Seconds that publishing takes at most, over everything: name look-up, connecting, Redis, the file."""
@@ -31,6 +35,8 @@ _TO_REDIS = 0.5  # of that time, where an outbox takes over
 _AT_ONCE = 0.4  # of that time, for a connection that is open, or for each step where no thread can be had
 _PATIENCE = 1.0  # seconds for the thread that sends, which goes on when its callers have left
 _LATER = 3.0  # seconds: nobody waits for what is delivered in the background
+
+_log = logging.getLogger("botlive.events")
 
 
 class Publisher:
@@ -50,14 +56,14 @@ class Publisher:
         within: float = WITHIN,
     ) -> None:
         self._redis = connection
-        self._queue = Queue(connection, queue, patience=max(_PATIENCE, within))
-        self._hurried = Queue(connection, queue, patience=within * _AT_ONCE)
+        memory = Memory()
+        to_queue = partial(Queue, connection, queue, memory=memory)
+        self._queue = to_queue(patience=max(_PATIENCE, within))
+        self._hurried = to_queue(patience=within * _AT_ONCE)
+        self._later = to_queue(patience=max(_LATER, within))
+        self._watch = Watch(memory, self._later)
         self._sender = Coalescer("botlive-publisher", self._queue.put_groups, self._hurried.put_groups)
-        self._courier = (
-            Courier(outbox, Queue(connection, queue, patience=max(_LATER, within)))
-            if outbox is not None
-            else None
-        )
+        self._courier = Courier(outbox, self._later) if outbox is not None else None
         self._within = within
         self._away_until = 0.0
         self._closed = False
@@ -152,12 +158,22 @@ class Publisher:
     def close(self) -> None:
         """Give the connections back. Nothing can be published afterwards."""
         self._closed = True
+        self._keep_what_is_in_doubt(self._watch.stop())
         if self._courier:
             self._courier.stop()
         self._sender.close()
-        self._queue.close()
-        self._hurried.close()
+        for queue in (self._queue, self._hurried, self._later):
+            queue.close()
         self._redis.close()
+
+    def _keep_what_is_in_doubt(self, calls: Sequence[Call]) -> None:
+        """What Redis has forgotten, or may have: the outbox keeps it for the next process."""
+        if not calls:
+            return
+        try:
+            _wait(self._keep(calls, PublishError()), time.monotonic() + self._within, OutboxFailed)
+        except PublishError:
+            _log.error("Redis has or may have forgotten %d events, and no outbox has kept them", len(calls))
 
     def __enter__(self) -> Self:
         return self

@@ -1,13 +1,12 @@
 """The queue in Redis, as the chat sees it."""
 
-import socket
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -19,14 +18,16 @@ from events.publishing.cause import cause_of
 from events.publishing.coalescer import Group
 from events.publishing.forks import renew_in_children
 from events.publishing.keys import Keys
+from events.publishing.memory import Mark, Memory
+from events.publishing.wire import number_at_once, reply, wait_only
 
 CHUNK = 500
 """Events a round trip: some 500 KB, so that Redis stays responsive for others."""
 
 _SCRIPT = files("events.publishing").joinpath("publish.lua").read_text(encoding="utf-8")
 _SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_NUMBER_OF_KEYS = 4
-_DONE = b":1\r\n"  # the script's answer, as it comes
+_NUMBER_OF_KEYS = 5
+_COUNTED = 86_400  # seconds that a counter stays in Redis without use, here and in the script
 
 # A path may drop what is silent, and tell neither end. Many do after 60 s, few before 30 s.
 _LONGEST = 15.0  # seconds without use after which a connection is not used again
@@ -35,6 +36,8 @@ _SOON = 0.1  # seconds
 
 Jobs = Sequence[tuple[Call, str]]
 """Calls, each with the id of its job."""
+
+_Answer = TypeVar("_Answer")
 
 
 class _Kept(NamedTuple):
@@ -53,12 +56,16 @@ class Queue:
 
     It keeps its connections itself: which one opens, and in whose thread, decides how long a caller may
     have to wait. A name look-up has no time limit; a silent server is left after ``patience`` seconds.
+    What Redis confirms is kept in ``memory``, which several queues of one publisher share.
     """
 
-    def __init__(self, connection: redis.Redis, name: str, *, patience: float) -> None:
+    def __init__(
+        self, connection: redis.Redis, name: str, *, patience: float, memory: Memory | None = None
+    ) -> None:
         self._pool = connection.connection_pool
         self._keys = Keys(name)
         self._patience = patience
+        self._memory = memory or Memory()
         self._renew()
         renew_in_children(self._renew)
 
@@ -84,16 +91,26 @@ class Queue:
         kept = self._idle()
         if kept is None:
             return False
-        done = False
+        count, mark = None, self._memory.mark
         with suppress(RedisError, OSError):
-            done = _confirms(kept.connection, self._command(call, call.own_id), within)
-        if done:
-            self._keep(kept.connection)
-        else:
+            count = number_at_once(kept.connection, self._command(call, call.own_id, mark), within)
+        if count is None:
             kept.connection.disconnect()
             if kept.age > _TRUSTED + within:
                 self.close()  # the path may have dropped the others with it
-        return done
+            return False
+        self._keep(kept.connection)
+        self._memory.keep(mark, count, [call])
+        return True
+
+    def look(self) -> None:
+        """Compare the publisher's counter with what was confirmed.
+
+        Raises:
+            PublishError: Redis does not say.
+        """
+        with _told():
+            self._speak(self._read_counter)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -102,43 +119,49 @@ class Queue:
                 self._open.pop().connection.disconnect()
 
     def _put(self, calls: Sequence[Call]) -> None:
-        try:
+        with _told():
             contested = self._send([(call, call.own_id) for call in calls])
             refused = self._send([(call, call.contested_id) for call in contested])
-        except Exception as error:  # whatever the name, the client's options or the server bring about
-            raise PublishError(
-                f"Redis did not confirm the event ({cause_of(error)}). Publish the same event again"
-            ) from error
         if refused:
             raise PublishError
 
     def _send(self, jobs: Jobs) -> list[Call]:
         """Those whose id is taken by another event."""
-        kept = self._idle() if jobs else None
+        if not jobs:
+            return []
+        mark, replies = self._speak(lambda connection: self._exchange(connection, jobs))
+        pairs = [(call, count >= 0) for (call, _), count in zip(jobs, replies, strict=True)]
+        self._memory.keep(mark, max(replies[-1], -1 - replies[-1]), [call for call, taken in pairs if taken])
+        return [call for call, taken in pairs if not taken]
+
+    def _speak(self, talk: Callable[[redis.Connection], _Answer]) -> _Answer:
+        kept = self._idle()
         if kept is not None:
-            if kept.age > _TRUSTED:
-                _wait_only(kept.connection, _SOON)
+            wait_only(kept.connection, _SOON if kept.age > _TRUSTED else self._patience)
             try:
-                return self._over(kept.connection, jobs)
+                return self._over(kept.connection, talk)
             except (RedisError, OSError):
                 self.close()  # the server may have closed it long ago, and the others with it
-        return self._over(self._connect(), jobs) if jobs else []
+        return self._over(self._connect(), talk)
 
-    def _over(self, connection: redis.Connection, jobs: Jobs) -> list[Call]:
+    def _over(self, connection: redis.Connection, talk: Callable[[redis.Connection], _Answer]) -> _Answer:
         try:
-            replies = self._exchange(connection, jobs)
+            answer = talk(connection)
         except BaseException:
             connection.disconnect()
             raise
-        _wait_only(connection, self._patience)
         self._keep(connection)
-        return [call for (call, _), reply in zip(jobs, replies, strict=True) if not reply]
+        return answer
 
-    def _exchange(self, connection: redis.Connection, jobs: Jobs) -> list[Any]:
-        commands = [self._command(call, job_id) for call, job_id in jobs]
+    def _exchange(self, connection: redis.Connection, jobs: Jobs) -> tuple[Mark, list[Any]]:
+        """The replies, and the mark at which the jobs were sent."""
+        mark = self._memory.mark
+        *others, last = jobs
+        commands = [self._command(*job, mark, counts=False) for job in others]
+        commands.append(self._command(*last, mark))  # one count for all
         connection.send_packed_command(connection.pack_commands(commands))
-        replies = [_reply(connection) for _ in jobs]
-        errors = [reply for reply in replies if isinstance(reply, ResponseError)]
+        replies = [reply(connection) for _ in jobs]
+        errors = [one for one in replies if isinstance(one, ResponseError)]
         if any(isinstance(error, NoScriptError) for error in errors):
             # A fresh or restarted server. What did get through is sent again: that does no harm.
             connection.send_command("SCRIPT", "LOAD", _SCRIPT)
@@ -146,10 +169,17 @@ class Queue:
             return self._exchange(connection, jobs)
         if errors:
             raise errors[0]
-        return replies
+        return mark, replies
 
-    def _command(self, call: Call, job_id: str) -> tuple[str | int, ...]:
-        return "EVALSHA", _SCRIPT_SHA, _NUMBER_OF_KEYS, *call.arguments(self._keys, job_id)
+    def _read_counter(self, connection: redis.Connection) -> None:
+        mark = self._memory.mark
+        connection.send_command("GETEX", mark[0], "EX", _COUNTED)
+        self._memory.check(mark, int(connection.read_response() or 0))
+
+    def _command(self, call: Call, job_id: str, mark: Mark, *, counts: bool = True) -> tuple[str | int, ...]:
+        counter, confirmed = mark
+        arguments = call.arguments(self._keys, job_id)
+        return "EVALSHA", _SCRIPT_SHA, _NUMBER_OF_KEYS, counter, *arguments, confirmed if counts else ""
 
     def _renew(self) -> None:
         # A forked child must not speak over its parent's connections: answers would be mixed up.
@@ -183,34 +213,11 @@ class Queue:
         return connection
 
 
-def _wait_only(connection: redis.Connection, seconds: float) -> None:
-    """Wait no longer for each of its answers."""
-    line: Any = connection._sock
-    if isinstance(line, socket.socket):
-        line.settimeout(seconds)
-
-
-def _confirms(connection: redis.Connection, command: Sequence[str | int], within: float) -> bool:
-    """Whether it does, in time. The client's own time limit would begin anew with every byte."""
-    deadline = time.monotonic() + within
-    line: Any = connection._sock
-    if not isinstance(line, socket.socket):
-        return False
-    line.settimeout(within)
-    connection.send_packed_command(connection.pack_command(*command), check_health=False)
-    answer = b""
-    while len(answer) < len(_DONE):
-        line.settimeout(max(0.0, deadline - time.monotonic()))
-        part = line.recv(len(_DONE) - len(answer))
-        if not part:
-            return False
-        answer += part
-    line.settimeout(connection.socket_timeout)
-    return answer == _DONE
-
-
-def _reply(connection: redis.Connection) -> Any:
+@contextmanager
+def _told() -> Iterator[None]:
     try:
-        return connection.read_response()
-    except ResponseError as error:
-        return error  # the other replies are still to be read
+        yield
+    except Exception as error:  # whatever the name, the client's options or the server bring about
+        raise PublishError(
+            f"Redis did not confirm the event ({cause_of(error)}). Publish the same event again"
+        ) from error

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.settings import AlertSettings, Settings
+from gateway.settings import AlertSettings, HealthSettings, Settings
 from operations.alerts.watch import Watch
+from operations.health import serve
 from operations.logs import configure
 from operations.supervisor import Supervisor
 from worker.bootstrap import consumer
@@ -33,6 +34,7 @@ def worker(
         return
     watch = None if burst else Watch.of(AlertSettings.from_env())
     made = consumer(settings)
+    serve(made, HealthSettings.from_env())
     if watch:
         watch.start()
     made.run(burst=burst)

@@ -46,6 +46,7 @@ begin
       'botlive: tables belong to another role than %I, which runs the migrations; as their owner run: %s',
       current_user, cure);
   end if;
+  perform botlive.refuse_look_alikes();
 end
 $$;
 comment on function botlive.check_owners is

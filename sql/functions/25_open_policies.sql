@@ -11,6 +11,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  table_name name := (select c.relname from pg_class c where c.oid = relation);
   one record;
   alone record;
 begin
@@ -20,10 +21,12 @@ begin
   end if;
   begin
     perform botlive.act_as(role_name, claims);
-    perform set_config('search_path', 'public, extensions, pg_temp', true); -- the search path of the API, which the condition's functions may need
+    -- The search path of the API, which the condition's functions may need.
+    perform set_config('search_path', 'public, extensions, pg_temp', true);
     -- The rows get the table's own name and type, because the condition may use both.
-    execute pg_catalog.format('select array_agg(coalesce((%s), false)) from jsonb_populate_recordset(null::%s, $1) as %I',
-      condition, relation, (select c.relname from pg_catalog.pg_class c where c.oid = relation)) into passed using rows;
+    execute pg_catalog.format('select pg_catalog.array_agg(coalesce((%s), false)) '
+      'from pg_catalog.jsonb_populate_recordset(null::%s, $1) as %I', condition, relation, table_name)
+      into passed using rows;
     raise exception using errcode = 'BL000';
   exception
     when sqlstate 'BL000' then null;

@@ -122,7 +122,8 @@ begin
     end if;
     if may_change then
       perform set_config('search_path', 'public, extensions, pg_temp', true);
-      update public.company_mapping m set user_id = owner, updated_at = pg_catalog.now() where m.uuid = mapped;
+      update public.company_mapping m set user_id = owner, updated_at = pg_catalog.now()
+      where m.uuid operator(pg_catalog.=) mapped;
     else
       raise warning 'botlive: company % keeps its owner: the config''s is another, and that the shop is his cannot be '
         'seen; if it is, run: botlive company link --force --owner % -- %', botlive.shell_word(new.company_id::text),
@@ -139,6 +140,19 @@ end
 $$;
 comment on function botlive.keep_mapping is 'Keeps company_mapping complete. It never fails the write that fires it.';
 
+create or replace function botlive.change_mapping(former uuid, company uuid, owner uuid)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform set_config('search_path', 'public, extensions, pg_temp', true);
+  update public.company_mapping m set uuid = company, user_id = owner, updated_at = pg_catalog.now()
+  where m.uuid operator(pg_catalog.=) former;
+end
+$$;
+comment on function botlive.change_mapping is 'Maps a shop to another company, or gives it an owner.';
+
 create or replace function botlive.complete_mapping()
 returns void
 language plpgsql
@@ -148,11 +162,10 @@ declare
   is_trusted boolean := not botlive.people_write_configs();
   row record;
 begin
-  perform set_config('search_path', 'public, extensions, pg_temp', true);
   perform set_config('request.jwt.claims', '{"role": "service_role"}', true); -- the same claims as the worker's calls
   -- The first integration made mappings to companies that do not exist.
   for row in
-    select m.company_id::text, lower(m.company_id::text)::uuid as company, m.user_id
+    select m.uuid, lower(m.company_id::text)::uuid as company, m.user_id
     from public.company_mapping m
     where m.company_id::text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' and not botlive.is_company(m.uuid)
   loop
@@ -160,8 +173,7 @@ begin
       and botlive.owners_agree(row.company, row.user_id, true)
       and not exists (select from public.company_mapping o where o.uuid = row.company)
     then
-      update public.company_mapping m set uuid = row.company, updated_at = now()
-      where m.company_id::text = row.company_id;
+      perform botlive.change_mapping(row.uuid, row.company, row.user_id);
     end if;
   end loop;
   for row in
@@ -176,7 +188,7 @@ begin
     if is_trusted and lower(row.company_id) <> row.uuid::text
       or botlive.owners_agree(row.uuid, row.owner, is_trusted)
     then
-      update public.company_mapping m set user_id = row.owner, updated_at = now() where m.uuid = row.uuid;
+      perform botlive.change_mapping(row.uuid, row.uuid, row.owner);
     else
       raise notice 'botlive: company % has no owner: its config names one, and that the shop is his cannot be seen; '
         'if it is, run `botlive company link --owner % -- %`', botlive.shell_word(row.company_id), row.owner,
@@ -222,5 +234,5 @@ $$;
 comment on function botlive.complete_mapping is 'Maps every config that is not mapped, where that is possible.';
 
 revoke all on function botlive.trusts_caller, botlive.people_write_configs, botlive.map_company,
-  botlive.check_now, botlive.keep_mapping, botlive.complete_mapping from public;
+  botlive.check_now, botlive.keep_mapping, botlive.change_mapping, botlive.complete_mapping from public;
 grant execute on function botlive.trusts_caller, botlive.map_company to service_role;

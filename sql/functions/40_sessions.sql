@@ -61,6 +61,34 @@ as $$
   select to_char(instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
 $$;
 
+create or replace function botlive.write_session(session jsonb, deed text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform set_config('search_path', 'public, extensions, pg_temp', true);
+  case deed
+    when 'delete' then
+      delete from public.bot_sessions s
+      using pg_catalog.jsonb_populate_record(null::public.bot_sessions, session) r
+      where s.id operator(pg_catalog.=) r.id and s.company_id operator(pg_catalog.=) r.company_id;
+    when 'insert' then
+      insert into public.bot_sessions (id, company_id, mode, started_at, ended_at, created_at)
+      select r.id, r.company_id, r.mode, r.started_at, r.ended_at, r.created_at
+      from pg_catalog.jsonb_populate_record(null::public.bot_sessions, session) r
+      on conflict (id) do nothing;
+    when 'end' then
+      update public.bot_sessions s set ended_at = r.ended_at
+      from pg_catalog.jsonb_populate_record(null::public.bot_sessions, session) r
+      where s.id operator(pg_catalog.=) r.id and s.company_id operator(pg_catalog.=) r.company_id;
+  end case;
+  return found;
+end
+$$;
+comment on function botlive.write_session is
+  'Deletes, inserts or ends the row of a session. Returns whether a row was changed.';
+
 create or replace function botlive.rewrite_sessions(
   shop uuid, before botlive.toggles[], after botlive.toggles[])
 returns void
@@ -71,7 +99,6 @@ declare
   change record;
   session jsonb;
 begin
-  perform set_config('search_path', 'public, extensions, pg_temp', true);
   for change in
     with former as (
       select b.session_id as id, max(b.occurred_at) filter (where not b.enabled) as ended_at,
@@ -96,18 +123,13 @@ begin
       'started_at', botlive.utc_text(change.started_at), 'ended_at', botlive.utc_text(change.ended_at));
     session := session || jsonb_build_object('created_at', session -> 'started_at');
     if change.vanishes then
-      delete from public.bot_sessions s
-      using jsonb_populate_record(null::public.bot_sessions, session) r
-      where s.id = r.id and s.company_id = r.company_id;
-      if not found then
+      if not botlive.write_session(session, 'delete') then
         update botlive.toggles t set withdrawn = true where t.event_id = change.id;
       end if;
     elsif change.appears then
-      insert into public.bot_sessions (id, company_id, mode, started_at, ended_at, created_at)
-      select r.id, r.company_id, r.mode, r.started_at, r.ended_at, r.created_at
-      from jsonb_populate_record(null::public.bot_sessions, session) r
-      where not exists (select from botlive.toggles t where t.event_id = change.id and t.withdrawn)
-      on conflict (id) do nothing;
+      if not exists (select from botlive.toggles t where t.event_id = change.id and t.withdrawn) then
+        perform botlive.write_session(session, 'insert');
+      end if;
       if exists (
         select from public.bot_sessions s, jsonb_populate_record(null::public.bot_sessions, session) r
         where s.id = r.id and s.company_id <> r.company_id
@@ -115,9 +137,7 @@ begin
         raise exception using errcode = 'unique_violation', message = 'the session''s id is another company''s';
       end if;
     else
-      update public.bot_sessions s set ended_at = r.ended_at
-      from jsonb_populate_record(null::public.bot_sessions, session) r
-      where s.id = r.id and s.company_id = r.company_id;
+      perform botlive.write_session(session, 'end');
     end if;
   end loop;
 end
@@ -152,8 +172,8 @@ declare
   closer botlive.toggles;
   before botlive.toggles[];
   after botlive.toggles[];
+  said jsonb;
 begin
-  perform set_config('search_path', 'public, extensions, pg_temp', true);
   -- The caller holds the company's lock. No other transaction changes its toggles or sessions now.
   select t.* into first_new from botlive.toggles t
   where t.event_id = any (fresh) order by t.occurred_at, t.event_id limit 1;
@@ -182,20 +202,22 @@ begin
   set session_id = a.session_id, session_began_at = a.session_began_at
   from unnest(after) a where t.event_id = a.event_id;
 
-  with changed as (
-    select r.id, botlive.session_text(a) as description, a.session_id
+  select jsonb_agg(jsonb_build_object('id', c.event_id, 'description', c.description,
+    'metadata', botlive.object_of(x.metadata::text) || jsonb_build_object('session_id', c.session_id)))
+  into said
+  from (
+    select a.event_id, r.id, botlive.session_text(a) as description, a.session_id
     from unnest(after) a join unnest(before) b on b.event_id = a.event_id,
       jsonb_populate_record(null::public.activities, jsonb_build_object('id', a.event_id)) r
     where (a.session_id, a.session_began_at) is distinct from (b.session_id, b.session_began_at)
-  ), said as (
-    select x.id, r.description, r.metadata
-    from changed c join public.activities x on x.id = c.id,
-      jsonb_populate_record(null::public.activities, jsonb_build_object('description', c.description,
-        'metadata', coalesce(botlive.object_of(x.metadata::text), '{}')
-          || jsonb_build_object('session_id', c.session_id))) r
-  )
-  update public.activities x set description = s.description, metadata = s.metadata
-  from said s where x.id = s.id;
+  ) c join public.activities x on x.id = c.id;
+  if said is not null then
+    perform set_config('search_path', 'public, extensions, pg_temp', true);
+    update public.activities x set description = r.description, metadata = r.metadata
+    from pg_catalog.jsonb_populate_recordset(null::public.activities, said) r
+    where x.id operator(pg_catalog.=) r.id;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  end if;
 
   perform botlive.rewrite_sessions(shop, before, after);
 end
@@ -203,7 +225,7 @@ $$;
 comment on function botlive.bring_sessions is
   'Updates the sessions of a company, and the activities of its toggles, after new toggles.';
 
-revoke all on function botlive.fold_toggles, botlive.session_text, botlive.utc_text, botlive.rewrite_sessions,
-  botlive.object_of, botlive.bring_sessions from public;
-grant execute on function botlive.fold_toggles, botlive.session_text, botlive.utc_text,
+revoke all on function botlive.fold_toggles, botlive.session_text, botlive.utc_text, botlive.write_session,
+  botlive.rewrite_sessions, botlive.object_of, botlive.bring_sessions from public;
+grant execute on function botlive.fold_toggles, botlive.session_text, botlive.utc_text, botlive.write_session,
   botlive.rewrite_sessions, botlive.object_of, botlive.bring_sessions to service_role;

@@ -1,7 +1,8 @@
 -- Writes a batch of events: inbox, orders, activities and sessions.
 --
--- A function that writes to the shops' tables sets the search path of Supabase's API (`public, extensions`) until
--- it returns, because the project's triggers, checks and defaults may rely on it.
+-- The project's triggers, checks and defaults may rely on the search path of Supabase's API (`public, extensions`). A
+-- function that writes to the shops' tables prepares its rows first. It sets that path just before the statement that
+-- writes them, and this statement qualifies each function and operator: see 05_trust.sql.
 
 create or replace function botlive.shops(text_ids text[])
 returns table (company_id text, uuid uuid)
@@ -69,6 +70,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   inserted bigint;
+  rows jsonb := (
+    select jsonb_agg(f.ordered || jsonb_build_object('id', f.event_id, 'company_id', f.company, 'status', 'pending',
+      'created_at', f.instant, 'updated_at', f.instant))
+    from unnest(fresh) f where f.ordered is not null);
 begin
   perform set_config('search_path', 'public, extensions, pg_temp', true);
   -- jsonb_populate_record casts to the types of the columns: the project may have chosen other types.
@@ -76,11 +81,7 @@ begin
                              items, metadata, created_at, updated_at)
   select r.id, r.company_id, r.conversation_id, r.customer_name, r.total_amount, r.status,
          r.items, r.metadata, r.created_at, r.updated_at
-  from unnest(fresh) f,
-    jsonb_populate_record(null::public.orders, f.ordered || jsonb_build_object(
-      'id', f.event_id, 'company_id', f.company, 'status', 'pending',
-      'created_at', f.instant, 'updated_at', f.instant)) r
-  where f.ordered is not null
+  from pg_catalog.jsonb_populate_recordset(null::public.orders, rows) r
   on conflict (id) do nothing;
   get diagnostics inserted = row_count;
   return inserted;
@@ -94,19 +95,19 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   inserted bigint;
+  rows jsonb := (
+    select jsonb_agg(f.activity || jsonb_build_object('id', f.event_id, 'company_id', f.company, 'created_at', f.instant)
+      || case when t.event_id is null then '{}' else jsonb_build_object(
+        'description', botlive.session_text(t),
+        'metadata', f.activity -> 'metadata' || jsonb_build_object('session_id', t.session_id)) end)
+    from unnest(fresh) f left join botlive.toggles t on f.toggle is not null and t.event_id = f.event_id);
 begin
   perform set_config('search_path', 'public, extensions, pg_temp', true);
   insert into public.activities (id, company_id, conversation_id, type, title, description, status,
                                  metadata, customer_name, created_at)
   select r.id, r.company_id, r.conversation_id, r.type, r.title, r.description, r.status,
          r.metadata, r.customer_name, r.created_at
-  from unnest(fresh) f
-  left join botlive.toggles t on f.toggle is not null and t.event_id = f.event_id,
-    jsonb_populate_record(null::public.activities, f.activity || jsonb_build_object(
-      'id', f.event_id, 'company_id', f.company, 'created_at', f.instant) ||
-      case when t.event_id is null then '{}' else jsonb_build_object(
-        'description', botlive.session_text(t),
-        'metadata', f.activity -> 'metadata' || jsonb_build_object('session_id', t.session_id)) end) r
+  from pg_catalog.jsonb_populate_recordset(null::public.activities, rows) r
   on conflict (id) do nothing;
   get diagnostics inserted = row_count;
   return inserted;

@@ -140,7 +140,7 @@ begin
     when others then
       answers := jsonb_build_array(jsonb_build_object('event_type', 'company', 'reason',
         format('companies takes no plain row (SQLSTATE %s): make each shop in the front end, then '
-          '`botlive company link TEXT_ID --uuid UUID`', sqlstate)));
+          '`botlive company link -- TEXT_ID UUID`', sqlstate)));
   end;
   return query select a ->> 'event_type', a ->> 'reason' from jsonb_array_elements(answers) a;
 end

@@ -38,6 +38,7 @@ begin
   perform botlive.bring_triggers();
   perform botlive.take_strange_grants();
   perform botlive.complete_mapping();
+  perform botlive.bring_broadcast();
 end
 $$;
 comment on function botlive.bring_up is

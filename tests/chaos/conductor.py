@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 
 from devstack.server import Server
+from tests.chaos import amnesia
 from tests.chaos.faults import Hold, act
 from tests.chaos.intruders import intrude
 from tests.chaos.proxy import Proxy, Rule
@@ -77,6 +78,7 @@ class Conductor:
             Kind.TERMINATED: self._terminate,
             Kind.PUBLISHER: self._kill_publisher,
             Kind.REDIS: self._restart_redis,
+            Kind.FORGOTTEN: self._forget,
             Kind.POSTGRES: self._restart_postgres,
         }
         return ways.get(fault.kind, self._on_the_path)
@@ -192,6 +194,36 @@ class Conductor:
     def _restart_redis(self, portion: int, fault: Fault) -> None:
         self._restart(self._site.stack.valkey, portion, fault)
         self._site.keep_what_is_acknowledged()
+
+    def _forget(self, portion: int, fault: Fault) -> None:
+        """Redis loses the last events that it confirmed, and with them what the workers did meanwhile.
+
+        Nobody may have ended meanwhile: the harness counts what the dead held, and a publisher that is dead
+        publishes nothing again.
+        """
+        self._until(self._is_quiet, portion, "what a dead worker held stays")
+        valkey = self._site.stack.valkey
+        since, before = amnesia.size_of(valkey), self._missed()
+        self._send(portion)
+        self._until(partial(self._has_done, portion), portion, "a publisher did not get it done")
+        valkey.kill()
+        amnesia.cut(valkey, amnesia.before_the_last(valkey, 1 + fault.variant, since=since))
+        time.sleep(fault.seconds)
+        valkey.start()
+        self._site.keep_what_is_acknowledged()
+        for publisher in self._publishers:
+            publisher.look(portion)
+        if self._missed() == before:
+            raise NotLanded(f"portion {portion}: no publisher missed anything")
+
+    def _is_quiet(self) -> bool:
+        return self._reruns.are_over and not self._workers.are_leaving()
+
+    def _has_done(self, portion: int) -> bool:
+        return all(publisher.has_done(portion) for publisher in self._publishers)
+
+    def _missed(self) -> int:
+        return sum(publisher.missed() for publisher in self._publishers)
 
     def _restart_postgres(self, portion: int, fault: Fault) -> None:
         self._restart(self._site.stack.postgres, portion, fault)

@@ -1,11 +1,13 @@
 """One publisher, as a process of its own: what it has not finished when it is killed, it begins again.
 
-It reads the numbers of portions from stdin and says ``half N`` and ``done N`` on stdout.
+It reads the numbers of portions from stdin and says ``half N`` and ``done N`` on stdout. To ``look N`` it
+answers ``looked N`` once it has published again what Redis has forgotten.
 """
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from events import AnyEvent, Publisher
 from events.errors import PublishError
@@ -19,6 +21,10 @@ def main(plan: Plan, number: int) -> None:
     """Publish the portions that stdin names, until it ends."""
     with Publisher.from_env() as publisher:
         for line in sys.stdin:
+            if line.startswith("look"):
+                _until_confirmed(lambda: _look(publisher))
+                _say(line.strip().replace("look", "looked"))
+                continue
             portion = int(line)
             stream = [*plan.portion(number, portion), *plan.rivals_of(number, portion)]
             half = len(stream) // 2
@@ -30,14 +36,19 @@ def main(plan: Plan, number: int) -> None:
 
 def _publish(publisher: Publisher, events: Sequence[AnyEvent], *, together: bool) -> None:
     for chunk in [events] if together else [[event] for event in events]:
-        _until_taken(publisher, chunk)
+        _until_confirmed(partial(publisher.publish_many, chunk))
 
 
-def _until_taken(publisher: Publisher, events: Sequence[AnyEvent]) -> None:
+def _look(publisher: Publisher) -> None:
+    publisher._queue.look()
+    publisher._watch.look()
+
+
+def _until_confirmed(step: Callable[[], object]) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            publisher.publish_many(events)
+            step()
         except PublishError:
             if time.monotonic() > deadline:
                 raise

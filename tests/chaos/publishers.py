@@ -31,6 +31,7 @@ class PublisherProcess:
         self._news = Condition()
         self._owed: list[int] = []
         self._halves: set[int] = set()
+        self._looked: set[int] = set()
         self.acknowledged: set[int] = set()
         """The portions of which it says that every publication was taken."""
         self._start()
@@ -44,7 +45,7 @@ class PublisherProcess:
         self._wait(lambda: len(self._owed) <= _AHEAD)
         with self._news:
             self._owed.append(portion)
-        self._tell(portion)
+        self._tell(str(portion))
 
     def finish(self) -> None:
         """Wait until it has published all.
@@ -53,6 +54,23 @@ class PublisherProcess:
             PublisherStuck: it did not in time.
         """
         self._wait(lambda: not self._owed)
+
+    def has_done(self, portion: int) -> bool:
+        """Whether every publication of it was taken."""
+        return portion in self.acknowledged
+
+    def look(self, portion: int) -> None:
+        """Wait until it has published again what Redis forgot in this portion.
+
+        Raises:
+            PublisherStuck: it did not in time.
+        """
+        self._tell(f"look {portion}")
+        self._wait(lambda: portion in self._looked)
+
+    def missed(self) -> int:
+        """How often it said that Redis had forgotten something."""
+        return self._log.read_text(encoding="utf-8").count("Redis forgot ")
 
     def kill(self, portion: int) -> None:
         """Kill it half through this portion; its next process begins the portion again."""
@@ -63,7 +81,7 @@ class PublisherProcess:
         self._listener.join()
         self._start()
         for owed in self._owed:
-            self._tell(owed)
+            self._tell(str(owed))
 
     def stop(self) -> None:
         """Let it end; what waits in its outbox stays there."""
@@ -93,9 +111,9 @@ class PublisherProcess:
         self._listener = Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._listener.start()
 
-    def _tell(self, portion: int) -> None:
+    def _tell(self, line: str) -> None:
         assert self._process.stdin
-        self._process.stdin.write(f"{portion}\n")
+        self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
     def _listen(self, said: TextIO) -> None:
@@ -108,6 +126,8 @@ class PublisherProcess:
         with self._news:
             if word == "half":
                 self._halves.add(portion)
+            elif word == "looked":
+                self._looked.add(portion)
             else:
                 self._owed.remove(portion)
                 self.acknowledged.add(portion)

@@ -41,6 +41,11 @@ class Reruns:
             self._hands.append(Hand(owner, killed, held))
         return len(held)
 
+    @property
+    def are_over(self) -> bool:
+        """Whether nothing waits that a killed worker held."""
+        return not self._hands
+
     def close(self) -> None:
         """Look for the last time. What still waits counts as long as it has waited by then."""
         self._stopped.set()

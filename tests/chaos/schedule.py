@@ -15,6 +15,7 @@ class Kind(StrEnum):
     TERMINATED = "worker stopped (SIGTERM)"
     PUBLISHER = "publisher killed"
     REDIS = "Redis restarted"
+    FORGOTTEN = "Redis forgot its last events"
     POSTGRES = "PostgreSQL restarted"
     DROPPED = "answer dropped after the write"
     UNAVAILABLE = "answer 5xx"
@@ -34,7 +35,7 @@ ON_THE_PATH = WINDOWS | {Kind.HANGING, Kind.SLOW}
 
 _FULL = 10_000  # events, from which on every kind comes at least ten times
 _FEWEST = 200  # faults of a full run
-_SHARE = 2 / 3  # of the faults are on the path: what is killed takes long to be up again
+_SHARE = 0.6  # of the faults are on the path: what is killed takes long to be up again
 _LONGEST = 0.4  # seconds that a fault lasts
 
 

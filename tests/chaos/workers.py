@@ -41,6 +41,10 @@ class Workers:
         free = [pair for pair in self.names().items() if pair[0] not in holding]
         return dice.choice(free) if free else None
 
+    def are_leaving(self) -> bool:
+        """Whether one that was told to stop has not ended."""
+        return any(thread.is_alive() for thread in self._leaving)
+
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL; another takes its place."""
         process.kill()

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from devstack import processes, registry
+from devstack import postgres, processes, registry
 from devstack.stack import Stack
 from devstack.state import StackState
 
@@ -121,6 +121,33 @@ def test_the_command_says_why_it_cannot_start(state: Path) -> None:
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert done.stderr.startswith("botlive stack: PostgreSQL could not be initialised")
     assert processes.serving(state) == []
+
+
+def test_another_postgresql_is_used_where_one_is_named(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older one, whose initdb knows no built-in locale, gets the system's."""
+    embedded, older = postgres.binary("initdb").parent, state / "older"
+    older.mkdir()
+    (older / "postgres").symlink_to(embedded / "postgres")
+    (older / "initdb").write_text(f'#!/bin/sh\n[ "$1" = --help ] || exec {embedded}/initdb "$@"\n')
+    (older / "initdb").chmod(0o755)
+    monkeypatch.setenv("BOTLIVE_POSTGRES_BIN", str(older))
+    with Stack(state / "stack", migrations=False) as started:
+        (server,) = started.postgres.pids
+        assert psutil.Process(server).cmdline()[0] == str(older / "postgres")
+        with psycopg.connect(started.postgres.url) as connection:
+            row = connection.execute("select datlocprovider::text, datcollate from pg_database").fetchone()
+            assert row == ("c", "C.UTF-8")
+
+
+def test_a_folder_without_postgresql_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the name of the variable, without a traceback."""
+    monkeypatch.setenv("BOTLIVE_POSTGRES_BIN", "/no-such-folder")
+    done = run("true")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "botlive stack: BOTLIVE_POSTGRES_BIN is /no-such-folder, which has no initdb: "
+        "name a PostgreSQL's bin folder\n",
+    )
 
 
 def run(*command: str, state: Path | None = None) -> subprocess.CompletedProcess[str]:

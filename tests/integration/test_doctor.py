@@ -329,6 +329,14 @@ SQL_FAULTS = {
         "a new shop can take no such event: the project's function no fails",
         "run `botlive doctor` again",
     ),
+    "a function that PostgreSQL may call instead of its own": (
+        "do $$ begin create role outsider nologin; exception when duplicate_object then null; end $$;"
+        "create function public.format(text, text) returns text language sql as 'select null::text';"
+        "alter function public.format(text, text) owner to outsider",
+        Level.FAILURE,
+        "the database was not checked: the function public.format(text,text) of the role outsider",
+        "drop function public.format(text,text)",
+    ),
     "a policy for everybody who signed in": (
         "create policy wide on public.orders for select to authenticated using (auth.uid() is not null)",
         Level.WARNING,

@@ -9,6 +9,7 @@ import pytest
 from devstack.stack import Stack
 from tests.integration.shapes_project import ZOO, shapes_project
 from tests.integration.test_zoo import Database, acting
+from tests.zoo.releases import has_invokers_views, with_owners_views
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,8 @@ NAMED = {
 def project(stack: Stack) -> Iterator[Database]:
     """A project with every way in."""
     with shapes_project(stack) as database:
-        database.execute((ZOO / "ways.sql").read_bytes())
+        ways = (ZOO / "ways.sql").read_bytes()
+        database.execute(ways if has_invokers_views(database) else with_owners_views(ways))
         database.commit()
         yield database
 
@@ -42,7 +44,10 @@ def named(database: Database, kind: str) -> dict[str, str]:
 def test_what_lets_strangers_in_is_named_and_nothing_else(project: Database, kind: str) -> None:
     """Each by its name, once; nothing that shows people their own; and its cure leaves nothing to name."""
     project.rollback()
-    expected = {name if "." in name else f"public.{name}" for name in NAMED[kind].split()}
+    names = NAMED[kind].split()
+    if kind == "views" and not has_invokers_views(project):
+        names += ["good_invoker", "instead"]  # they cannot be made good there
+    expected = {name if "." in name else f"public.{name}" for name in names}
     found = named(project, kind)
     subjects = {next((word.split("(")[0] for word in words.split() if "." in word), "") for words in found}
     assert subjects == expected, found
@@ -54,6 +59,8 @@ def test_what_lets_strangers_in_is_named_and_nothing_else(project: Database, kin
 
 def test_the_cure_of_a_view_closes_it_for_reading_and_writing(project: Database) -> None:
     """A stranger reads and writes by the view before, and neither afterwards."""
+    if not has_invokers_views(project):
+        pytest.skip("its cure there is to revoke all")
     project.rollback()
     stranger = uuid4()
     read = b"select from public.plain"

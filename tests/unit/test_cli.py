@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from gateway.errors import InvalidSetting
+from events.errors import BotliveError, InvalidRedisUrl, PublishError
+from gateway.errors import CannotListen, InvalidSetting, MissingSetting, RedisUnusable
 from operations import cli
 
 
@@ -104,13 +106,8 @@ def test_a_missing_extra_is_named(absent: str, arguments: list[str], line: str |
     assert ended.stderr.endswith("]'` in its repository, as the README says\n")
 
 
-@pytest.mark.parametrize(
-    ("error", "code"), [(InvalidSetting("REDIS_URL", "is none"), 2), (RuntimeError("bug"), None)]
-)
-def test_our_errors_are_one_line_and_bugs_are_not_hidden(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, code: int | None
-) -> None:
-    """Our own exceptions are shown as their message; any other keeps its traceback."""
+def breaking(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """A command `broken` that raises it."""
     module = ModuleType("broken")
 
     def command() -> None:
@@ -119,12 +116,65 @@ def test_our_errors_are_one_line_and_bugs_are_not_hidden(
     vars(module).update(command=command)
     monkeypatch.setitem(sys.modules, "broken", module)
     monkeypatch.setitem(cli.COMMANDS, "broken", cli.Command("broken:command", "worker", "Breaks."))
-    if code is None:
-        with pytest.raises(RuntimeError, match="bug"):
-            cli.main(["broken"])
-        return
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InvalidSetting("REDIS_URL", "is none"), 2),
+        (MissingSetting("REDIS_URL"), 2),
+        (RedisUnusable("it is another server"), 2),
+        (InvalidRedisUrl("it has no host"), 2),
+        (CannotListen("127.0.0.1", 80, "Permission denied"), 1),
+        (PublishError("not confirmed"), 1),
+        (BotliveError("anything else"), 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_our_errors_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    """Its message. What the environment lacks ends with 2, as a wrong call does; whatever else with 1."""
+    breaking(monkeypatch, error)
     assert _run(monkeypatch, ["broken"]) == code
-    assert capsys.readouterr().err == "REDIS_URL: is none\n"
+    assert capsys.readouterr().err == f"{error}\n"
+
+
+def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that is none of ours goes on with its traceback."""
+    breaking(monkeypatch, RuntimeError("bug"))
+    with pytest.raises(RuntimeError, match="bug"):
+        cli.main(["broken"])
+
+
+@pytest.mark.parametrize(
+    ("outbox", "said"),
+    [
+        (None, "not set in the environment: BOTLIVE_OUTBOX"),
+        ("", "not set in the environment: BOTLIVE_OUTBOX"),
+        (
+            "no-such-file",
+            "BOTLIVE_OUTBOX: the file does not exist: the chat creates it the first time that Redis is away",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "drain"])
+def test_an_outbox_that_is_not_named_or_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    outbox: str | None,
+    said: str,
+    tmp_path: Path,
+) -> None:
+    """In one line, with exit code 2; no file is made."""
+    monkeypatch.delenv("BOTLIVE_OUTBOX", raising=False)
+    monkeypatch.chdir(tmp_path)
+    if outbox is not None:
+        monkeypatch.setenv("BOTLIVE_OUTBOX", outbox)
+    assert _run(monkeypatch, ["outbox", command]) == 2
+    assert capsys.readouterr().err == f"{said}\n"
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_the_version_is_the_installed_one(

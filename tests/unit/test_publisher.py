@@ -48,9 +48,10 @@ def redis(server: fakeredis.FakeServer) -> fakeredis.FakeStrictRedis:
 
 
 @pytest.fixture
-def publisher(redis: fakeredis.FakeStrictRedis) -> Publisher:
+def publisher(redis: fakeredis.FakeStrictRedis) -> Iterator[Publisher]:
     """A publisher to it; the simulation is slow, and how long anyone waits is another test's matter."""
-    return Publisher(redis, within=10)
+    with Publisher(redis, within=10) as made:
+        yield made
 
 
 def _payment(amount: float = 2000, **fields: Any) -> PaymentValidated:

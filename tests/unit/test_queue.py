@@ -103,7 +103,7 @@ def test_one_round_trip_over_one_connection(server: Scripted) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b":0\r\n", b"-OOM command not allowed\r\n", b"-NOSCRIPT None\r\n", b"+QUEUED\r\n"]
+    "answer", [b":-2\r\n", b"-OOM command not allowed\r\n", b"-NOSCRIPT None\r\n", b"+QUEUED\r\n"]
 )
 def test_at_once_is_yes_or_not_known(server: Scripted, answer: bytes) -> None:
     """Whatever is not the one good answer is no, and the rest of it is nobody's: the line is given up."""

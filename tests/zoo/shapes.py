@@ -1,5 +1,6 @@
 """Policies as they are met in front ends, most of them made by generators. See ``shapes.sql`` for their names."""
 
+from tests.zoo.releases import inheriting
 from tests.zoo.shape import CHANCE, Shape
 
 _OWN = "company_id in (select c.id from public.companies c where c.owner_id = auth.uid())"
@@ -62,7 +63,7 @@ OPEN = (
         "true",
         "replaced",
         role="shape_group",
-        before="grant shape_group to authenticated with inherit true",
+        before=inheriting("shape_group", "authenticated"),
     ),
 )
 
@@ -256,8 +257,7 @@ OWN = (
         "restricted-by-group",
         "true",
         "silent",
-        before="grant shape_group to authenticated with inherit true; "
-        f'create policy "only own" on public.orders as restrictive for all to shape_group using ({_OWN})',
+        before=f'{inheriting("shape_group", "authenticated")}; create policy "only own" on public.orders as restrictive for all to shape_group using ({_OWN})',
     ),
     Shape("rows-of-no-shop", f"company_id is null or {_OWN}", "silent"),
 )

@@ -1,0 +1,1 @@
+"""The documentation. ``docs.generate`` generates the files that depend on the code."""

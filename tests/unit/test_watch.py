@@ -1,0 +1,398 @@
+"""The watch: what Redis confirmed and forgot is published again, and said once."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import fakeredis
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events import PaymentValidated, Publisher, PublishError
+from events.publishing import watch as module
+from events.publishing.call import Call
+from events.publishing.memory import Memory
+from events.publishing.outbox import Outbox
+from events.publishing.queue import Queue
+from events.publishing.watch import Watch
+from tests.replies import text
+
+QUEUE = "rq:queue:botlive"
+Snapshot = dict[bytes, bytes]
+
+
+@pytest.fixture
+def server() -> fakeredis.FakeServer:
+    """A Redis of the test's own, that can be cut off."""
+    return fakeredis.FakeServer()
+
+
+@pytest.fixture
+def redis(server: fakeredis.FakeServer) -> fakeredis.FakeStrictRedis:
+    """A connection to it."""
+    return fakeredis.FakeStrictRedis(server=server)
+
+
+@pytest.fixture(autouse=True)
+def _always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look asks Redis; the thread's own looks come too late for these tests."""
+    monkeypatch.setattr(module, "LOOK", 0.0)
+    monkeypatch.setattr(Watch, "_begin", lambda self: None)
+
+
+@pytest.fixture
+def publisher(redis: fakeredis.FakeStrictRedis) -> Iterator[Publisher]:
+    """To that Redis."""
+    with Publisher(redis, within=10) as made:
+        yield made
+
+
+def payment() -> PaymentValidated:
+    """A plain event."""
+    return PaymentValidated(company_id="shop", user_id="+2250700000000", amount=1, reference="WAVE-99")
+
+
+def publish(publisher: Publisher, number: int) -> list[str]:
+    """So many events; their ids."""
+    return [str(publisher.publish(payment())) for _ in range(number)]
+
+
+def queued(redis: fakeredis.FakeStrictRedis) -> list[str]:
+    """The ids on the queue, first come first."""
+    return [text(job_id) for job_id in redis.lrange(QUEUE, 0, -1)]
+
+
+def remembered(redis: fakeredis.FakeStrictRedis) -> Snapshot:
+    """All that it knows."""
+    keys: list[bytes] = list(redis.scan_iter())
+    return {key: redis.dump(key) or b"" for key in keys}
+
+
+def forget(redis: fakeredis.FakeStrictRedis, known: Snapshot) -> None:
+    """It knows only that any more."""
+    redis.flushall()
+    for key, value in known.items():
+        redis.restore(key, 0, value)
+
+
+def test_what_redis_forgot_is_published_again(
+    redis: fakeredis.FakeStrictRedis, publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In its order, behind what is left, and that is said in one line without a word of the events."""
+    caplog.set_level(logging.DEBUG)
+    left = publish(publisher, 2)
+    known = remembered(redis)
+    lost = publish(publisher, 3)
+    forget(redis, known)
+    assert publisher._watch.look()
+    assert queued(redis) == [*left, *lost]
+    assert not publisher._watch.look()
+    assert [record.getMessage() for record in caplog.records] == [
+        "Redis forgot 3 events that it had confirmed: they are published again"
+    ]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_the_next_answer_shows_it(
+    redis: fakeredis.FakeStrictRedis, publisher: Publisher, *, many: bool
+) -> None:
+    """No look is needed, nor another round trip: one event or many, over an open connection or another."""
+    known = remembered(redis)
+    lost = publish(publisher, 3)
+    forget(redis, known)
+    events = [payment() for _ in range(3 if many else 1)]
+    publisher.publish_many(events)
+    assert publisher._watch._memory.forgotten(100)
+    publisher._watch.look()
+    assert {*queued(redis)} == {*lost, *(str(event.event_id) for event in events)}
+
+
+def test_an_answer_that_is_lost_hides_nothing(
+    redis: fakeredis.FakeStrictRedis, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until an answer has come the counter stays behind: it does not catch up with what is confirmed."""
+    known = remembered(redis)
+    lost = publish(publisher, 3)
+    forget(redis, known)
+    with monkeypatch.context() as patched:
+        patched.setattr(Memory, "keep", lambda *_: None)
+        publish(publisher, 5)
+    publisher._watch.look()
+    assert {*lost} <= {*queued(redis)}
+
+
+def test_a_counter_that_is_lost_alone(
+    redis: fakeredis.FakeStrictRedis, publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody's DEL, or an eviction: nothing is on the queue twice, and it is said once."""
+    ids = publish(publisher, 3)
+    redis.delete(*redis.keys("botlive:published:*"))
+    assert publisher._watch.look()
+    assert not publisher._watch.look()
+    assert queued(redis) == ids
+    assert len(caplog.records) == 1
+
+
+def test_all_queues_of_a_publisher_count_together(
+    server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, tmp_path: Path
+) -> None:
+    """What the outbox brought is watched as well."""
+    with Publisher(redis, within=10, outbox=Outbox(tmp_path / "outbox.db")) as publisher:
+        server.connected = False
+        (late,) = publish(publisher, 1)
+        server.connected = True
+        publisher.drain()
+        redis.flushall()
+        publisher._watch.look()
+        assert queued(redis) == [late]
+    assert len(redis.keys("botlive:published:*")) == 1
+
+
+def test_many_that_are_sent_together_count_once(
+    redis: fakeredis.FakeStrictRedis, publisher: Publisher
+) -> None:
+    """The last of them: to count each would cost Redis another command an event."""
+    publisher.publish_many(payment() for _ in range(30))
+    publisher.publish(payment())
+    (counter,) = redis.keys("botlive:published:*")
+    assert redis.get(counter) == b"2"
+
+
+def test_the_counter_goes_after_a_day(redis: fakeredis.FakeStrictRedis, publisher: Publisher) -> None:
+    """A day without an event: a process that ended leaves nothing; a look is a use too."""
+    publish(publisher, 2)
+    (counter,) = redis.keys("botlive:published:*")
+    assert 86_000 < redis.ttl(counter) <= 86_400
+    redis.expire(counter, 5)
+    publisher._watch.look()
+    assert redis.ttl(counter) > 86_000
+    redis.expire(counter, 5)
+    publish(publisher, 99)
+    assert redis.ttl(counter) > 86_000
+
+
+def test_a_counter_that_is_behind_goes_after_a_day_too(redis: fakeredis.FakeStrictRedis) -> None:
+    """Nobody reads it any more."""
+    memory = Memory()
+    queue = Queue(redis, "botlive", patience=5, memory=memory)
+    queue.put([Call.of(payment())])
+    counter = memory.mark[0]
+    redis.delete(counter)
+    queue.put([Call.of(payment())])
+    assert redis.get(counter) == b"0"
+    assert redis.ttl(counter) > 0
+
+
+def test_one_that_redis_refuses_does_not_hold_up_the_others(
+    redis: fakeredis.FakeStrictRedis, publisher: Publisher
+) -> None:
+    """It waits; the others are published, and it is published once Redis takes it."""
+    first, refused, last = publish(publisher, 3)
+    redis.flushall()
+    redis.set(f"rq:job:{refused}", "a value where a hash belongs")
+    with pytest.raises(PublishError):
+        publisher._watch.look()
+    assert queued(redis) == [first, last]
+    assert [call.own_id for call in publisher._watch._memory.forgotten(10)] == [refused]
+    redis.delete(f"rq:job:{refused}")
+    publisher._watch.look()
+    assert queued(redis) == [first, last, refused]
+
+
+def test_while_redis_is_away_it_waits(
+    server: fakeredis.FakeServer,
+    redis: fakeredis.FakeStrictRedis,
+    publisher: Publisher,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Until it is back, and the cause is said once."""
+    ids = publish(publisher, 3)
+    redis.flushall()
+    (last,) = publish(publisher, 1)
+    server.connected = False
+    for _ in range(3):
+        assert not publisher._watch._has_missed()
+    assert len(caplog.records) == 1
+    assert caplog.text.count("wait to be published again") == 1
+    server.connected = True
+    assert publisher._watch._has_missed()
+    assert queued(redis) == [last, *ids]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_closing_keeps_what_is_in_doubt_in_the_outbox(
+    server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, tmp_path: Path, *, known: bool
+) -> None:
+    """What Redis forgot, or may have forgotten while it is away: the next process delivers it."""
+    outbox = Outbox(tmp_path / "outbox.db")
+    publisher = Publisher(redis, within=10, outbox=outbox)
+    ids = publish(publisher, 3)
+    redis.flushall()
+    if known:
+        publish(publisher, 1)
+    server.connected = False
+    publisher._watch._has_missed()
+    publisher.close()
+    assert [call.own_id for _, call in outbox.oldest(10)][:3] == ids
+    server.connected = True
+    with Publisher(redis, within=10, outbox=outbox) as following:
+        following.drain()
+    assert {*ids} <= {*queued(redis)}
+
+
+def test_closing_without_an_outbox_says_what_is_in_doubt(
+    server: fakeredis.FakeServer,
+    redis: fakeredis.FakeStrictRedis,
+    publisher: Publisher,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing is lost in silence."""
+    publish(publisher, 3)
+    server.connected = False
+    publisher._watch._has_missed()
+    publisher.close()
+    assert "has or may have forgotten 3 events" in caplog.text
+    assert "WAVE-99" not in caplog.text
+
+
+def test_closing_says_nothing_where_nothing_is_in_doubt(
+    publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As it usually is."""
+    publish(publisher, 3)
+    publisher.close()
+    assert caplog.records == []
+
+
+class _Looking:
+    """A publisher whose thread looks as often as it can; its threads by their name."""
+
+    def __init__(self, redis: fakeredis.FakeStrictRedis) -> None:
+        self.memory = Memory()
+        self.queue = Queue(redis, "botlive", patience=5, memory=self.memory)
+        self.looks = threading.Semaphore(0)
+        self.watch = Watch(self.memory, self.queue)
+        look = self.queue.look
+
+        def counted() -> None:
+            look()
+            self.looks.release()
+
+        self.queue.look = counted  # type: ignore[method-assign]
+
+    @property
+    def threads(self) -> int:
+        """That look."""
+        return sum(thread.name == "botlive-watch" for thread in threading.enumerate())
+
+
+@pytest.fixture
+def looking(redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Looking]:
+    """One, with a thread."""
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    made = _Looking(redis)
+    yield made
+    made.watch.stop()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it did not happen in time")
+
+
+def test_it_looks_while_something_is_young(
+    redis: fakeredis.FakeStrictRedis, looking: _Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread from the first event on, which sleeps while nothing is young, and can be stopped."""
+    before = looking.threads
+    calls = [Call.of(payment()) for _ in range(3)]
+    assert not looking.looks.acquire(timeout=0.05)
+    looking.queue.put(calls[:1])
+    looking.queue.put(calls[1:2])
+    assert looking.looks.acquire(timeout=10)
+    assert looking.threads == before + 1
+    redis.flushall()
+    _until(lambda: len(queued(redis)) == 2)
+    with monkeypatch.context() as patched:
+        patched.setattr("events.publishing.memory.YOUNG", -1.0)
+        _until(lambda: looking.memory.is_empty and not looking.watch._young.is_set())
+    while looking.looks.acquire(blocking=False):
+        pass
+    assert not looking.looks.acquire(timeout=0.05)
+    looking.queue.put(calls[2:])
+    assert looking.looks.acquire(timeout=10)
+    looking.watch.stop()
+    _until(lambda: looking.threads == before)
+
+
+def test_it_looks_seldom_where_redis_forgets_again_and_again(
+    looking: _Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where two servers answer in turn: what is published again must not become a flood."""
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "_LONGEST", 0.08)
+    missed = iter([True, True, True, True, False, True])
+
+    class _Ended(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0)
+            return len(pauses) > 6
+
+    monkeypatch.setattr(looking.watch, "_ended", _Ended())
+    monkeypatch.setattr(looking.watch, "_has_missed", lambda: next(missed))
+    monkeypatch.setattr(Memory, "is_empty", False)
+    looking.watch._young.set()
+    looking.watch._run()
+    assert pauses == [0.01, 0.02, 0.04, 0.08, 0.08, 0.01, 0.02]
+
+
+def test_where_no_thread_can_be_started_publishing_goes_on(
+    redis: fakeredis.FakeStrictRedis, looking: _Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interpreter ends: the event is on the queue."""
+
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    looking.queue.put([Call.of(payment())])
+    assert len(queued(redis)) == 1
+
+
+STEPS = st.lists(
+    st.sampled_from(["publish", "publish elsewhere", "lose an answer", "remember", "forget", "look"]),
+    max_size=25,
+)
+
+
+@given(STEPS)
+@settings(max_examples=60)
+def test_in_any_order_of_things_nothing_confirmed_is_lost(steps: list[str]) -> None:
+    """Two queues of a publisher, lost answers, and a Redis that goes back to an earlier state at any time."""
+    redis, memory = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer()), Memory()
+    queues = [Queue(redis, "botlive", patience=5, memory=memory) for _ in range(2)]
+    watch = Watch(memory, queues[1])
+    confirmed: set[str] = set()
+    known = remembered(redis)
+    for step in [*steps, "look"]:
+        call = Call.of(payment())
+        if step.startswith("publish"):
+            queues[step == "publish"].put([call])
+            confirmed.add(call.own_id)
+        elif step == "lose an answer":
+            keep, memory.keep = memory.keep, lambda *_: None  # type: ignore[method-assign]
+            queues[0].put([call])
+            memory.keep = keep  # type: ignore[method-assign]
+        elif step == "remember":
+            known = remembered(redis)
+        elif step == "forget":
+            forget(redis, known)
+        else:
+            watch.look()
+            assert confirmed <= {*queued(redis)}
