@@ -16,7 +16,10 @@ _OWNERS_READ = "owners read it, each the own rows, which is its purpose"
 EXCLUDED = {  # what we make and leave so, and why
     "rls_enabled_no_policy": {
         f"botlive.{name}": _OURS_ALONE
-        for name in ("inbox", "toggles", "migrations", "replaced_policies", "known_tables", "own_definitions")
+        for name in (
+            *("inbox", "toggles", "erased", "erasure_salt"),
+            *("migrations", "replaced_policies", "known_tables", "own_definitions"),
+        )
     },
     "pg_graphql_authenticated_table_exposed": dict.fromkeys(
         ["orders", "activities", "bot_sessions", "companies", "company_mapping", "company_rag_configs"],

@@ -118,6 +118,8 @@ def test_every_command_says_texts_as_texts(line: Line, tmp_path: Path) -> None:
         ["company", "link", HOSTILE, str(UUID(int=0))],
         ["company", "link", HOSTILE, HOSTILE],
         ["company", "list"],
+        ["alerts", HOSTILE],
+        ["doctor", HOSTILE],
         ["erase", HOSTILE],
         ["erase", "--yes", f"{PHONE}{HOSTILE}", HOSTILE],
         ["erase", "--yes", PHONE],
