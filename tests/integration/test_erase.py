@@ -147,7 +147,7 @@ def test_a_write_that_has_begun_is_erased_too(line: Line, person: str) -> None:
         found: list[dict[str, int]] = []
         erasing = threading.Thread(target=lambda: found.append(erase(line, person)))
         erasing.start()
-        until(lambda: bool(line.database.execute(waiting).fetchall()), 60)
+        until(lambda: bool(line.database.execute(waiting).fetchall()), 30)
         worker.commit()
         erasing.join(60)
     assert found == [{"orders": 1, "activities": 3}]
