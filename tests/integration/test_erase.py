@@ -1,7 +1,9 @@
 """``botlive erase`` on real servers: a customer's data leaves each place, and comes back by no delivery."""
 
 import random
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from events import AnyEvent
+from events import AnyEvent, PaymentIssue
 from events.publishing.call import Call
 from events.publishing.outbox import Outbox
 from gateway.errors import WaitsApart
@@ -216,13 +218,22 @@ def test_the_outbox_is_masked(line: Line, person: str, tmp_path: Path) -> None:
     """Events in the outbox lose the person and are delivered; no copy of the old data stays in its files."""
     company_id, uuid = line.shop()
     outbox = Outbox(tmp_path / "outbox")
-    for event in [*personal(person, company_id), order(company_id)]:
+    long = PaymentIssue(
+        company_id=company_id,
+        user_id=person,
+        issue_type="x",
+        message=f"{MESSAGE} {person} " * 2_000,
+        occurred_at=EARLIER,
+    )  # SQLite keeps it in pages of its own
+    for event in [*personal(person, company_id), long, order(company_id)]:
         outbox.add([[Call.of(event)]])
     line.environment["BOTLIVE_OUTBOX"] = str(outbox.path)
-    assert erase(line, person, "--dry-run") == {"outbox": 3}
-    assert erase(line, person) == {"outbox": 3}
-    assert not [path for path in tmp_path.iterdir() if person.encode() in path.read_bytes()]
-    assert line.run(str(BIN / "botlive"), "outbox", "drain").stdout == "delivered 4\n"
+    assert erase(line, person, "--dry-run") == {"outbox": 4}
+    with closing(sqlite3.connect(outbox.path)) as chat:  # SQLite then keeps its log
+        chat.execute("select count(*) from waiting").fetchone()
+        assert erase(line, person) == {"outbox": 4}
+        assert not [path for path in tmp_path.iterdir() if person.encode() in path.read_bytes()]
+    assert line.run(str(BIN / "botlive"), "outbox", "drain").stdout == "delivered 5\n"
     line.work()
     assert len(line.rows([uuid]).orders) == 2
     assert not marks(person, tables(line, uuid))
