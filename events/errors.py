@@ -37,7 +37,7 @@ class InvalidEvent(BotliveError, ValueError):
 
 
 class InvalidRedisUrl(BotliveError, ValueError):
-    """REDIS_URL is not a valid Redis URL, or has an unknown option: see the README."""
+    """REDIS_URL is not a valid Redis URL, or has an unknown option: see docs/deploy.md."""
 
 
 class PublishError(BotliveError):

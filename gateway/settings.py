@@ -34,7 +34,7 @@ def _redis_address(url: str) -> str:
     try:
         client(url)
     except InvalidRedisUrl:
-        raise ValueError("is not a valid Redis URL, or has an unknown option: see the README") from None
+        raise ValueError("is not a valid Redis URL, or has an unknown option: see docs/deploy.md") from None
     return url
 
 

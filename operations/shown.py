@@ -4,6 +4,7 @@ rq-dashboard uses RQ's own classes for jobs, queues and workers; ``install`` rep
 RQ's private attributes ``Job._status``, ``Job._unreadable_meta`` and ``BaseWorker._state``.
 """
 
+import re
 from base64 import b64decode
 from types import ModuleType
 from typing import Any, cast
@@ -13,6 +14,8 @@ import rq.queue
 import rq.registry
 import rq.worker_registration
 from rq import Queue, Worker
+from rq.exceptions import NoSuchJobError
+from rq.job import JobStatus
 from rq.registry import BaseRegistry
 from rq.results import Result
 
@@ -21,9 +24,23 @@ from worker.event_job import EventJob
 from worker.event_queue import EventQueue
 from worker.unpacking import is_oversized
 
+_CALL = re.compile(r"\A([\w.]+)\(.*", re.DOTALL)
+"""RQ's description of a job that was enqueued without one: the function with its arguments."""
+
+_ENDED = {JobStatus.FAILED, JobStatus.FINISHED}
+
 
 class ShownJob(EventJob):
-    """A job without its unreadable parts."""
+    """A job without its unreadable parts, and without arguments in its name."""
+
+    def restore(self, raw_data: Any) -> None:
+        """Restore the job; a time that our jobs do not have is taken from where it is known."""
+        super().restore(raw_data)
+        self.enqueued_at = self.enqueued_at or self.created_at
+        if self.description:
+            self.description = _CALL.sub(r"\1(…)", self.description)
+        if self.ended_at is None and self._status in _ENDED and (result := self.latest_result()):
+            self.ended_at = result.created_at
 
     def latest_result(self, timeout: int = 0) -> Result | None:
         """Return the latest result, or None if it is missing, unreadable or too large."""
@@ -62,8 +79,15 @@ class ShownQueue(EventQueue):
         return none_if_wrong_type(lambda: super(ShownQueue, self).count) or 0
 
     def fetch_job(self, job_id: str) -> Any:
-        """Fetch a job; None if the key is not a hash."""
-        return none_if_wrong_type(lambda: super(ShownQueue, self).fetch_job(job_id))
+        """Fetch a job; None if it does not exist or its key is not a hash.
+
+        RQ returns only jobs whose origin is this queue, and removes the ids of jobs that do not exist. The
+        jobs of a shop's queue have another origin, and a page must change nothing.
+        """
+        try:
+            return none_if_wrong_type(lambda: self.job_class.fetch(job_id, self.connection))
+        except NoSuchJobError:
+            return None
 
 
 class ShownWorker(Worker):

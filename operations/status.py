@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
-from events.publishing.keys import WORKER, Keys, job_key, text
+from events.publishing.keys import WORKER, WORKERS, Keys, job_key, text
 from gateway.letters import plain
 from operations.failed.registry import FailedRegistry
 from worker.claims import LEASE_TTL
@@ -35,6 +35,8 @@ class Worker(NamedTuple):
     failed: int
     release: str | None = None
     """Of Botlive Events; None for a stock worker."""
+    queues: str | None = None
+    """The names of its queues, separated by commas."""
 
 
 class Status(NamedTuple):
@@ -65,11 +67,16 @@ def read(connection: redis.Redis, queue: str, *, with_reasons: bool = True) -> S
 
     ``with_reasons`` reads every failed job for its reason; else they are counted under ``failed``.
     """
-    return _Reader(connection, queue, with_reasons).read()
+    return _Reader(connection, queue, with_reasons=with_reasons).read()
+
+
+def all_workers(connection: redis.Redis) -> list[Worker]:
+    """Read the workers of all queues."""
+    return sorted(_Reader(connection, "", with_reasons=False).workers(WORKERS))
 
 
 class _Reader:
-    def __init__(self, connection: redis.Redis, queue: str, with_reasons: bool) -> None:
+    def __init__(self, connection: redis.Redis, queue: str, *, with_reasons: bool) -> None:
         self._redis = connection
         self._keys = Keys(queue)
         self._with_reasons = with_reasons
@@ -88,7 +95,7 @@ class _Reader:
             started=self._count("zcard", self._keys.started),
             failed=self._failed(),
             oldest=self._oldest(heads),
-            workers=sorted(self._workers()),
+            workers=sorted(self.workers(self._keys.workers)),
             is_suspended=bool(self._redis.exists("rq:suspended")),
             wrong_keys=[str(key) for key in Control(self._redis, self._keys.name).wrong_keys()],
         )
@@ -98,7 +105,7 @@ class _Reader:
             return {}
         if not self._with_reasons:
             return {"failed": self._count("zcard", self._keys.failed)}
-        reasons = Counter(failure.reason.error or "other" for failure in self._failures.all())
+        reasons = Counter(failure.reason.kind for failure in self._failures.all())
         return dict(reasons.most_common())
 
     def _oldest(self, heads: list[bytes]) -> float | None:
@@ -107,11 +114,12 @@ class _Reader:
         ages = [self._age(self._field(job_key(text(job_id)), "created_at")) for job_id in first]
         return max((age for age in ages if age is not None), default=None)
 
-    def _workers(self) -> Iterator[Worker]:
-        for key in sorted(self._items("smembers", self._keys.workers))[:_MOST_WORKERS]:
+    def workers(self, keys: str) -> Iterator[Worker]:
+        """Yield the workers in a set of workers."""
+        for key in sorted(self._items("smembers", keys))[:_MOST_WORKERS]:
             names = ("state", "held", "last_heartbeat", "successful_job_count", "failed_job_count", "death")
             state, held, beat, done, failed, death = (self._field(key, name) for name in names)
-            ours = self._field(key, "botlive_version")
+            ours, queues = self._field(key, "botlive_version"), self._field(key, "queues")
             age = self._age(beat)
             name = _text(key).removeprefix(WORKER)
             yield Worker(
@@ -122,6 +130,7 @@ class _Reader:
                 finished=_number(done),
                 failed=_number(failed),
                 release=plain(ours)[:100] if ours else None,
+                queues=plain(queues)[:1_000] if queues else None,
             )
 
     def _field(self, key: bytes, name: str) -> str | None:

@@ -43,7 +43,7 @@ class CauseRule(NamedTuple):
 
 _TLS_OPTIONS = (
     "name the file of its authority with ?ssl_ca_certs=FILE in REDIS_URL, or use ?ssl_cert_reqs=none "
-    "(see the README)"
+    "(see docs/deploy.md)"
 )
 CERTIFICATE = Cause("the certificate of Redis is not accepted", _TLS_OPTIONS, lasts=True)
 _SELF_SIGNED = Cause("the certificate of Redis is self-signed", _TLS_OPTIONS, lasts=True)

@@ -12,6 +12,9 @@ QUEUE = "botlive"
 QUEUES = "rq:queues"
 """The set of all queues."""
 
+WORKERS = "rq:workers"
+"""The set of the workers of all queues."""
+
 JOB = "rq:job:"
 """Prefix of the key of a job's hash; the job's id follows."""
 

@@ -12,7 +12,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from events.publishing.cause import cause_of
-from operations.board import headers, pages, routes, views
+from events.publishing.keys import QUEUE
+from operations.board import changes, headers, monitor, pages, routes
 from operations.board.gate import Gate
 from operations.board.upstream import PACKAGE, blueprint
 
@@ -33,10 +34,11 @@ class Board(Flask):
 
     jinja_options = {"finalize": pages.shown}  # noqa: RUF012 # declared so in Flask
 
-    def __init__(self, connection: redis.Redis, address: str, gate: Gate) -> None:
-        super().__init__(PACKAGE)
+    def __init__(self, connection: redis.Redis, address: str, gate: Gate, queue: str = QUEUE) -> None:
+        super().__init__(PACKAGE, template_folder=str(monitor.TEMPLATES))  # before rq-dashboard's own
         self.redis_conn = connection  # rq-dashboard reads this attribute
         self.config.update(RQ_DASHBOARD_REDIS_URL=(_shown(address),), RQ_DASHBOARD_DISABLE_DELETE=True)
+        self.config[monitor.QUEUE] = queue
         self._gate = gate
         self._route()
         pages.prepare(self.jinja_env)
@@ -58,11 +60,15 @@ class Board(Flask):
         # No redirects: they would have the scheme of this process, not that of a proxy in front of it.
         self.url_map.strict_slashes = self.url_map.merge_slashes = self.url_map.redirect_defaults = False
         self.register_blueprint(blueprint)
-        self.view_functions |= {routes.REQUEUE: views.requeue, routes.REQUEUE_ALL: views.requeue_all}
+        self.register_blueprint(monitor.blueprint)
+        self.view_functions |= {
+            **{routes.REQUEUE: changes.requeue, routes.REQUEUE_ALL: changes.requeue_all},
+            **{routes.JOBS: monitor.jobs, routes.JOB: monitor.job, routes.WORKERS: monitor.workers},
+        }
 
     def _refusal(self) -> Response | None:
         refusal = self._gate.refusal(request)
-        return views.text(refusal.words, refusal.status, refusal.headers) if refusal else None
+        return changes.answer(refusal.words, refusal.status, refusal.headers) if refusal else None
 
 
 def _shown(address: str) -> str:
@@ -74,13 +80,13 @@ def _shown(address: str) -> str:
 def _problem(error: HTTPException) -> Response:
     if error.response is not None:
         return error.response  # type: ignore[return-value] # one of our own responses
-    return views.text(error.name, error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    return changes.answer(error.name, error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _gone(_: NoSuchJobError) -> Response:
-    return views.text("This job does not exist: it is done, or it was discarded.", HTTPStatus.NOT_FOUND)
+    return changes.answer("This job does not exist: it is done, or it was discarded.", HTTPStatus.NOT_FOUND)
 
 
 def _away(error: RedisError) -> Response:
     """Answer with the kind of cause; the message of the error may quote a password."""
-    return views.text(f"{cause_of(error)}.", HTTPStatus.SERVICE_UNAVAILABLE)
+    return changes.answer(f"{cause_of(error)}.", HTTPStatus.SERVICE_UNAVAILABLE)

@@ -13,9 +13,20 @@ from gateway.masking import mask_text
 from operations.board.functions import script
 
 _FOLDER = "rq_dashboard/"
+_OWN_FILE = "{{{{ url_for('botlive.static', filename='{}') }}}}"
+_LINK = (
+    """<li class="nav-item{% if active_tab == 'failed' %} active{% endif %}">"""
+    """<a href="{{ url_for('botlive.failed') }}" class="nav-link">Failed</a></li>"""
+)
 
 PATCHES: dict[str, list[tuple[str, str]]] = {
-    "base.html": [('<script type="text/javascript">', '<script nonce="{{ nonce() }}">{{ functions() }}')],
+    "base.html": [
+        ('<script type="text/javascript">', '<script nonce="{{ nonce() }}">{{ functions() }}'),
+        ('content="initial-scale=1.0"', 'content="width=device-width, initial-scale=1.0"'),
+        ("</head>", f"<link rel='stylesheet' href='{_OWN_FILE.format('monitor.css')}'></head>"),
+        ("</body>", f"<script src='{_OWN_FILE.format('monitor.js')}'></script></body>"),
+    ],
+    "navbar.html": [('<ul class="navbar-nav mr-auto">', f'<ul class="navbar-nav mr-auto">{_LINK}')],
     # Hides "Compact", as rq-dashboard hides "Empty": an interrupted "Compact" loses the queue.
     "jobs.html": [
         ("{% if registry_name == 'queued' %}\n", "{% if enable_delete and registry_name == 'queued' %}\n")

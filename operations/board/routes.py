@@ -1,4 +1,4 @@
-"""The allow-list of rq-dashboard's routes. A route that is not listed is closed."""
+"""The allow-list of the dashboard's routes. A route that is not listed is closed."""
 
 from operations.board.upstream import PACKAGE
 
@@ -7,15 +7,24 @@ def _of(*names: str) -> frozenset[str]:
     return frozenset(f"{PACKAGE}.{name}" for name in names)
 
 
-PAGES = _of("queues_overview", "workers_overview", "jobs_overview", "job_view")
+BLUEPRINT = "botlive"
+"""Our own blueprint; the names of its routes begin with it."""
+
+WORKERS, JOBS, JOB = (f"{PACKAGE}.{name}" for name in ("workers_overview", "jobs_overview", "job_view"))
+
+PAGES = _of("queues_overview") | {WORKERS, JOBS, JOB, f"{BLUEPRINT}.failed"}
 """The pages that a person opens."""
 
-READS = PAGES | {"static"} | _of("static", "favicon", "list_queues", "list_jobs", "list_workers", "job_info")
+READS = (
+    PAGES
+    | {"static", f"{BLUEPRINT}.static"}
+    | _of("static", "favicon", "list_queues", "list_jobs", "list_workers", "job_info")
+)
 """The routes that change nothing."""
 
 REQUEUE, REQUEUE_ALL = f"{PACKAGE}.requeue_job_view", f"{PACKAGE}.requeue_all"
 
-CHANGES = frozenset({REQUEUE, REQUEUE_ALL})
+CHANGES = frozenset({REQUEUE, REQUEUE_ALL, f"{BLUEPRINT}.requeue_reason"})
 """The routes that change something; ``operations.failed.registry`` does their work."""
 
 _DISCARD = (

@@ -1,7 +1,5 @@
 """Imports rq-dashboard and patches it, so that it reads our JSON jobs."""
 
-from typing import Any
-
 from flask import current_app
 from rq import serializers
 from rq.serializers import JSONSerializer
@@ -13,19 +11,9 @@ serializers.PickleSerializer = JSONSerializer  # type: ignore[assignment] # repl
 
 from rq_dashboard import web  # noqa: E402 # see above
 
-from operations.shown import ShownQueue, install  # noqa: E402 # it needs the import above
-
-
-class _ReadQueue(ShownQueue):
-    """A read-only queue: RQ's own removes ids without a job while it lists the jobs."""
-
-    def remove(self, *_: Any, **__: Any) -> int:
-        """Remove nothing."""
-        return 0
-
+from operations.shown import install  # noqa: E402 # it needs the import above
 
 install(web)
-web.Queue = _ReadQueue
 web.config.serializer = JSONSerializer
 # rq-dashboard would open new connections for each request, from a URL that it shows on its pages.
 web.from_url = lambda *_, **__: (None, current_app.redis_conn)  # type: ignore[attr-defined] # set by our app
@@ -34,3 +22,6 @@ PACKAGE = "rq_dashboard"
 """The package with the templates and static files; the names of its routes begin with it."""
 
 blueprint = web.blueprint
+
+jobs_page, job_page = web.jobs_overview, web.job_view
+"""Its pages of a registry and of a job."""

@@ -45,7 +45,7 @@ def dashboard(
     configure()
     with redis_at(address) as connection:
         connection.ping()
-        board = Board(connection, address, gate.Gate({*hosts, bind} - _ANY, login))
+        board = Board(connection, address, gate.Gate({*hosts, bind} - _ANY, login), settings.queue)
         listening = server.listening(board, bind, port)
         for place in server.addresses(listening):
             say(f"dashboard: http://{place}/")

@@ -27,6 +27,11 @@ class Reason(NamedTuple):
     """The exception's name, if the text has one."""
     words: str
 
+    @property
+    def kind(self) -> str:
+        """The name under which failures are counted together."""
+        return self.error or "other"
+
     def __str__(self) -> str:
         return f"{self.error}: {self.words}" if self.error and self.words else self.error or self.words
 

@@ -27,23 +27,24 @@ def print_list(shown: Iterable[FailedJob]) -> None:
 def row(failure: FailedJob) -> list[str]:
     """Return the time of the failure, id, event type, company, number of failures, and reason."""
     named = [failure.job_id, failure.event_type, failure.company, str(failure.failures)]
-    row = [_when(failure.failed_at), *named, str(failure.reason)]
+    row = [when(failure.failed_at), *named, str(failure.reason)]
     return [plain(value or "-") for value in row]
 
 
-def _when(instant: datetime | None) -> str:
+def when(instant: datetime | None) -> str:
+    """Return the time in UTC, or a dash."""
     return instant.strftime("%Y-%m-%d %H:%M:%S UTC") if instant else "-"
 
 
 def apart(kind: Kind, group: Group, events: int) -> str:
     """Return a line about a kind that waits apart, with its reason."""
     named = f"{plain(kind.event_type)} of {plain(kind.company_id)}"
-    return mask_text(f"waits apart since {_when(group.since)}: {events} {named}: {plain(group.reason)}")
+    return mask_text(f"waits apart since {when(group.since)}: {events} {named}: {plain(group.reason)}")
 
 
 def summary(found: Sequence[FailedJob], shown: int) -> str:
     """Return a line with the number of failures by reason, and how many of them are shown."""
-    kinds = Counter(failure.reason.error or "other" for failure in found).most_common()
+    kinds = Counter(failure.reason.kind for failure in found).most_common()
     parts = ", ".join(f"{kind} {count}" for kind, count in kinds)
     said = f"{len(found)} failed{': ' if parts else ''}{parts}"
     return said if shown == len(found) else f"{said}; the newest {shown} are shown"
@@ -55,9 +56,9 @@ def facts(detail: Detail) -> Iterator[tuple[str, str]]:
     yield "id", plain(failure.job_id)
     yield "event type", failure.event_type or "-"
     yield "company", plain(failure.company or "-")
-    yield "occurred at", _when(detail.occurred_at)
-    yield "published at", _when(detail.published_at)
-    yield "failed at", _when(failure.failed_at)
+    yield "occurred at", when(detail.occurred_at)
+    yield "published at", when(detail.published_at)
+    yield "failed at", when(failure.failed_at)
     yield "failures", str(failure.failures)
     if detail.deaths:
         yield "deaths of a worker", str(detail.deaths)

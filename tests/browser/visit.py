@@ -79,7 +79,7 @@ class Visit:
         """Open a page and wait until it shows its data."""
         self.page.goto(self.origin + path.removeprefix("/"))
         if "/job/" in path:
-            self.page.wait_for_selector("#job-data > *", timeout=self.patience)
+            self.page.wait_for_selector("#job-data > *, #reason", timeout=self.patience)
         else:
             self.page.wait_for_selector(
                 "tr[data-role=loading-placeholder]", state="detached", timeout=self.patience

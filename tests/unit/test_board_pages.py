@@ -10,6 +10,8 @@ import fakeredis
 import pytest
 import rq_dashboard
 from redis.exceptions import ConnectionError as RedisAway
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 from operations.board import pages
 from operations.board.app import Board
@@ -21,14 +23,18 @@ TEMPLATES = Path(rq_dashboard.__file__).parent / "templates" / "rq_dashboard"
 _ID = "01976f2e-5b7a-7c3d-9e21-3f6a8c0d1b42"
 HOSTILE = """'"><script>hacked()</script>\\u0027</script>{{7*7}}<%= 1 %>\\"""
 VIEWS = ("/", "/0/view/workers", "/0/view/jobs", f"/0/view/job/{_ID}", "/0/view/jobs/botlive/failed/8/asc/1")
+WAITING = ("/0/view/job/waits", "/0/view/jobs/botlive/queued/8/asc/1")
 DATA = ("queues", "workers", f"job/{_ID}", "jobs/botlive/failed/8/asc/1")
 
 
 @pytest.fixture
 def redis() -> fakeredis.FakeStrictRedis:
-    """A Redis server with a failed job."""
+    """A Redis server with a failed job and a waiting job."""
     made = fakeredis.FakeStrictRedis()
     fail(made, _ID)
+    Queue("botlive", connection=made, serializer=JSONSerializer).enqueue(
+        "worker.job.persist", [{}], job_id="waits", description="order_completed"
+    )
     return made
 
 
@@ -42,7 +48,7 @@ def test_every_patch_is_found_in_this_rq_dashboard() -> None:
 def test_every_template_of_the_browsers_escapes(redis: fakeredis.FakeStrictRedis) -> None:
     """Each Underscore template is compiled to a function that escapes every value."""
     tags = 0
-    for path in VIEWS:
+    for path in (*VIEWS, *WAITING):
         page = client(redis).get(path).text
         made = page[page.index("<script nonce") :]
         for text in re.findall(r'<script name="[\w-]+" type="text/template">(.*?)</script>', page, re.DOTALL):
@@ -58,7 +64,7 @@ def test_what_the_server_writes_is_escaped(redis: fakeredis.FakeStrictRedis) -> 
     made = Board(redis, f"redis://u:p@x:pw@host{HOSTILE}:1/0?password=pw", Gate()).test_client()
     fail(redis, "j", queue=HOSTILE)
     data = made.get("/0/data/queues.json").get_json()["queues"]
-    (address,) = {queue["failed_url"] for queue in data if queue["name"] == HOSTILE}
+    (address,) = {queue["queued_url"] for queue in data if queue["name"] == HOSTILE}
     page = made.get(address)
     assert page.status_code == HTTPStatus.OK
     assert "<script>hacked" not in page.text
@@ -169,7 +175,7 @@ def test_no_phone_number_is_shown(redis: fakeredis.FakeStrictRedis) -> None:
     assert job["id"] == _ID
     for path in (*VIEWS, f"/0/view/jobs/{shop}/failed/8/asc/1"):
         page = browser.get(path).text
-        assert PHONE[1:] not in re.sub(r'href="[^"]*"', "", page.partition("<script nonce")[0])
+        assert PHONE[1:] not in re.sub(r'(href|data-post)="[^"]*"', "", page.partition("<script nonce")[0])
 
 
 def test_a_redis_that_is_away_is_told(

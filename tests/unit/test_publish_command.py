@@ -145,7 +145,7 @@ def test_an_unusable_redis_url_is_named_without_its_password(
     assert publish(_line()) == (
         2,
         "",
-        ["REDIS_URL: is not a valid Redis URL, or has an unknown option: see the README"],
+        ["REDIS_URL: is not a valid Redis URL, or has an unknown option: see docs/deploy.md"],
     )
 
 
