@@ -161,3 +161,9 @@ class PruneSettings(DatabaseSettings):
 
     redis_url: Annotated[str, AfterValidator(_redis_address), _UNSEEN] = Field(repr=False)
     queue: str = Field(default=QUEUE, validation_alias="BOTLIVE_QUEUE")
+
+
+class ErasureSettings(QueueSettings, DatabaseSettings):
+    """Settings of the erasure of a customer's data."""
+
+    outbox: str | None = Field(default=None, validation_alias="BOTLIVE_OUTBOX")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _OURS = frozenset({*origin.OURS, "devstack", "sql"})
 
-_TAKES_TEXT = frozenset({"company", "failures"})  # other commands take file names, which stay as they are
+_TAKES_TEXT = frozenset(
+    {"company", "erase", "failures"}
+)  # other commands take file names, which stay as they are
 
 
 class Command(NamedTuple):
@@ -40,6 +42,7 @@ COMMANDS = {
         "Show the queue and the failed jobs in a browser.",
     ),
     "doctor": Command("operations.commands.doctor:doctor", "worker", "Check the installation."),
+    "erase": Command("operations.commands.erase:erase", "worker", "Erase the personal data of one customer."),
     "failures": Command(
         "operations.commands.failures:app", "worker", "List, replay, edit or discard refused events."
     ),

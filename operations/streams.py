@@ -85,6 +85,11 @@ def lost() -> str | None:
     return os.strerror(error.errno or 0) if error and error.errno != errno.EPIPE else None
 
 
+def is_closed() -> bool:
+    """Return whether stdout can no longer be written, also because its reader closed the pipe."""
+    return "stdout" in _lasting and _lasting["stdout"].error is not None
+
+
 def as_typed(arguments: Sequence[str]) -> list[str]:
     """Decode the arguments as UTF-8, which terminals send even if the locale says ASCII (``LC_ALL=C``)."""
     return [_as_typed(argument) for argument in arguments]

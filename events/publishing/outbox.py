@@ -91,6 +91,21 @@ class Outbox:
             _begin(file)
             file.executemany("delete from waiting where number = ?", [(number,) for number in numbers])
 
+    def replace(self, changes: Sequence[tuple[int, str]]) -> None:
+        """Replace the data of the events with these numbers, and leave no copy of the old data in the file.
+
+        Raises:
+            OutboxFailed: the file cannot be written.
+        """
+        with self._open() as file:
+            file.execute("pragma secure_delete = on")
+            _begin(file)
+            file.executemany(
+                "update waiting set data = ? where number = ?", [(data, number) for number, data in changes]
+            )
+            file.execute("commit")
+            file.execute("pragma wal_checkpoint(truncate)")
+
     def __len__(self) -> int:
         with self._open() as file:
             (count,) = file.execute("select count(*) from waiting").fetchone()

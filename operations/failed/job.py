@@ -121,9 +121,14 @@ def _failures(results: Results | None) -> Results:
 
 
 def _trace(failures: Results) -> str:
+    return trace_of(failures[0][1]) if failures else ""
+
+
+def trace_of(result: Mapping[bytes, bytes]) -> str:
+    """Return the text of a failure; empty if there is none. Personal data."""
     # As in rq.results.Result.restore.
     try:
-        packed = b64decode(failures[0][1][b"exc_string"])
+        packed = b64decode(result[b"exc_string"])
         return zlib.decompressobj().decompress(packed, _LONGEST_TRACE).decode(errors="replace")
     except (LookupError, ValueError, zlib.error):
         return ""

@@ -49,7 +49,7 @@ class Reason(NamedTuple):
         error = named["error"] if named else None
         words = (named.groupdict().get("words", line) or "") if named else line
         if error is None or not hasattr(errors, error):
-            words = _without_private(payload, words)
+            words = without_private(payload, words)
         return cls(error, plain(mask_text(words))[:_LONGEST])
 
 
@@ -67,7 +67,7 @@ def cause(trace: str, payload: Any = None) -> list[str]:
         return [plain(line.strip()) for line in lines if line.startswith(_FRAME)][:_FRAMES]
     filled = [line for line in lines if line.strip()]
     return [
-        plain(mask_text(_without_private(payload, line.removeprefix(_CAUSE)))) for line in filled[1:_FRAMES]
+        plain(mask_text(without_private(payload, line.removeprefix(_CAUSE)))) for line in filled[1:_FRAMES]
     ]
 
 
@@ -94,7 +94,8 @@ def _private(payload: Any) -> list[str]:
     return found
 
 
-def _without_private(payload: Any, words: str) -> str:
+def without_private(payload: Any, words: str) -> str:
+    """Mask the private texts of ``payload`` in the words."""
     private = _private(payload)
     if len(private) > _MOST_PRIVATE:
         return "the message is left out, because the event has more private texts than any event of Botlive"

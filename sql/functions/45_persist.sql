@@ -126,6 +126,7 @@ declare
 begin
   set constraints all immediate; -- a deferred constraint would fail after the answer
   perform botlive.lock_companies(events);
+  events := botlive.mask_erased(events); -- after the locks, so that it sees each erasure that has finished
   answer := botlive.attempt(events);
   if answer ? 'outcomes' then
     return coalesce(nullif(answer -> 'outcomes', 'null'), '[]');

@@ -17,7 +17,7 @@ EXCLUDED = {  # what we make and leave so, and why
     "rls_enabled_no_policy": {
         f"botlive.{name}": _OURS_ALONE
         for name in (
-            *("inbox", "toggles", "horizon"),
+            *("inbox", "toggles", "horizon", "erased", "erasure_salt"),
             *("migrations", "replaced_policies", "known_tables", "own_definitions"),
         )
     },

@@ -1,0 +1,1 @@
+"""Erases the personal data of one customer: in the tables, in Redis, and in a chat's outbox."""
