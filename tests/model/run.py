@@ -10,8 +10,8 @@ from tests.model.clock import quiet
 from tests.model.machine import Life
 from tests.model.server import Server
 
-_STEPS = 50  # steps of one run, at most
-_RUNS = 200  # runs of one seed; hypothesis keeps them all in memory
+_STEPS = 100  # steps of one run, at most
+_RUNS = 100  # runs of one seed; hypothesis keeps them all in memory
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Outcome:
 
 
 def explore(server: Server, steps: int, first: int = 1, *, shrink: bool = False) -> Outcome:
-    """Make steps until there are so many or one fails. Each seed makes some two hundred runs."""
+    """Make steps until there are so many or one fails. Each seed makes a hundred runs."""
     start, number = time.monotonic(), first
     Life.server, Life.steps = server, 0
     phases = [Phase.generate, *([Phase.shrink] if shrink else [])]

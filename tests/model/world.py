@@ -109,8 +109,11 @@ class World:
             "company_id": shop,
             "occurred_at": _START + timedelta(seconds=number),
         }
-        issue = {"user_id": "customer", "issue_type": "payment", "message": "text"}
-        event = PaymentIssue(**common, **issue) if is_issue else LiveToggled(**common, enabled=True)
+        event = (
+            PaymentIssue(**common, user_id="customer", issue_type="payment", message="text")
+            if is_issue
+            else LiveToggled(**common, enabled=True)
+        )
         call = self.events[str(event.event_id)] = Call.of(event)
         return call
 
