@@ -84,7 +84,7 @@ def steps_to_find(name: str, steps: int, first: int, redis: str = "valkey") -> t
     """Return after how many steps the mutation is found, or None; and what was wrong."""
     with serving(redis) as server, MUTATIONS[name]():
         outcome = explore(server, steps, first)
-    fault = (outcome.fault or "").partition("\n")[0]
+    fault = (outcome.fault or "").partition("\n")[0][:120]
     return (outcome.steps if outcome.fault else None), fault
 
 
