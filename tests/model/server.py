@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -99,6 +100,8 @@ class Fake(Server):
 
     def __init__(self) -> None:
         self._server = fakeredis.FakeServer()
+        # A killed worker's pipeline may be collected, and send UNWATCH, in the middle of another command.
+        self._server.lock = threading.RLock()  # type: ignore[assignment] # of fakeredis, which has a plain lock
 
     def client(self, gate: Gate | None = None) -> Any:
         """Return a client."""

@@ -23,7 +23,7 @@ def test_the_same_seed_makes_the_same_steps() -> None:
 def test_a_short_run_on_fakeredis() -> None:
     """The same holds on fakeredis."""
     with serving("fakeredis") as server:
-        assert explore(server, 1_000).fault is None
+        assert explore(server, 500).fault is None
 
 
 @pytest.mark.slow
