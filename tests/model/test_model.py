@@ -20,13 +20,6 @@ def test_the_same_seed_makes_the_same_steps() -> None:
 
 
 @pytest.mark.slow
-def test_a_short_run_on_fakeredis() -> None:
-    """The same holds on fakeredis."""
-    with serving("fakeredis") as server:
-        assert explore(server, 500).fault is None
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_long_run() -> None:
     """Nothing is wrong in twenty thousand steps."""
