@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-all test-lowest bench chaos fuzz probes lint contracts lock clean
+.PHONY: help setup demo test test-all test-lowest bench chaos fuzz model probes lint contracts lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ probes: setup ## Attack every table and function by HTTP, with real tokens (SEED
 
 fuzz: setup ## Send malformed input of every kind (SEED=1 CASES=1000000; CASE=number repeats one; 15 minutes)
 	@$(BIN)/python -m tests.fuzz
+
+model: setup ## Explore the life of an event, one step at a time (SEED=1 STEPS=1000000; REDIS=fakeredis: slower)
+	@$(BIN)/python -m tests.model
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

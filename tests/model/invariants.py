@@ -1,0 +1,61 @@
+"""What holds after each step of the model, and at the end of each run."""
+
+from tests.model.world import World
+
+
+def check(world: World) -> None:
+    """Check what holds after each step."""
+    _one_place(world)
+    _turns(world)
+    _claims(world)
+    _innocents(world)
+
+
+def check_end(world: World) -> None:
+    """Check that each event is persisted or discarded, and that nothing is left in Redis."""
+    picture = world.picture
+    left = {job_id: places for job_id, places in picture.places().items() if job_id in world.events}
+    assert not left, f"still in Redis at the end: {left}"
+    missing = {*world.events} - {*world.database.inbox} - world.discarded
+    assert not missing, f"neither persisted nor discarded: {missing}"
+
+
+def _one_place(world: World) -> None:
+    """Each event is in one place: in Redis, in the inbox, or discarded."""
+    places = world.picture.places()
+    owed = {call.own_id for call in world.owed}
+    for event_id in world.events.keys() - owed:
+        found = places.get(event_id, [])
+        if not found:
+            is_done = event_id in world.database.inbox or event_id in world.discarded
+            assert is_done, f"{event_id} is nowhere"
+        elif event_id not in world.twice:
+            assert len(found) == 1, f"{event_id} is in several places: {found}"
+
+
+def _turns(world: World) -> None:
+    """Nobody waits behind nothing: each overflow queue has a turn, each queue apart has its group."""
+    picture = world.picture
+    for shop in picture.overflow:
+        assert picture.turn.count(shop) == 1, f"the overflow queue of {shop} has no turn"
+    for kind in picture.apart:
+        event_type, company = kind.split(":")
+        assert f'["{company}", "{event_type}"]' in picture.groups, f"nobody asks about {kind}"
+
+
+def _claims(world: World) -> None:
+    """A living worker holds what it works on, and knows what it holds."""
+    for worker in world.workers:
+        if not worker.is_alive or worker.is_doubtful:
+            continue
+        in_redis = {*world.picture.claims.get(worker.owner, ())}
+        lost = worker.held - in_redis
+        assert not lost, f"{worker.owner} works on what it no longer holds: {lost}"
+        unknown = in_redis - worker.held
+        assert not unknown or worker.gate.has_resent, f"{worker.owner} holds without knowing: {unknown}"
+
+
+def _innocents(world: World) -> None:
+    """No event is set aside for another's fault."""
+    innocent = {job_id for job_id in world.picture.failed if not world.is_guilty(job_id)}
+    assert not innocent, f"set aside without a fault of their own: {innocent}"

@@ -1,0 +1,105 @@
+"""Breaks the code in a known way, and says after how many steps the model finds it.
+
+``python -m tests.model.mutations [NAME…]``; STEPS (default 20,000) and SEED (default 1) as in ``make model``.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from rich.console import Console
+
+from tests.model.run import explore
+from tests.model.server import serving
+from worker import scripts
+from worker.batches import Batches
+from worker.claims import Batch, Claim, Claims
+
+Mutation = Callable[[], AbstractContextManager[Any]]
+
+
+def _acknowledge_first() -> AbstractContextManager[Any]:
+    send = Batches.send
+
+    def sends(self: Batches, batch: Batch) -> None:
+        if batch.kind != "stock":
+            self._ledger.acknowledge([claim.job_id for claim in batch.claims])
+        send(self, batch)
+
+    return patch.object(Batches, "send", sends)
+
+
+def _claim_in_two_steps() -> AbstractContextManager[Any]:
+    def claim(self: Claims, most: int) -> Batch:
+        ids = [raw.decode() for raw in self.connection.lpop(self._keys.queue, most) or ()]  # type: ignore[union-attr]
+        for job_id in ids:
+            self.connection.zadd(self._keys.started, {f"{job_id}:{self.owner}": float("inf")})
+            self.connection.hset(f"rq:job:{job_id}", "status", "started")
+        data: Any = [self.connection.hget(f"rq:job:{job_id}", "data") for job_id in ids]
+        return Batch([Claim(job_id, each or b"") for job_id, each in zip(ids, data, strict=True)])
+
+    return patch.object(Claims, "claim", claim)
+
+
+def _without(name: str, line: str, instead: str) -> Mutation:
+    """Return a mutation that changes a script."""
+
+    @contextmanager
+    def change() -> Iterator[None]:
+        text = scripts._text
+
+        def changed(script: str) -> str:
+            before = text(script)
+            assert script != name or line in before, f"{name}.lua has no {line!r}"
+            return before.replace(line, instead) if script == name else before
+
+        with patch.object(scripts, "_text", changed):
+            yield
+
+    return change
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "acknowledge before the write": _acknowledge_first,
+    "give-back does nothing": lambda: patch.object(Claims, "give_back", lambda *_: None),
+    "the lease is ignored": _without("recover", "redis.call('EXISTS', ARGV[2] .. owner) == 0", "true"),
+    "no recovery": lambda: patch.object(Claims, "recover", lambda _: 0),
+    "the claim is not atomic": _claim_in_two_steps,
+    "an overflow queue has no turn": _without("claim", "redis.call('RPUSH', turn, name)", ""),
+    "who waits apart is not asked about": _without(
+        "put_apart", "redis.call('HSETNX', KEYS[4], ARGV[2], ARGV[3])", "0"
+    ),
+    "an acknowledgement needs no claim": _without(
+        "acknowledge", "redis.call('ZREM', KEYS[1], id .. ':' .. ARGV[1]) == 1", "true"
+    ),
+    "a replay forgets the queue": _without("replay", "redis.call('RPUSH', KEYS[2], id)", ""),
+}
+"""Each is a fault that the model must find."""
+
+
+def steps_to_find(name: str, steps: int, first: int, redis: str = "valkey") -> tuple[int | None, str]:
+    """Return after how many steps the mutation is found, or None; and what was wrong."""
+    with serving(redis) as server, MUTATIONS[name]():
+        outcome = explore(server, steps, first)
+    fault = (outcome.fault or "").partition("\n")[0][:120]
+    return (outcome.steps if outcome.fault else None), fault
+
+
+def main() -> None:
+    """Try the named mutations, or all."""
+    out = Console(width=150)
+    steps, first = int(os.environ.get("STEPS") or 20_000), int(os.environ.get("SEED") or 1)
+    missed = False
+    for name in sys.argv[1:] or MUTATIONS:
+        found, fault = steps_to_find(name, steps, first)
+        missed |= found is None
+        result = f"not found in {steps:,} steps" if found is None else f"found in {found:,} steps: {fault}"
+        out.print(f"{name}: {result}", markup=False, highlight=False)
+    sys.exit(missed)
+
+
+if __name__ == "__main__":
+    main()

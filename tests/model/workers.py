@@ -1,0 +1,129 @@
+"""The workers of the model: the real ``Consumer``, one pass of its loop at a time."""
+
+import random
+from typing import Any, cast
+
+from rq import SimpleWorker
+from rq.exceptions import StopRequested
+from rq.serializers import JSONSerializer
+
+from events.publishing.keys import LEASE
+from tests.model.clock import Clock
+from tests.model.gateway import Database, Line
+from tests.model.server import Gate, Killed, Server
+from worker.breaker import Breaker
+from worker.consumer import Consumer
+from worker.event_job import EventJob
+from worker.event_queue import EventQueue
+
+MOST = 4  # events in one call; so few that a shop soon has an overflow queue
+_PATIENCE = 2.0  # seconds
+
+
+class OnePass(Consumer):
+    """A worker whose loop ends after one pass."""
+
+    passes = 0
+
+    @property
+    def _stopping(self) -> bool:
+        self.passes -= 1
+        return self.passes < 0
+
+    @_stopping.setter
+    def _stopping(self, _: bool) -> None: ...
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Whether RQ's clean-up is due; a rule of the model runs it."""
+        return False
+
+
+class Worker:
+    """A worker's process."""
+
+    def __init__(self, server: Server, queue: str, database: Database, clock: Clock) -> None:
+        self.gate = Gate()
+        self.line = Line(database)
+        self.is_stopped = False
+        self.is_doubtful = False
+        """Whether its claims may differ from what it knows: its lease ran out, or Redis forgot something."""
+        breaker = Breaker(MOST, clock=clock.monotonic, rng=random.Random(0), sleep=clock.sleep)
+        self.consumer = OnePass(
+            queue, server.client(self.gate), cast("Any", self.line), breaker, patience=_PATIENCE
+        )
+        self.owner = self.consumer.name
+
+    @property
+    def lease(self) -> str:
+        """The key of its lease."""
+        return LEASE + self.owner
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process runs."""
+        return not (self.gate.is_dead or self.is_stopped)
+
+    @property
+    def held(self) -> set[str]:
+        """The jobs that it knows it holds."""
+        batches = self.consumer._batches
+        return batches.job_ids | batches.unrecorded
+
+    def start(self) -> None:
+        """Take the lease, as ``Consumer.run`` does."""
+        self._live(self.consumer._claims._renew, lambda jobs: None)
+        self._live(self.consumer._probe.start)
+        self._live(self.consumer._apart.check)
+
+    def turn(self) -> None:
+        """Run one pass of the loop."""
+        alone = [batch for batch in self.consumer._batches._under_way if len(batch.deliveries) == 1]
+        self.consumer.passes = 1
+        try:
+            self._live(self.consumer.dequeue_job_and_maintain_ttl, None)
+        except StopRequested:  # suspended: a burst ends
+            self.stop()
+        for batch in alone:
+            is_over = batch not in self.consumer._batches._under_way
+            if is_over and (not batch.answer.done() or batch.answer.exception(0)):
+                self.line.failed_alone[batch.job_ids[0]] += 1
+
+    def renew(self) -> None:
+        """Renew the lease, and recover the jobs of dead workers."""
+        self._live(self.consumer._claims._renew, lambda jobs: None)
+
+    def check_apart(self) -> None:
+        """Ask about the kinds that wait apart."""
+        self._live(self.consumer._apart.check)
+
+    def clean_up(self) -> None:
+        """Run RQ's clean-up."""
+        self._live(self.consumer.run_maintenance_tasks)
+
+    def stop(self) -> None:
+        """Stop in order."""
+        self._live(self.consumer._shut_down)
+        self.is_stopped = True
+
+    def kill(self) -> None:
+        """End the process now."""
+        self.gate.is_dead = True
+
+    def _live(self, act: Any, *arguments: Any) -> None:
+        try:
+            act(*arguments)
+        except Killed:
+            assert self.gate.is_dead
+
+
+def run_stock(server: Server, queue: str, gate: Gate) -> None:
+    """Let RQ's own worker run one job, if one waits. The gate may kill it."""
+    connection = server.client(gate)
+    queues = [EventQueue(queue, connection)]
+    try:
+        worker = SimpleWorker(queues, connection=connection, job_class=EventJob, serializer=JSONSerializer)
+        if found := EventQueue.dequeue_any(queues, None, connection):
+            worker.execute_job(*found)
+    except Killed:
+        assert gate.is_dead
