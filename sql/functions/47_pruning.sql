@@ -64,6 +64,7 @@ begin
   -- Only activities that events made are deleted. The ids are cast to the type of the column. The project's
   -- triggers may rely on the search path of the API.
   perform set_config('search_path', 'public, extensions, pg_temp', true);
+  perform pg_catalog.set_config('botlive.broadcast', 'off', true); -- open pages do not show rows this old
   delete from public.activities a
   using pg_catalog.jsonb_populate_recordset(null::public.activities, ids) r
   where a.id operator(pg_catalog.=) r.id;
