@@ -188,7 +188,10 @@ def test_publish_many_sends_hundreds_at_once(
     send = connection.send_packed_command
 
     def counted(*arguments: Any, **options: Any) -> Any:
-        trips.append(1)
+        if (
+            threading.current_thread() is threading.main_thread()
+        ):  # other tests' publishers still look at their counters
+            trips.append(1)
         return send(*arguments, **options)
 
     publisher.publish(_payment())
