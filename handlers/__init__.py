@@ -1,4 +1,4 @@
-"""Pure handlers: each turns one event into its rows. A new type needs a module and a case in ``meaning``."""
+"""Pure handlers: each turns one event into its rows. A new type: see CONTRIBUTING.md."""
 
 from handlers.meaning import rows
 from handlers.rows import Activity, Order, Rows, Toggle

@@ -5,7 +5,7 @@ Written without the product's handlers and SQL on purpose: two ways to the same 
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, assert_never
 from uuid import UUID
 
 from events import AnyEvent, LiveToggled, OrderCompleted, PaymentIssue, PaymentValidated
@@ -122,6 +122,8 @@ def _said(event: AnyEvent) -> tuple[_Type, _Status, str, str, Row]:
             return "system", "info", "Mode LIVE activé", "", {"event": "session_started"}
         case LiveToggled():
             return "system", "info", "Mode LIVE désactivé", "", {"event": "session_ended"}
+        case _:
+            assert_never(event)
 
 
 def _json(event: AnyEvent) -> Row:

@@ -61,6 +61,10 @@ def _events() -> Iterator[str]:
         if "definitions" in facts:
             yield "Each of the `items`:"
             yield _table(Item, facts["definitions"]["Item"])
+        if type_of(contract) not in _ROWS_MADE:
+            raise LookupError(
+                f"{type_of(contract)} has no sentence: add one to _ROWS_MADE in docs/generate/page.py"
+            )
         yield _ROWS_MADE[type_of(contract)]
         for event in examples():
             if isinstance(event, contract):

@@ -105,6 +105,8 @@ def _order_metadata() -> dict[str, str]:
 
 def _metadata(contract: type[Event]) -> str:
     shown = [event for event in examples() if isinstance(event, contract)]
+    if not shown:
+        raise LookupError(f"{contract.__name__} has no example: add one to examples/day.ndjson")
     own = {field for field in contract.model_fields if field not in Event.model_fields}
     fields = {"event": _union([event_name(event) for event in shown]), "event_id": "string"}
     fields |= dict.fromkeys(_extras(shown[0], own | fields.keys()), "string")

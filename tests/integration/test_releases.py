@@ -10,6 +10,7 @@ import pytest
 
 from devstack.stack import Stack
 from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
+from events.contracts import TYPES
 from operations.migrations import bundled, check, migrate, script
 from tests.integration.catalog import catalog
 from tests.integration.conftest import empty_database
@@ -176,7 +177,7 @@ def test_the_samples_are_what_the_handlers_make(database_url: str) -> None:
                 "select event_type, botlive.plain(event) as p from botlive.sample_events('shop')"
             )
         }
-    assert samples.keys() == {event.type for event in made}
+    assert samples.keys() == {event.type for event in made} == {*TYPES}, "sample_events() lacks a type"
     for event in made:
         activity = dict(element(event)["activity"])
         sample = samples[event.type]["activity"]

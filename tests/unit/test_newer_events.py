@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from docs.generate.schemas import CONTRACTS, name, schema, type_of
@@ -65,7 +65,7 @@ def test_jobs_of_version_1_are_read(job: dict[str, Any]) -> None:
     [
         {"version": 2},
         {"version": 2, "amount": {"value": 2000}, "channel": "wave"},
-        {"type": "refund_issued"},
+        {"type": "invented_by_a_later_release"},
     ],
 )
 def test_another_version_or_type_asks_for_an_upgrade(fields: dict[str, Any]) -> None:
@@ -152,16 +152,18 @@ def _as_published_then(payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_CONTRACTS = {type_of(contract): contract for contract in CONTRACTS}
+# A type that was added later has no frozen schema.
+_CONTRACTS = {type_of(contract): contract for contract in CONTRACTS if type_of(contract) in _SCHEMAS}
 
 
 @given(event=strategies.events(st.just("shop")))
 def test_a_worker_of_0_2_reads_what_is_published_today(event: Event) -> None:
     """Events of today match the frozen schemas of release 0.2."""
+    assume(event.type in _SCHEMAS)
     jsonschema_rs.validate(_SCHEMAS[event.type], _as_published_then(event.content()))
 
 
-@pytest.mark.parametrize("contract", CONTRACTS, ids=type_of)
+@pytest.mark.parametrize("contract", _CONTRACTS.values(), ids=type_of)
 def test_nothing_that_0_2_published_is_refused_today(contract: type[Event]) -> None:
     """No field was renamed, removed, made required or narrowed: `docs/changing-an-event.md`, rule 4."""
     then, now = _SCHEMAS[type_of(contract)], schema(contract)

@@ -1,5 +1,7 @@
 """Privacy and cutting are declared once, at the fields of the contracts."""
 
+import ast
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -7,6 +9,9 @@ import pytest
 from events import contracts, privacy
 from events.contracts import Contract, Event
 from events.fields import LONGEST_NAME, LONGEST_TEXT, Amount, Handling, Name, Text, Word
+
+_ROOT = Path(__file__).parents[2]
+_LOGS = {"info", "warning", "error"}
 
 
 class _Line(Contract):
@@ -51,6 +56,20 @@ def test_personal_data_of_the_four() -> None:
         *("user_id", "phone", "customer_name", "zone", "message", "reference", "items", "key")
     }
     assert not {"user_id", "company_id", "key"} & privacy.cuttable_fields().keys()
+
+
+def test_no_private_field_has_the_name_of_a_log_key() -> None:
+    """A private name is masked in every log line: the worker's own ``reason`` would become ``***``."""
+    found = {
+        keyword.arg
+        for folder in ("worker", "operations", "gateway")
+        for path in (_ROOT / folder).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _LOGS
+        for keyword in call.keywords
+    }
+    assert {"reason", "jobs"} <= found
+    assert not privacy.private_fields() & found
 
 
 @pytest.mark.parametrize("contract", [contracts.Item, *Event.__subclasses__()])
