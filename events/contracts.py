@@ -1,6 +1,6 @@
 """The contracts of the four events.
 
-A new type needs a class, its name in ``EventType`` and a line in ``AnyEvent``; CONTRIBUTING.md lists the rest.
+A new type needs a class, its name in ``EventType`` and a line in ``AnyEvent``. See also CONTRIBUTING.md.
 ``docs/changing-an-event.md`` explains which changes of a class are allowed.
 """
 

@@ -18,6 +18,10 @@ from worker.unpacking import is_oversized
 _PACKED = (b"data", b"exc_info")  # the fields that RQ compresses
 
 
+MOST_RETRIES = 1_000
+"""Retries of a job that RQ runs itself, whatever its hash says: RQ repeats them without a pause."""
+
+
 class EventJob(Job):
     """A job that can call only our function; with JSON alone, a job could name any importable function.
 
@@ -56,6 +60,8 @@ class EventJob(Job):
             self.is_damaged = True
             super().restore({name: value for name, value in fields.items() if self._reads(name, value)})
         self.is_damaged |= b"data" not in raw_data
+        if self.retries_left is not None:
+            self.retries_left = min(self.retries_left, MOST_RETRIES)
 
     def to_dict(self, include_meta: bool = True, include_result: bool = True) -> dict[str, Any]:
         """Return the fields as RQ does; data that was too large to be read is written back unchanged."""
@@ -63,13 +69,21 @@ class EventJob(Job):
         return fields if self._oversized is None else {**fields, "data": self._oversized}
 
     def perform(self) -> Any:
-        """Run the job.
+        """Run the job. If it is refused, RQ does not retry it.
 
         Raises:
             OversizedJob: the job is larger than any event.
             UndecodableJob: its data is not a call.
             UnknownFunction: the job names another function, or a webhook; nothing is called.
         """
+        try:
+            self._check()
+            return super().perform()
+        except EventRefused:
+            self.retries_left = 0  # a retry would be refused again
+            raise
+
+    def _check(self) -> None:
         if self.refusal:
             raise self.refusal
         try:
@@ -79,7 +93,6 @@ class EventJob(Job):
         named = (self._success_callback_name, self._failure_callback_name, self._stopped_callback_name)
         if not is_ours or self.webhooks or not {*filter(None, named)} <= self.callbacks:
             raise UnknownFunction
-        return super().perform()
 
     @property
     def success_callback(self) -> Any:

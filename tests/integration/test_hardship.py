@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis
-from rq import Retry
+from rq import Callback, Retry
 
 from devstack.stack import Stack
 from devstack.valkey import Valkey
@@ -96,6 +96,14 @@ def test_a_refusal_is_not_retried(line: Line) -> None:
     line.queue.enqueue("worker.job.persist", {"type": "nothing"}, retry=Retry(max=2), job_id="retried")
     line.work()
     assert line.failed().keys() == {"retried"}
+
+
+def test_a_refused_stock_job_is_not_retried_for_ever(line: Line) -> None:
+    """A job that RQ runs itself, with retries without end, fails once; the burst ends."""
+    job = line.queue.enqueue("builtins.print", on_success=Callback("builtins.print"), job_id="endless")
+    line.redis.hset(job.key, "retries_left", "9" * 80)
+    line.work()
+    assert line.failed().keys() == {"endless"}
 
 
 def test_what_was_put_off_is_not_starved(line: Line) -> None:
