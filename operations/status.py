@@ -72,7 +72,7 @@ def read(connection: redis.Redis, queue: str, *, with_reasons: bool = True) -> S
 
 def all_workers(connection: redis.Redis) -> list[Worker]:
     """Read the workers of all queues."""
-    return sorted(_Reader(connection, "", with_reasons=False).workers(WORKERS))
+    return list(_Reader(connection, "", with_reasons=False).workers(WORKERS))
 
 
 class _Reader:
@@ -95,7 +95,7 @@ class _Reader:
             started=self._count("zcard", self._keys.started),
             failed=self._failed(),
             oldest=self._oldest(heads),
-            workers=sorted(self.workers(self._keys.workers)),
+            workers=list(self.workers(self._keys.workers)),
             is_suspended=bool(self._redis.exists("rq:suspended")),
             wrong_keys=[str(key) for key in Control(self._redis, self._keys.name).wrong_keys()],
         )

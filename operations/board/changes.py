@@ -47,7 +47,7 @@ def queue_of(connection: redis.Redis, job_id: str) -> str | None:
     queues = [text(member).removeprefix("rq:queue:") for member in members]
     with connection.pipeline(transaction=False) as pipeline:
         for queue in queues:
-            pipeline.zscore(Keys(queue).failed, raw(job_id))
+            pipeline.zscore(raw(Keys(queue).failed), raw(job_id))
         scores = pipeline.execute(raise_on_error=False)
     return next(
         (queue for queue, score in zip(queues, scores, strict=True) if isinstance(score, float)), None

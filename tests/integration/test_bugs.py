@@ -14,7 +14,7 @@ from gateway.client import Gateway
 from gateway.errors import WorkerEnded
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line
 from tests.make import PHONE, order
-from worker import elements, job
+from worker import decode, elements
 from worker.breaker import Breaker
 from worker.consumer import Consumer
 
@@ -90,7 +90,7 @@ def test_a_contracts_bug_is_that_events_alone(line: Line, monkeypatch: pytest.Mo
             raise KeyError(PHONE)
         return parse_event(text)
 
-    monkeypatch.setattr(job, "parse_event", broken)
+    monkeypatch.setattr(decode, "parse_event", broken)
     Consumer(line.name, line.redis, line.gateway, Breaker(500)).run(burst=True)
     assert line.rows([uuid]).orders.keys() == {good.event_id}
     assert "HandlerFailed" in line.failed()[str(bad.event_id)]
@@ -134,7 +134,7 @@ def test_a_bug_anywhere_else_holds_and_is_said(line: Line) -> None:
     assert line.failed() == {}
     assert faulty.probes >= 3
     (held,) = [entry["reason"] for entry in log if entry["event"] == "held"]
-    assert "the worker itself failed (KeyError)" in held
+    assert "the worker failed (KeyError)" in held
     assert PHONE not in held
     stacks = [type(entry["exc_info"]) for entry in log if entry["event"] == "own fault"]
     assert stacks == [KeyError, IndexError]

@@ -85,7 +85,7 @@ def tables(line: Line, uuid: UUID) -> str:
 
 def in_redis(line: Line) -> str:
     """Return the jobs, results and notes of the line, uncompressed."""
-    keys = [key.decode().removeprefix("rq:job:") for key in line.redis.scan_iter("rq:job:*")]
+    keys = [key.decode().removeprefix("rq:job:") for key in line.redis.scan_iter("rq:job:*", _type="HASH")]
     jobs = [job for job in map(line.queue.fetch_job, keys) if job and job.origin == line.name]
     results = [result.exc_string or "" for job in jobs for result in job.results()]
     notes = str(line.redis.xrange(f"botlive:edited:{line.name}"))

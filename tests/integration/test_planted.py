@@ -130,7 +130,8 @@ def test_the_documents_name_the_commands() -> None:
         "suspend",
         "resume",
     }
-    for command in documented():
+    for text in documented():
+        command = re.sub(r"\$\(.*?\)", "", text)  # another program's options
         assert "://" not in command or "REDIS_URL" in command, command
         assert not {"--url", "-u", "-a"} & {*command.split()}, command
 

@@ -61,7 +61,7 @@ def test_a_mutation_is_seen(mutation: str, words: str) -> None:
     """By a run that passes without it, and that says what is wrong."""
     with Stack() as stack, aimed(stack.environment) as target:
         target.database.execute(mutation.encode())
-        report = run(target, probes=800, seed=10)
+        report = run(target, probes=1_500, seed=10)
     assert [fault for fault in report.faults if words in fault], "\n".join(report.faults[:10])
 
 

@@ -47,7 +47,7 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
     os.kill(min(first), signal.SIGKILL)
     line.publisher.publish_many([payment(company_id) for _ in range(20)])
     until(lambda: len(line.rows([uuid]).activities) == 20, 30)
-    until(lambda: len(pids(line)) == 2, 60)
+    until(lambda: len(pids(line)) == 2 and pids(line) != first, 60)
     assert len(pids(line) & first) == 1
     supervisor.terminate()
     assert supervisor.wait(timeout=30) == 0

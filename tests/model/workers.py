@@ -1,6 +1,7 @@
 """The workers of the model: the real ``Consumer``, one pass of its loop at a time."""
 
 import random
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from rq import SimpleWorker
@@ -72,6 +73,7 @@ class Worker:
 
     def start(self) -> None:
         """Take the lease, as ``Consumer.run`` does."""
+        self.consumer.birth_date = self.consumer.last_heartbeat = datetime.now(UTC)
         self._live(self.consumer._claims._renew, lambda jobs: None)
         self._live(self.consumer._probe.start)
         self._live(self.consumer._apart.check)
@@ -91,6 +93,7 @@ class Worker:
 
     def renew(self) -> None:
         """Renew the lease, and recover the jobs of dead workers."""
+        self.consumer.birth_date = self.consumer.last_heartbeat = datetime.now(UTC)
         self._live(self.consumer._claims._renew, lambda jobs: None)
 
     def check_apart(self) -> None:

@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 from events import LiveToggled, PaymentIssue
 from events.publishing import queue as publishing
 from events.publishing.call import FUNCTION, Call
-from events.publishing.keys import Keys
+from events.publishing.keys import COUNTER, Keys
 from operations.failed.registry import FailedRegistry
 from tests.model.clock import Calls, Clock
 from tests.model.gateway import Database, Line
@@ -118,11 +118,14 @@ class World:
         return call
 
     def _put(self, call: Call) -> None:
-        arguments = call.arguments(Keys(QUEUE), call.own_id)
-        if not self._publish(keys=arguments[:4], args=arguments[4:]):  # a job of RQ's own shape has this id
-            arguments = call.arguments(Keys(QUEUE), call.contested_id)
-            assert self._publish(keys=arguments[:4], args=arguments[4:])
+        if not self._is_taken(call, call.own_id):  # a job of RQ's own shape has this id
+            assert self._is_taken(call, call.contested_id)
         self.published.append(call)
+
+    def _is_taken(self, call: Call, job_id: str) -> bool:
+        *keys_and_values, counted = [*call.arguments(Keys(QUEUE), job_id), ""]
+        keys = [f"{COUNTER}model", *keys_and_values[:4]]
+        return int(self._publish(keys=keys, args=[*keys_and_values[4:], counted])) >= 0
 
     # The workers.
 
