@@ -90,7 +90,8 @@ class Camera:
     def take(self) -> Picture:
         """Read everything."""
         picture = Picture()
-        for raw_key, members in self._look(args=[self._keys.apart]):
+        # Sorted: each server lists its keys in another order, and one seed must make the same steps.
+        for raw_key, members in sorted(self._look(args=[self._keys.apart])):
             self._add(picture, text(raw_key), [text(member) for member in members])
         return picture
 
