@@ -5,12 +5,12 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
-from events.publishing.keys import Keys, job_key, text
+from events.publishing.keys import Keys, job_key, raw, text
 from gateway.errors import OversizedJob
 from gateway.letters import plain
 from gateway.masking import mask_text
 from operations.failed.job import payload
-from operations.failed.registry import readable
+from operations.failed.registry import exceed, readable
 from worker.apart import Store
 from worker.control import none_if_wrong_type
 from worker.unpacking import unpack
@@ -36,7 +36,7 @@ def most(connection: redis.Redis, queue: str) -> list[Shop]:
     keys = Keys(queue)
     counts: Counter[str] = Counter()
     for name in cast("list[bytes]", none_if_wrong_type(lambda: connection.lrange(keys.turn, 0, -1)) or []):
-        key: Any = keys.queue.encode() + b":shop:" + name
+        key: Any = raw(keys.shop_queue(text(name)))
         counts[text(name)] += int(cast("Any", none_if_wrong_type(lambda: connection.llen(key))) or 0)  # noqa: B023 # called at once
     apart = Store(connection, queue)
     for kind in apart.groups():
@@ -48,14 +48,11 @@ def most(connection: redis.Redis, queue: str) -> list[Shop]:
 def _companies(connection: redis.Redis, queue: str) -> list[str]:
     """Return the companies of the first jobs of the queue."""
     ids = cast("list[bytes]", none_if_wrong_type(lambda: connection.lrange(queue, 0, _EXAMINED - 1)) or [])
-    job_keys = [cast("str", job_key(text(job_id))) for job_id in ids]
-    sizes = connection.pipeline(transaction=False)
-    for key in job_keys:
-        sizes.hstrlen(key, "data")
+    names = [text(job_id) for job_id in ids]
     pipeline = connection.pipeline(transaction=False)
-    for key, size in zip(job_keys, sizes.execute(raise_on_error=False), strict=True):
-        if isinstance(size, int) and 0 < size <= _SMALL:
-            pipeline.hget(key, "data")
+    for name, is_large in zip(names, exceed(connection, names, _SMALL), strict=True):
+        if not is_large:
+            pipeline.hget(cast("str", job_key(name)), "data")
     found = [_company(readable(reply) or b"") for reply in pipeline.execute(raise_on_error=False)]
     return [name for name in found if name]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
-from events.publishing.keys import WORKER, WORKERS, Keys, job_key, text
+from events.publishing.keys import WORKER, WORKERS, Keys, job_key, raw, text
 from gateway.letters import plain
 from operations.failed.registry import FailedRegistry
 from worker.claims import LEASE_TTL
@@ -18,6 +18,10 @@ from worker.control import Control, none_if_wrong_type
 
 _DEAD = 90.0  # seconds without a heartbeat of a stock worker, which sends one every 30 s
 _MOST_WORKERS = 1_000
+_WORKER_FIELDS = (
+    *("state", "held", "last_heartbeat", "successful_job_count", "failed_job_count", "death"),
+    *("botlive_version", "queues"),
+)
 _OURS = 10.0 + LEASE_TTL  # seconds without a heartbeat of our worker, which sends one every 10 s
 
 
@@ -84,7 +88,8 @@ class _Reader:
 
     def read(self) -> Status:
         queue = self._keys.queue.encode()
-        shops = [queue + b":shop:" + name for name in self._items("lrange", self._keys.turn)]
+        names = self._items("lrange", self._keys.turn)
+        shops = [raw(self._keys.shop_queue(text(name))) for name in names]
         waiting, off = self._count("llen", queue), sum(self._count("llen", shop) for shop in shops)
         heads = [queue, *shops, *self._failures.lists_apart()]
         return Status(
@@ -111,15 +116,13 @@ class _Reader:
     def _oldest(self, heads: list[bytes]) -> float | None:
         """Return the greatest age of the first jobs of the lists, which are roughly in order of arrival."""
         first = [job_id for key in heads for job_id in self._items("lrange", key, 0, 0)]
-        ages = [self._age(self._field(job_key(text(job_id)), "created_at")) for job_id in first]
+        ages = [self._age(*self._fields(job_key(text(job_id)), "created_at")) for job_id in first]
         return max((age for age in ages if age is not None), default=None)
 
     def workers(self, keys: str) -> Iterator[Worker]:
         """Yield the workers in a set of workers."""
         for key in sorted(self._items("smembers", keys))[:_MOST_WORKERS]:
-            names = ("state", "held", "last_heartbeat", "successful_job_count", "failed_job_count", "death")
-            state, held, beat, done, failed, death = (self._field(key, name) for name in names)
-            ours, queues = self._field(key, "botlive_version"), self._field(key, "queues")
+            state, held, beat, done, failed, death, ours, queues = self._fields(key, *_WORKER_FIELDS)
             age = self._age(beat)
             name = _text(key).removeprefix(WORKER)
             yield Worker(
@@ -133,9 +136,9 @@ class _Reader:
                 queues=plain(queues)[:1_000] if queues else None,
             )
 
-    def _field(self, key: bytes, name: str) -> str | None:
-        found = self._asked("hget", key, name)
-        return _text(found) if isinstance(found, bytes) else None
+    def _fields(self, key: bytes, *names: str) -> list[str | None]:
+        found = self._asked("hmget", key, names) or [None] * len(names)
+        return [None if value is None else _text(value) for value in found]
 
     def _items(self, command: str, key: str | bytes, *span: int) -> list[bytes]:
         bounds = span or ((0, -1) if command == "lrange" else ())

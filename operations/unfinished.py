@@ -22,7 +22,7 @@ def older_than(before: datetime, connection: redis.Redis, queue: str) -> Iterato
 def _ids(failed: FailedRegistry, connection: redis.Redis, keys: Keys) -> Iterator[str]:
     # In the direction in which a job moves: one that moves meanwhile is found twice, and never missed.
     shops = _all(connection.lrange, raw(keys.turn))
-    for key in (keys.queue, *(f"{keys.queue}:shop:{text(shop)}" for shop in shops)):
+    for key in (keys.queue, *(keys.shop_queue(text(shop)) for shop in shops)):
         yield from map(text, _all(connection.lrange, raw(key)))
     for member in _all(connection.zrange, raw(keys.started)):
         yield text(member.rpartition(b":")[0])  # a member is <job>:<worker>

@@ -1,5 +1,8 @@
 """Checks whether Redis keeps data that it has confirmed."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import redis
 
 
@@ -16,6 +19,11 @@ def doubts(connection: redis.Redis) -> list[str]:
             "its settings are unknown, because INFO is not allowed: check that appendonly is yes and "
             "maxmemory-policy is noeviction"
         ]
+    return weaknesses(info)
+
+
+def weaknesses(info: Mapping[str, Any]) -> list[str]:
+    """Return what of an answer to INFO may lose waiting events, each with the cure after a colon."""
     return [*_log(info.get("aof_enabled")), *_eviction(info.get("maxmemory_policy"))]
 
 

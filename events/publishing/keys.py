@@ -88,6 +88,10 @@ class Keys:
         """A sorted set: the registry of this kind in RQ."""
         return f"rq:{kind}:{self.name}"
 
+    def shop_queue(self, company_id: str) -> str:
+        """Return the key of a shop's overflow queue, a list."""
+        return f"{self.queue}:shop:{company_id}"
+
     def apart_queue(self, event_type: str, company_id: str) -> str:
         """A list: the events of one type and company that wait apart."""
         return f"{self.queue}:apart:{event_type}:{company_id}"

@@ -8,15 +8,14 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from events.errors import OutboxFailed
 from events.publishing.outbox import Outbox
-from gateway.errors import InvalidSetting
 from gateway.settings import ErasureSettings
 from operations.database import connect
 from operations.erasure import outbox as outboxes
 from operations.erasure.jobs import Jobs
 from operations.erasure.tables import Tables
 from operations.logs import configure
+from operations.outbox import waiting
 from operations.output import report, say
 from operations.terminal import redis_at
 
@@ -109,10 +108,7 @@ def _outbox(name: str | None) -> Outbox | None:
     outbox = Outbox.named(name) if name else None
     if outbox is None or not outbox.path.exists():
         return None
-    try:
-        len(outbox)
-    except OutboxFailed:
-        raise InvalidSetting("BOTLIVE_OUTBOX", "the file cannot be read, or is not an outbox") from None
+    waiting(outbox)  # a file that cannot be read ends the command before anything is erased
     return outbox
 
 

@@ -3,10 +3,11 @@
 import typer
 
 from events import Publisher
-from events.errors import OutboxFailed, PublishError
+from events.errors import PublishError
 from events.publishing.outbox import LIMIT, Outbox
 from gateway.errors import InvalidSetting
 from gateway.settings import OutboxSettings
+from operations.outbox import waiting
 from operations.output import say
 from operations.terminal import fault
 
@@ -18,21 +19,21 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 @app.command()
 def status() -> None:
     """Show how many events wait in the file BOTLIVE_OUTBOX."""
-    say(f"{_waiting(_outbox())} of at most {LIMIT} events wait")
+    say(f"{waiting(_outbox())} of at most {LIMIT} events wait")
 
 
 @app.command()
 def drain() -> None:
     """Publish the events in the file BOTLIVE_OUTBOX to the queue at REDIS_URL."""
     outbox = _outbox()
-    before = _waiting(outbox)
+    before = waiting(outbox)
     try:
         with Publisher.from_env(within=_PATIENCE) as publisher:
             publisher.drain()
     except PublishError as error:
-        raise fault(error, f"{_waiting(outbox)} events remain in the outbox") from None
+        raise fault(error, f"{waiting(outbox)} events remain in the outbox") from None
     # Not the count of ``drain``: the publisher also delivers in the background.
-    say(f"delivered {max(0, before - _waiting(outbox))}")
+    say(f"delivered {max(0, before - waiting(outbox))}")
 
 
 def _outbox() -> Outbox:
@@ -42,10 +43,3 @@ def _outbox() -> Outbox:
             "BOTLIVE_OUTBOX", "the file does not exist: the chat creates it the first time that Redis is away"
         )
     return outbox
-
-
-def _waiting(outbox: Outbox) -> int:
-    try:
-        return len(outbox)
-    except OutboxFailed:
-        raise InvalidSetting("BOTLIVE_OUTBOX", "the file cannot be read, or is not an outbox") from None

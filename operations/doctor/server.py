@@ -7,6 +7,7 @@ from typing import Any
 import redis
 
 from operations.doctor.result import Result, failure, not_checked, ok, warning
+from worker.durability import weaknesses
 from worker.fitness import unfit
 
 _PART = "Redis"
@@ -56,25 +57,14 @@ def _clock(connection: redis.Redis) -> Iterator[Result]:
 
 
 def _durability(info: dict[str, Any]) -> Iterator[Result]:
-    if str(info.get("aof_enabled")) != "1":
-        yield failure(
-            _PART,
-            "there is no append-only file: a restart of the server loses the events that wait",
-            "set `appendonly yes` (in redis.conf, or CONFIG SET appendonly yes)",
-        )
-    elif str(info.get("aof_last_write_status", "ok")) != "ok":
+    weak = weaknesses(info)
+    for each in weak:
+        what, _, cure = each.partition(": ")
+        yield failure(_PART, what, cure)
+    if str(info.get("aof_last_write_status", "ok")) != "ok":
         yield failure(_PART, "the append-only file cannot be written", "make room on the server's disk")
-    else:
-        yield ok(_PART, "keeps an append-only file")
-    policy = str(info.get("maxmemory_policy", "noeviction"))[:40]
-    if policy == "noeviction":
-        yield ok(_PART, "evicts nothing (maxmemory-policy noeviction)")
-    else:
-        yield failure(
-            _PART,
-            f"maxmemory-policy is {policy}: a full server deletes events that wait",
-            "set `maxmemory-policy noeviction`",
-        )
+    elif not weak:
+        yield ok(_PART, "keeps what it confirmed (append-only file, maxmemory-policy noeviction)")
 
 
 def _memory(info: dict[str, Any]) -> Iterator[Result]:

@@ -15,7 +15,7 @@ from gateway.masking import mask_text
 from operations.erasure.event import is_of, without_person
 from operations.failed.job import payload, trace_of
 from operations.failed.reason import without_private
-from operations.failed.registry import readable
+from operations.failed.registry import exceed, readable
 from worker.scripts import script
 from worker.unpacking import LARGEST, unpack
 
@@ -103,12 +103,8 @@ class Jobs:
 
     def _read(self, ids: list[str]) -> Iterator[tuple[str, bytes | None, bytes | None]]:
         """Yield the id, the data and the status of each job of the queue."""
-        sizes = self._redis.pipeline(transaction=False)
-        for job_id in ids:
-            sizes.hstrlen(_key(job_id), "data")
         pipeline = self._redis.pipeline(transaction=False)
-        for job_id, size in zip(ids, sizes.execute(raise_on_error=False), strict=True):
-            is_large = isinstance(size, int) and size > LARGEST
+        for job_id, is_large in zip(ids, exceed(self._redis, ids, LARGEST), strict=True):
             pipeline.hmget(_key(job_id), ["-" if is_large else "data", "status", "origin"])
         for job_id, reply in zip(ids, pipeline.execute(raise_on_error=False), strict=True):
             data, status, origin = readable(reply) or (None, None, b"")

@@ -117,12 +117,8 @@ class FailedRegistry:
 
     def _read(self, ids: Sequence[str]) -> Iterator[list[Any]]:
         """Yield for each id its score, its key's type, its fields, and its results, newest first."""
-        sizes = self._redis.pipeline(transaction=False)
-        for job_id in ids:
-            sizes.hstrlen(cast("str", job_key(job_id)), FIELDS[0])
         pipeline = self._redis.pipeline(transaction=False)
-        for job_id, size in zip(ids, sizes.execute(raise_on_error=False), strict=True):
-            is_large = isinstance(size, int) and size > LARGEST
+        for job_id, is_large in zip(ids, exceed(self._redis, ids, LARGEST), strict=True):
             pipeline.zscore(self._keys.failed, raw(job_id))
             pipeline.type(job_key(job_id))
             pipeline.hmget(job_key(job_id), *(("-", *FIELDS[1:]) if is_large else FIELDS))
@@ -138,6 +134,15 @@ def _note(failure: FailedJob, why: str) -> list[str]:
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
     return [text for name, value in note.items() for text in (name, plain(value or ""))]
+
+
+def exceed(connection: redis.Redis, ids: Sequence[str], size: int) -> list[bool]:
+    """Return for each job whether its data has more bytes than that; its data is not read."""
+    pipeline = connection.pipeline(transaction=False)
+    for job_id in ids:
+        pipeline.hstrlen(cast("str", job_key(job_id)), FIELDS[0])
+    found = pipeline.execute(raise_on_error=False)
+    return [isinstance(length, int) and length > size for length in found]
 
 
 def readable(reply: Any) -> Any:

@@ -21,9 +21,9 @@ from events.publishing.keys import Keys
 from operations.failed.job import FailedJob
 from operations.failed.registry import FailedRegistry
 from tests.browser.visit import Visit, served
-from tests.integration.line import PHONE, Line
+from tests.integration.line import Line
 from tests.integration.test_apart import trigger
-from tests.make import order, payment
+from tests.make import PHONE, order, payment
 
 pytestmark = pytest.mark.slow
 

@@ -24,7 +24,6 @@ from gateway.settings import Settings
 from tests.oracle import TABLES, Tables
 
 BIN = Path(sys.executable).parent
-PHONE = "+2250700000000"
 BOTLIVE_WORKER = [str(BIN / "botlive"), "worker"]
 
 
