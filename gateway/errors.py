@@ -19,16 +19,12 @@ WorkerError
 │   ├── HandlerFailed
 │   ├── PoisonousEvent
 │   └── OutageOfOne
-├── EditRefused
 ├── CommandRefused
-├── MigrationFailed
 ├── SettingError
 │   ├── MissingSetting
 │   ├── InvalidSetting
 │   └── RedisUnusable
-├── CannotListen
-├── DevelopmentOnly
-└── MissingExtra
+└── (``operations.errors``: those of the commands alone)
 """
 
 import traceback
@@ -201,18 +197,8 @@ class OutageOfOne(EventRefused):
     """It fails alone, several times, while other events go through: report the cause, then replay it."""
 
 
-class EditRefused(WorkerError):
-    """The event was not edited."""
-
-
 class CommandRefused(WorkerError):
     """The database refused the command."""
-
-
-class MigrationFailed(WorkerError):
-    """The database could not be migrated to this version."""
-
-    sqlstate: str | None = None
 
 
 class SettingError(WorkerError):
@@ -235,27 +221,3 @@ class InvalidSetting(SettingError):
 
 class RedisUnusable(SettingError):
     """The server at REDIS_URL refuses the login, or is not a Redis that can be used."""
-
-
-class CannotListen(WorkerError):
-    """The dashboard cannot listen on its address and port."""
-
-    def __init__(self, bind: str, port: int, why: str) -> None:
-        super().__init__(
-            f"cannot listen on {bind}, port {port} ({why}): stop the process that uses it, or choose another "
-            "--bind or --port"
-        )
-
-
-class DevelopmentOnly(WorkerError):
-    """`botlive stack` is not installed, as it is for development: run it in the repository (`make setup`)."""
-
-
-class MissingExtra(WorkerError):
-    """This part of Botlive Events needs an extra that is not installed."""
-
-    def __init__(self, command: str = "botlive", extra: str = "worker") -> None:
-        super().__init__(
-            f"{command} needs the extra [{extra}] of botlive-events: run `pip install '.[{extra}]'` "
-            "in its repository, as the README says"
-        )

@@ -175,7 +175,7 @@ def _not_called() -> None:
 def _failure(name: str, error: Exception) -> Exception | None:
     """Return the error to show in one line, or None for a bug, which keeps its traceback."""
     from events.errors import BotliveError
-    from gateway.errors import DevelopmentOnly, MissingExtra
+    from operations.errors import DevelopmentOnly, MissingExtra
 
     if isinstance(error, BotliveError):
         return error
@@ -188,7 +188,8 @@ def _failure(name: str, error: Exception) -> Exception | None:
 
 def _exit_code(failure: Exception) -> int:
     from events.errors import InvalidRedisUrl
-    from gateway.errors import DevelopmentOnly, MissingExtra, SettingError
+    from gateway.errors import SettingError
+    from operations.errors import DevelopmentOnly, MissingExtra
 
     return 2 if isinstance(failure, DevelopmentOnly | MissingExtra | SettingError | InvalidRedisUrl) else 1
 

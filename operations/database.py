@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from gateway.errors import MigrationFailed
 from gateway.masking import mask_text
+from operations.errors import MigrationFailed
 
 _CONNECT_TIMEOUT = 10  # seconds
 _SESSION_POOLER = "take the session pooler's URL from Supabase's dashboard (Connect)"

@@ -15,10 +15,10 @@ from prometheus_client.registry import Collector
 
 from events.publishing.address import client
 from events.publishing.cause import cause_of
-from gateway.errors import CannotListen
 from gateway.letters import plain
 from gateway.settings import HealthSettings
 from operations import status
+from operations.errors import CannotListen
 from worker.metrics import REGISTRY
 
 _ANSWER = 2.0  # seconds that Redis may take to answer

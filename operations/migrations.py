@@ -11,10 +11,10 @@ from typing import NamedTuple, TypeVar
 import psycopg
 from psycopg.errors import Diagnostic
 
-from gateway.errors import MigrationFailed
 from gateway.masking import mask_text
 from gateway.release import release
 from operations.database import connect, told
+from operations.errors import MigrationFailed
 
 # The path, not the module `sql`: another distribution may have a module of that name.
 _FOLDER = Path(__file__).parents[1] / "sql"

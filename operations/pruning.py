@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import psycopg
 from psycopg.rows import class_row, scalar_row
 
-from gateway.errors import MigrationFailed
 from operations.database import connect, told
+from operations.errors import MigrationFailed
 
 if TYPE_CHECKING:
     from datetime import datetime

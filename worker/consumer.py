@@ -26,7 +26,7 @@ from rq.suspension import is_suspended
 from rq.worker import WorkerStatus
 
 from gateway.client import Gateway
-from gateway.errors import WorkerEnded, WorkerError
+from gateway.errors import WorkerEnded
 from worker.apart import Apart, Store
 from worker.batches import Batches
 from worker.breaker import Breaker
@@ -34,6 +34,7 @@ from worker.claims import PREFIX, Batch, Claims
 from worker.control import Control
 from worker.event_job import EventJob
 from worker.guard import GuardedWorker, best_effort
+from worker.held import Held
 from worker.ledger import Ledger
 from worker.persister import Persister
 from worker.probe import Probe
@@ -78,7 +79,7 @@ class Consumer(GuardedWorker):
         self._control = Control(connection, queue, self.key)
         self._standing = Standing(self, self._ledger)
         self._stopping = False
-        self._reported: WorkerError | None = None
+        self._held = Held(self)
         self._last_heartbeat = self._last_upkeep = float("-inf")
         self.last_turn = time.monotonic()
         """When the loop turned last, by the monotonic clock."""
@@ -177,7 +178,7 @@ class Consumer(GuardedWorker):
         self.last_turn = time.monotonic()
         self.heartbeat()
         self._probe.check_first()
-        self._report_held()
+        self._held.report(self._breaker)
         if time.monotonic() - self._last_upkeep > _UPKEEP:
             self._last_upkeep = time.monotonic()
             self._control.report()
@@ -210,28 +211,9 @@ class Consumer(GuardedWorker):
 
     def _rest(self) -> None:
         """Wait for a job. Nothing is held at this point, so ``held`` is cleared."""
-        self._resume()
+        self._held.clear()
         self.set_state(WorkerStatus.IDLE)
         self._claims.wait(_IDLE)
-
-    def _report_held(self) -> None:
-        """Log once when events are held and once when they flow again; keep the worker's state up to date."""
-        if self._breaker.is_open and not self._reported:
-            self._reported = self._breaker.fault
-            self._log.error("held", reason=str(self._reported))
-            with best_effort():
-                self.connection.hset(self.key, "held", str(self._reported))
-        elif not self._breaker.is_open and not self._breaker.is_careful:
-            self._resume()
-        if self._breaker.is_open and self.get_state() != WorkerStatus.SUSPENDED:
-            self.set_state(WorkerStatus.SUSPENDED)
-
-    def _resume(self) -> None:
-        if self._reported:
-            self._reported = None
-            self._log.info("resumed")
-            with best_effort():
-                self.connection.hdel(self.key, "held")
 
     def _conclude(self) -> None:
         # In slices, because a call may hang: a stop and a heartbeat must not wait for it.

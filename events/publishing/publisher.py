@@ -1,6 +1,5 @@
 """The chat's side of the queue."""
 
-import asyncio
 import logging
 import os
 import time
@@ -25,6 +24,7 @@ from events.publishing.keys import QUEUE
 from events.publishing.memory import Memory
 from events.publishing.outbox import Outbox
 from events.publishing.queue import CHUNK, Queue
+from events.publishing.waiting import wait, wait_async
 from events.publishing.watch import Watch
 
 WITHIN = 0.25
@@ -171,7 +171,7 @@ class Publisher:
         if not calls:
             return
         try:
-            _wait(self._keep(calls, PublishError()), time.monotonic() + self._within, OutboxFailed)
+            wait(self._keep(calls, PublishError()), time.monotonic() + self._within, OutboxFailed)
         except PublishError:
             _log.error("Redis has or may have forgotten %d events, and no outbox has kept them", len(calls))
 
@@ -185,16 +185,16 @@ class Publisher:
         deadline = self._begin(len(calls))
         try:
             if not self._at_once(calls):
-                _wait(self._send(calls), deadline - self._reserve, PublishError)
+                wait(self._send(calls), deadline - self._reserve, PublishError)
         except PublishError as error:
-            _wait(self._keep(calls, error), deadline, OutboxFailed)
+            wait(self._keep(calls, error), deadline, OutboxFailed)
 
     async def _aput(self, calls: Sequence[Call]) -> None:
         deadline = self._begin(len(calls))
         try:
-            await _await(self._send(calls), deadline - self._reserve, PublishError)
+            await wait_async(self._send(calls), deadline - self._reserve, PublishError)
         except PublishError as error:
-            await _await(self._keep(calls, error), deadline, OutboxFailed)
+            await wait_async(self._keep(calls, error), deadline, OutboxFailed)
 
     def _begin(self, events: int) -> float:
         """The instant until which the caller waits."""
@@ -229,24 +229,3 @@ class Publisher:
         if not self._is_away:
             self._away_until = time.monotonic() + PAUSE
         return self._courier.keep(calls)
-
-
-def _wait(future: Future[None], deadline: float, late: type[PublishError]) -> None:
-    try:
-        future.result(max(0.0, deadline - time.monotonic()))
-    except TimeoutError:
-        _leave(future, late)
-
-
-async def _await(future: Future[None], deadline: float, late: type[PublishError]) -> None:
-    try:
-        await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline - time.monotonic()))
-    except TimeoutError:
-        _leave(future, late)
-
-
-def _leave(future: Future[None], late: type[PublishError]) -> None:
-    """Wait no longer. A busy event loop may hear of the time being over before it hears of the answer."""
-    if future.cancel() or not future.done():
-        raise late from None
-    future.result()

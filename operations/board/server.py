@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import waitress  # type: ignore[import-untyped]
 
-from gateway.errors import CannotListen
+from operations.errors import CannotListen
 
 _LARGEST = 65_536  # bytes of a request's body, at most; the dashboard's own requests have none
 

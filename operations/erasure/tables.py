@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from gateway.errors import MigrationFailed
 from operations.database import told
+from operations.errors import MigrationFailed
 
 _IS_MIGRATED = "select to_regprocedure('botlive.erase_rows(text)') is not null"
 _REMEMBER = "select botlive.remember_erasure(%s)"

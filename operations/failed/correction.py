@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from events import AnyEvent, InvalidEvent, parse_event
 from events.publishing.call import FUNCTION
-from gateway.errors import EditRefused
 from gateway.letters import plain
 from gateway.masking import mask_text
+from operations.errors import EditRefused
 from operations.failed.job import payload
 
 FIXED = frozenset({"event_id", "type", "version", "key"})

@@ -12,9 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from events import AnyEvent
 from events.publishing.call import Call
 from events.publishing.keys import QUEUES, Keys, job_key, raw, timestamp
-from gateway.errors import EditRefused, OversizedJob
+from gateway.errors import OversizedJob
 from gateway.hints import word
 from gateway.letters import plain
+from operations.errors import EditRefused
 from operations.failed.correction import Change, correct
 from worker.control import none_if_wrong_type
 from worker.scripts import script

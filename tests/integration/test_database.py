@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from gateway.errors import MigrationFailed
 from operations import database, migrations
+from operations.errors import MigrationFailed
 from operations.migrations import Migration, migrate
 from tests.integration.pooler import fatal, refusing, transaction_pooler
 

@@ -11,7 +11,7 @@ import pytest
 
 import dropin
 from events import PaymentValidated, parse_event
-from gateway.errors import EditRefused
+from operations.errors import EditRefused
 from operations.failed.correction import Change
 from operations.failed.edits import Edits
 from tests.integration.line import BIN, Line

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from gateway.errors import MigrationFailed
 from operations import migrations
+from operations.errors import MigrationFailed
 from operations.migrations import Migration, migrate
 
 Bundle = Callable[..., None]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hatchling.build import build_wheel
 
-from gateway.errors import DevelopmentOnly
 from gateway.origin import OURS
+from operations.errors import DevelopmentOnly
 from operations.migrations import bundled
 
 ROOT = Path(__file__).parents[2]

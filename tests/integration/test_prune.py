@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from devstack.stack import Stack
 from events import LiveToggled
-from gateway.errors import MigrationFailed
 from operations import pruning
+from operations.errors import MigrationFailed
 from operations.migrations import migrate
 from tests import strategies
 from tests.integration.conftest import empty_database

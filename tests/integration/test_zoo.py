@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from devstack.stack import Stack
 from events import AnyEvent, LiveToggled, PaymentIssue, PaymentValidated
-from gateway.errors import MigrationFailed
+from operations.errors import MigrationFailed
 from operations.migrations import check, migrate
 from tests.integration.conftest import empty_database
 from tests.make import PHONE, order

@@ -10,8 +10,9 @@ from types import ModuleType
 import pytest
 
 from events.errors import BotliveError, InvalidRedisUrl, PublishError
-from gateway.errors import CannotListen, InvalidSetting, MissingSetting, RedisUnusable
+from gateway.errors import InvalidSetting, MissingSetting, RedisUnusable
 from operations import cli
+from operations.errors import CannotListen
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ import pytest
 from events import OrderCompleted
 from events.contracts import Item
 from events.publishing.call import Call
-from gateway.errors import EditRefused
+from operations.errors import EditRefused
 from operations.failed.correction import Change, correct
 
 _PHONE = "+2250712345678"

@@ -14,8 +14,9 @@ import pytest
 import dropin
 from events import InvalidEvent, OrderCompleted, PaymentValidated, Publisher, parse_event
 from events.contracts import MOST_ITEMS
-from gateway.errors import EditRefused, EventRefused
+from gateway.errors import EventRefused
 from operations import cli
+from operations.errors import EditRefused
 from operations.failed.correction import Change, correct
 from operations.failed.job import payload
 from worker.decode import decode

@@ -7,11 +7,14 @@ import pytest
 
 from events import BotliveError
 from gateway import errors
+from operations import errors as commands
 
 _TREE = [
-    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.WorkerError)
+    kind
+    for kind in {**vars(errors), **vars(commands)}.values()
+    if isinstance(kind, type) and issubclass(kind, errors.WorkerError)
 ]
-_WITH_WORDS = (errors.CannotListen, errors.InvalidSetting, errors.NewerEvent, errors.UnknownCompany)
+_WITH_WORDS = (commands.CannotListen, errors.InvalidSetting, errors.NewerEvent, errors.UnknownCompany)
 _PLAIN = [kind for kind in _TREE if kind not in _WITH_WORDS]
 
 
@@ -74,7 +77,7 @@ def test_an_unknown_company_comes_with_its_cure(company_id: str) -> None:
 
 def test_a_missing_extra_says_what_to_install() -> None:
     """One line names the command, the extra and how to get it."""
-    assert str(errors.MissingExtra("botlive stack", "stack")) == (
+    assert str(commands.MissingExtra("botlive stack", "stack")) == (
         "botlive stack needs the extra [stack] of botlive-events: run `pip install '.[stack]'` "
         "in its repository, as the README says"
     )

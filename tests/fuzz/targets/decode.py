@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from events import AnyEvent, parse_event
 from events.publishing.call import FUNCTION, Call
-from gateway.errors import EditRefused, EventRefused, OversizedJob
+from gateway.errors import EventRefused, OversizedJob
+from operations.errors import EditRefused
 from operations.failed import table as listing
 from operations.failed.correction import Change, correct
 from operations.failed.job import read as read_failure

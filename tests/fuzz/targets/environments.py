@@ -13,9 +13,10 @@ import psycopg
 from dashboard.reader import Reader
 from events import InvalidRedisUrl, Publisher
 from gateway.client import Gateway
-from gateway.errors import MigrationFailed, SettingError
+from gateway.errors import SettingError
 from gateway.settings import DatabaseSettings, QueueSettings, Settings
 from operations.database import connect
+from operations.errors import MigrationFailed
 from tests.fuzz import documents
 from tests.fuzz.canaries import PASSWORD, PHONE, SECRET
 from tests.fuzz.dice import Dice
