@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ BOUND = 5.0
 _MOST = 2**31 - 1  # PostgreSQL's integer
 _LONGEST_PAUSE = 3600.0  # seconds
 _UNREADABLE = object()
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")  # half of a pair, escaped or raw
 
 _log = logging.getLogger("botlive.dashboard")
 _identifier: TypeAdapter[str] = TypeAdapter(Identifier)
@@ -132,10 +134,14 @@ class Reader:
 
 
 def _document(response: httpx.Response) -> Any:
+    """Return the answer. Half a surrogate pair becomes a ``?``: no answer of ours could carry it."""
     try:
-        return json.loads(response.content)
+        document = json.loads(response.content)
     except (ValueError, RecursionError):  # a truncated body, the HTML of a proxy, nesting too deep
         return _UNREADABLE
+    if _SURROGATE.search(response.content):
+        return json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
+    return document
 
 
 def _fault(response: httpx.Response, document: Any) -> WorkerError:

@@ -127,6 +127,22 @@ def test_a_known_company_without_rows_logs_nothing(caplog: pytest.LogCaptureFixt
     assert not [record for record in caplog.records if record.name == "botlive.dashboard"]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (b'"a\\ud800b"', "a?b"),
+        (b'"a\xed\xa0\x80b"', "a?b"),
+        (b'"\\ud83d\\ude00"', "\U0001f600"),
+        (b'"\\\\ud800"', "\\ud800"),
+        (b'"\xed\x95\x9c"', "\ud55c"),
+    ],
+)
+def test_half_a_surrogate_pair_breaks_no_answer(text: bytes, shown: str) -> None:
+    """A ``json`` column may hold one, and no JSON answer of the host could carry it; whole pairs stay."""
+    (row,) = read(constantly(content=b'[{"customer_name": %s}]' % text), lambda r: r.get_orders("shop"))
+    assert row["customer_name"] == shown
+
+
 def raising(error: Exception) -> Answer:
     """A connection that fails."""
 
