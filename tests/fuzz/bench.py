@@ -11,6 +11,7 @@ from typing import Any
 import redis
 
 from devstack.valkey import Valkey
+from events import AnyEvent, Publisher
 from gateway.client import Gateway, Outcome
 from operations import logs
 from worker.breaker import Breaker
@@ -51,6 +52,11 @@ class Bench:
         stack.callback(self.redis.close)
         self.redis.config_set("appendonly", "no")  # nothing here is to outlive anything
         self.tables = Tables()
+
+    def publish(self, event: AnyEvent) -> None:
+        """Publish it by a publisher that ends: one that lives on would publish it again after ``empty``."""
+        with Publisher(redis.Redis(port=self.port), queue=self.queue, within=10) as publisher:
+            publisher.publish(event)
 
     def empty(self) -> None:
         """As if nothing had been."""

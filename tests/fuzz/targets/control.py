@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from events import Publisher, parse_event
+from events import parse_event
 from operations import cli
 from tests.fuzz import documents, samples
 from tests.fuzz.bench import Bench
@@ -57,7 +57,6 @@ class Control(Target):
             "SUPABASE_KEY": SECRET,
             "BOTLIVE_QUEUE": _QUEUE,
         }
-        self._publisher = Publisher(self._bench.redis, queue=_QUEUE, within=10)
 
     def enter(self, stack: ExitStack) -> None:
         """With this Valkey in the environment."""
@@ -76,7 +75,7 @@ class Control(Target):
         kinds = {case.key: case for case in cases}.values()
         for case in kinds:
             _WRITERS[case.kind](bench.redis, case.key, case.content)
-        self._publisher.publish(event)
+        bench.publish(event)
         with hearing() as heard:
             bench.work()
             for typed in (

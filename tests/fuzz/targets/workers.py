@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from events import Publisher, parse_event
+from events import parse_event
 from operations.failed import table as listing
 from operations.failed.registry import FailedRegistry
 from tests.fuzz import documents, samples
@@ -92,7 +92,6 @@ class Workers(Target):
     def open(self, stack: ExitStack) -> None:
         """With a Valkey of one's own."""
         self._bench = Bench(stack)
-        self._publisher = Publisher(self._bench.redis, queue=self._bench.queue, within=10)
         self._failures = FailedRegistry(self._bench.redis, self._bench.queue)
 
     def enter(self, stack: ExitStack) -> None:
@@ -122,9 +121,9 @@ class Workers(Target):
         jobs = {case.job_id: case for case in cases}
         for number, case in enumerate(jobs.values()):
             if number % 34 == 0:
-                self._publisher.publish(good[number // 34])
+                bench.publish(good[number // 34])
             self._plant(case)
-        self._publisher.publish(good[3])
+        bench.publish(good[3])
         with hearing() as heard:
             bench.work()
         no_canary(heard.all, "the log")
