@@ -7,6 +7,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from devstack.stack import Stack
+from events.publishing.memory import Memory
+from events.publishing.queue import Queue
+from events.publishing.watch import Watch
 
 # On a shared machine a single example may wait; `print_blob` lets a failure be replayed.
 settings.register_profile(
@@ -26,3 +29,19 @@ def stack() -> Iterator[Stack]:
 def environment(stack: Stack) -> dict[str, str]:
     """The environment of a process that works against the stack."""
     return {**os.environ, **stack.environment}
+
+
+@pytest.fixture(autouse=True)
+def _open_publishers_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A publisher that a test leaves open watches Redis no longer: its log lines are no other test's."""
+    made: list[Watch] = []
+    create = Watch.__init__
+
+    def noted(self: Watch, memory: Memory, queue: Queue) -> None:
+        create(self, memory, queue)
+        made.append(self)
+
+    monkeypatch.setattr(Watch, "__init__", noted)
+    yield
+    for watch in made:
+        watch.stop()
