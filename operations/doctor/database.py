@@ -9,10 +9,12 @@ from gateway.letters import plain
 from gateway.masking import mask_text
 from operations import migrations
 from operations.database import connect, told
+from operations.doctor import clock
 from operations.doctor.result import Fix, Result, failure, ok, warning
 
 _PART = "database"
-_SKEW = 5.0  # seconds
+_CLOCK = "select extract(epoch from clock_timestamp())::float8"
+_SYNCHRONISE = "synchronise this machine's clock (NTP): keys with a time limit are refused otherwise"
 _MOST = 20  # shops that one line names
 
 _CURE = "change that table, trigger or policy of the project, then run `botlive doctor` again"
@@ -45,24 +47,17 @@ def check(database_url: str) -> Iterator[Result]:
     else:
         yield ok(_PART, "all migrations are applied")
     with connect(database_url) as connection:
-        yield from _clock(connection)
+        yield from clock.check(_PART, lambda: _now(connection), _SYNCHRONISE)
         if not pending:
             yield from _shops(connection)
     if not pending:
         yield from _findings(database_url)
 
 
-def _clock(connection: psycopg.Connection) -> Iterator[Result]:
-    before = time.time()
+def _now(connection: psycopg.Connection) -> float:
     with told("reading the clock"), connection.transaction():
-        row = connection.execute("select extract(epoch from clock_timestamp())::float8").fetchone()
-    skew = (row[0] if row else before) - (before + time.time()) / 2
-    if abs(skew) > _SKEW:
-        yield warning(
-            _PART,
-            f"the server's clock differs from this machine's by {skew:+.0f} s",
-            "synchronise this machine's clock (NTP): keys with a time limit are refused otherwise",
-        )
+        (seconds,) = connection.execute(_CLOCK).fetchone() or (time.time(),)
+    return float(seconds)
 
 
 def _shops(connection: psycopg.Connection) -> Iterator[Result]:

@@ -1,17 +1,17 @@
 """Checks of the Redis server."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import redis
 
+from operations.doctor import clock
 from operations.doctor.result import Result, failure, not_checked, ok, warning
 from worker.durability import weaknesses
 from worker.fitness import unfit
 
 _PART = "Redis"
-_SKEW = 5.0  # seconds between two clocks that are worth a warning
+_CURE = "synchronise both clocks (NTP): the times of events and the ages that are shown are wrong"
 _FULL = 0.8  # of maxmemory in use
 
 
@@ -25,7 +25,7 @@ def check(connection: redis.Redis) -> Iterator[Result]:
     if reason := unfit(connection):
         what, _, cure = reason.partition(": ")
         yield failure(_PART, what, cure)
-    yield from _clock(connection)
+    yield from clock.check(_PART, lambda: _now(connection), _CURE)
     try:
         info: dict[str, Any] = connection.info()
     except redis.ResponseError:
@@ -44,16 +44,9 @@ def check(connection: redis.Redis) -> Iterator[Result]:
         )
 
 
-def _clock(connection: redis.Redis) -> Iterator[Result]:
-    before = time.time()
+def _now(connection: redis.Redis) -> float:
     seconds, microseconds = connection.time()
-    skew = seconds + microseconds / 1_000_000 - (before + time.time()) / 2
-    if abs(skew) > _SKEW:
-        yield warning(
-            _PART,
-            f"the server's clock differs from this machine's by {skew:+.0f} s",
-            "synchronise both clocks (NTP): the times of events and the ages that are shown are wrong",
-        )
+    return float(seconds + microseconds / 1_000_000)
 
 
 def _durability(info: dict[str, Any]) -> Iterator[Result]:

@@ -16,6 +16,7 @@ from operations.erasure.event import is_of, without_person
 from operations.failed.job import payload, trace_of
 from operations.failed.reason import without_private
 from operations.failed.registry import exceed, readable
+from worker.control import none_if_wrong_type
 from worker.scripts import script
 from worker.unpacking import LARGEST, unpack
 
@@ -72,7 +73,7 @@ class Jobs:
     def erase_notes(self, ids: Collection[str], *, dry_run: bool) -> int:
         """Delete the notes of edits of events with these ids. Return their number."""
         mine = {job_id[:_UUID] for job_id in ids}
-        entries: Any = readable(self._notes()) or []
+        entries: Any = none_if_wrong_type(lambda: self._redis.xrange(self._keys.edited)) or []
         found = [
             number
             for number, fields in entries
@@ -81,12 +82,6 @@ class Jobs:
         if found and not dry_run:
             self._redis.xdel(self._keys.edited, *found)
         return len(found)
-
-    def _notes(self) -> Any:
-        try:
-            return self._redis.xrange(self._keys.edited)
-        except redis.ResponseError as error:
-            return error
 
     def _visit(self, ids: Iterable[str], dry_run: bool) -> Iterator[Job]:
         for job_id, data, status in self._read([*ids]):
