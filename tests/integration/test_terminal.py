@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -49,13 +50,16 @@ def on_a_terminal(environment: dict[str, str], *commands: list[str]) -> list[str
         stderr=slave,
     )
     os.close(slave)
+    os.write(master, b"n\n" * 5)  # no, to each question
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.extend(_parts(master)))
     reader.start()
     try:
-        process.wait(90)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(90)
     finally:
         process.kill()
+        process.wait()
         reader.join()
         os.close(master)
     told = b"".join(read).decode()
@@ -138,6 +142,8 @@ def test_every_command_says_texts_as_texts(line: Line, tmp_path: Path) -> None:
         ["failures", "discarded", "--json"],
         ["outbox", "status"],
         ["outbox", HOSTILE],
+        ["prune", HOSTILE],
+        ["prune", "--older-than", HOSTILE],
         ["publish", str(folder)],
         ["publish", str(file)],
         ["publish", f"--{HOSTILE}"],
