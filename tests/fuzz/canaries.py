@@ -4,7 +4,8 @@ import re
 
 PHONE = "+2250759483726"
 """A customer's number."""
-SECRET = "_".join(("sb", "secret", "7QXSECRET"))  # in parts: no scanner shall take it for a real one
+PREFIX = "sb_secret_"
+SECRET = f"{PREFIX}7QXSECRET"  # in parts: no scanner shall take it for a real one
 """A key of Supabase's."""
 PASSWORD = "7QXSECRET-pw"  # noqa: S105 # nobody's
 """A server's."""

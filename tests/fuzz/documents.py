@@ -5,12 +5,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from tests.fuzz.canaries import PREFIX, SECRET
 from tests.fuzz.dice import DEEP, LONG, Dice
 
 _PIECES = (b"\0", b"\xff", b"\n", b"\r", b'"', b"\\", b"{", b"]", b"\xed\xa0\x80", b"\x1b[2J")
 _ENCODINGS = ("utf-16", "utf-16-le", "utf-32", "latin-1", "utf-7", "utf-8-sig")
 _DEPTHS = (30, 150, 500, 3_000, 100_000)
 _DIGITS = (400, 4_301, 100_000)
+
+# A key whose beginning was damaged is not a key any more, and nothing can mask it.
+_DAMAGED_KEY = re.compile(rf"(?<!{PREFIX}){SECRET.removeprefix(PREFIX)}".encode())
 
 
 class Steady(Dice):
@@ -104,7 +108,7 @@ def broken(dice: Dice, data: bytes) -> bytes:
         end = min(len(data), start + dice.choice((1, 1, 2, 8, 64)))
         rest = b"" if dice.chance(0.15) else _piece(dice, data[start:end]) + data[end:]
         data = data[:start] + rest
-    return data
+    return _DAMAGED_KEY.sub(b"", data)
 
 
 def _piece(dice: Dice, piece: bytes) -> bytes:

@@ -75,14 +75,18 @@ def results(dice: Dice) -> Sequence[tuple[bytes, Mapping[bytes, bytes]]]:
 
 
 def _result(dice: Dice) -> Mapping[bytes, bytes]:
-    words = dice.choice(_TRACES).replace(
-        "{value}", dice.choice((PHONE, SECRET, dice.text().replace("QXVALUE", "")))
-    )
+    is_damaged = dice.chance(0.3)
+    planted = (PHONE,) if is_damaged else (PHONE, SECRET)  # nothing can mask a key that was damaged
+    words = dice.choice(_TRACES).replace("{value}", dice.choice((*planted, _without_canaries(dice.text()))))
     packed = b64encode(zlib.compress(words.encode("utf-8", "replace")))
     return {
         b"type": dice.choice((b"2", b"2", b"5", b"1", b"", b"x", b"\xff")),
-        b"exc_string": documents.broken(dice, packed) if dice.chance(0.3) else packed,
+        b"exc_string": documents.broken(dice, packed) if is_damaged else packed,
     }
+
+
+def _without_canaries(text: str) -> str:
+    return text.replace("QXVALUE", "").replace(SECRET, "")
 
 
 class Decode(Target):
