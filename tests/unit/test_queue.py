@@ -3,8 +3,9 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import cycle
 
 import fakeredis
 import pytest
@@ -64,7 +65,7 @@ def says(answer: bytes) -> Callable[[socket.socket], None]:
     return lambda line: line.sendall(answer)
 
 
-def drips(answer: bytes, every: float) -> Callable[[socket.socket], None]:
+def drips(answer: Iterable[int], every: float) -> Callable[[socket.socket], None]:
     """One byte after the other."""
 
     def drip(line: socket.socket) -> None:
@@ -116,15 +117,13 @@ def test_at_once_is_yes_or_not_known(server: Scripted, answer: bytes) -> None:
     queue.close()
 
 
-@pytest.mark.parametrize("answer", [b":1\r\n", b"-" * 100])
-def test_a_dripping_answer_is_bound_as_a_whole(server: Scripted, answer: bytes) -> None:
-    """The time limit does not begin anew with each byte."""
+@pytest.mark.parametrize("answer", [b":1\r\n", cycle(b"-")])
+def test_a_dripping_answer_is_bound_as_a_whole(server: Scripted, answer: Iterable[int]) -> None:
+    """The time limit does not begin anew with each byte: an answer without an end is left too."""
     server.answers = [says(b":1\r\n"), drips(answer, every=0.08)]
     queue = server.queue()
     queue.put([call()])
-    start = time.monotonic()
     assert not queue.put_at_once(call(), 0.1)
-    assert time.monotonic() - start < 0.2
     queue.close()
 
 
@@ -176,11 +175,9 @@ def test_a_silent_server_is_left(server: Scripted) -> None:
     queue = server.queue(patience=0.1)
     queue.put([call()])
     assert queue.put_at_once(call(), 1)
-    start = time.monotonic()
     with pytest.raises(PublishError) as failure:
         queue.put([call()])
     assert isinstance(failure.value.__cause__, client.TimeoutError)
-    assert time.monotonic() - start < 1
 
 
 def test_a_put_opens_another_connection_where_the_idle_ones_are_stale(server: Scripted) -> None:
