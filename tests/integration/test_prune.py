@@ -196,7 +196,7 @@ def test_a_database_that_stays_busy_ends_the_run(old: OldDatabase, monkeypatch: 
     monkeypatch.setattr(pruning, "_TRIES", 1)
     with psycopg.connect(old.url) as busy:
         busy.execute("lock table public.activities in share mode")
-        with pytest.raises(MigrationFailed, match="run this again later"):
+        with pytest.raises(MigrationFailed, match="run this command again later"):
             old.prune(HORIZON)
     assert old.count("botlive.inbox") == old.count("public.activities") == 1
 
