@@ -231,7 +231,7 @@ def test_a_restart_that_costs_nothing_is_no_alarm(scene: Scene, caplog: pytest.L
     until(lambda: len(scene.confirmed) > before + 100, 30)
     scene.be_quiet()
     for chat in scene.chats:
-        chat.publisher._queue.look()
-        assert not chat.publisher._watch.look()
+        chat.publisher._queue.check_counter()
+        assert not chat.publisher._watch.check()
     until(lambda: scene.confirmed <= scene.queued(), 30)
     assert "Redis forgot" not in caplog.text

@@ -184,8 +184,8 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
     coalescer.close()
 
 
-def test_where_no_thread_can_start_the_caller_does_it_himself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the interpreter's end, or at the limit of threads: in the hurried way; the next one has a thread."""
+def test_without_a_new_thread_the_caller_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no thread can be started, the fallback runs in the caller's thread; the next call has a thread."""
     start, failures = threading.Thread.start, [RuntimeError("can't create new thread at shutdown")]
     seen: list[tuple[str, threading.Thread]] = []
 
@@ -202,12 +202,12 @@ def test_where_no_thread_can_start_the_caller_does_it_himself(monkeypatch: pytes
         return handle
 
     monkeypatch.setattr(threading.Thread, "start", once_too_many)
-    coalescer = Coalescer("test-late", handler("handle"), handler("hurried"))
+    coalescer = Coalescer("test-late", handler("handle"), handler("fallback"))
     assert coalescer.submit(group()).done()
     coalescer.submit(group()).result(5)
     coalescer.close()
     assert [(name, thread.name) for name, thread in seen] == [
-        ("hurried", threading.current_thread().name),
+        ("fallback", threading.current_thread().name),
         ("handle", "test-late"),
     ]
 

@@ -155,7 +155,7 @@ def test_what_is_old_is_let_go(memory: Memory, hand: Hand) -> None:
     (young,) = kept(memory, 2)
     hand.time += YOUNG / 2 + 1
     memory.check(memory.mark, 2)
-    memory.let_go()
+    memory.drop_old()
     memory.check(memory.mark, 0)
     assert forgotten(memory) == [young]
 
@@ -164,7 +164,7 @@ def test_an_outage_makes_nothing_old(memory: Memory, hand: Hand) -> None:
     """However long it lasts: what was confirmed just before it may be what Redis has lost."""
     calls = kept(memory, 1)
     hand.time += 100 * YOUNG
-    memory.let_go()
+    memory.drop_old()
     memory.check(memory.mark, 0)
     assert forgotten(memory) == calls
 
@@ -174,7 +174,7 @@ def test_a_day_of_silence_is_no_alarm(memory: Memory, hand: Hand) -> None:
     kept(memory, 40, 41)
     hand.time += YOUNG + 1
     memory.check(memory.mark, 41)
-    memory.let_go()
+    memory.drop_old()
     assert memory.is_empty
     hand.time += 86_400
     kept(memory, 1, 2)
@@ -185,7 +185,7 @@ def test_a_day_of_silence_is_no_alarm(memory: Memory, hand: Hand) -> None:
 def test_it_takes_so_many_bytes(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go first."""
     size = len(call("x" * 100).data) + module._OVERHEAD
-    monkeypatch.setattr(module, "HEAVIEST", 2 * size)
+    monkeypatch.setattr(module, "MOST_BYTES", 2 * size)
     calls = [call("x" * 100) for _ in range(5)]
     for number, each in enumerate(calls, 1):
         memory.keep(memory.mark, number, [each])

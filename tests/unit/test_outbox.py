@@ -107,7 +107,7 @@ def test_while_redis_is_away_nobody_waits_for_it_twice(
         return put(groups)
 
     monkeypatch.setattr(publisher._sender, "_handle", counted)
-    monkeypatch.setattr(publisher._courier, "_set_out", lambda: None)
+    monkeypatch.setattr(publisher._courier, "_start", lambda: None)
     server.connected = False
     for _ in range(5):
         publisher.publish(payment())

@@ -38,7 +38,7 @@ def redis(server: fakeredis.FakeServer) -> fakeredis.FakeStrictRedis:
 @pytest.fixture(autouse=True)
 def _always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look asks Redis; the thread's own looks come too late for these tests."""
-    monkeypatch.setattr(module, "LOOK", 0.0)
+    monkeypatch.setattr(module, "INTERVAL", 0.0)
     monkeypatch.setattr(Watch, "_begin", lambda self: None)
 
 
@@ -86,11 +86,11 @@ def test_what_redis_forgot_is_published_again(
     known = remembered(redis)
     lost = publish(publisher, 3)
     forget(redis, known)
-    assert publisher._watch.look()
+    assert publisher._watch.check()
     assert queued(redis) == [*left, *lost]
-    assert not publisher._watch.look()
+    assert not publisher._watch.check()
     assert [record.getMessage() for record in caplog.records] == [
-        "Redis forgot 3 events that it had confirmed: they are published again"
+        "Redis forgot 3 events that it had confirmed: they were published again"
     ]
 
 
@@ -105,7 +105,7 @@ def test_the_next_answer_shows_it(
     events = [payment() for _ in range(3 if many else 1)]
     publisher.publish_many(events)
     assert publisher._watch._memory.forgotten(100)
-    publisher._watch.look()
+    publisher._watch.check()
     assert {*queued(redis)} == {*lost, *(str(event.event_id) for event in events)}
 
 
@@ -119,7 +119,7 @@ def test_an_answer_that_is_lost_hides_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(Memory, "keep", lambda *_: None)
         publish(publisher, 5)
-    publisher._watch.look()
+    publisher._watch.check()
     assert {*lost} <= {*queued(redis)}
 
 
@@ -129,8 +129,8 @@ def test_a_counter_that_is_lost_alone(
     """Somebody's DEL, or an eviction: nothing is on the queue twice, and it is said once."""
     ids = publish(publisher, 3)
     redis.delete(*redis.keys("botlive:published:*"))
-    assert publisher._watch.look()
-    assert not publisher._watch.look()
+    assert publisher._watch.check()
+    assert not publisher._watch.check()
     assert queued(redis) == ids
     assert len(caplog.records) == 1
 
@@ -145,7 +145,7 @@ def test_all_queues_of_a_publisher_count_together(
         server.connected = True
         publisher.drain()
         redis.flushall()
-        publisher._watch.look()
+        publisher._watch.check()
         assert queued(redis) == [late]
     assert len(redis.keys("botlive:published:*")) == 1
 
@@ -166,7 +166,7 @@ def test_the_counter_goes_after_a_day(redis: fakeredis.FakeStrictRedis, publishe
     (counter,) = redis.keys("botlive:published:*")
     assert 86_000 < redis.ttl(counter) <= 86_400
     redis.expire(counter, 5)
-    publisher._watch.look()
+    publisher._watch.check()
     assert redis.ttl(counter) > 86_000
     redis.expire(counter, 5)
     publish(publisher, 99)
@@ -193,11 +193,11 @@ def test_one_that_redis_refuses_does_not_hold_up_the_others(
     redis.flushall()
     redis.set(f"rq:job:{refused}", "a value where a hash belongs")
     with pytest.raises(PublishError):
-        publisher._watch.look()
+        publisher._watch.check()
     assert queued(redis) == [first, last]
     assert [call.own_id for call in publisher._watch._memory.forgotten(10)] == [refused]
     redis.delete(f"rq:job:{refused}")
-    publisher._watch.look()
+    publisher._watch.check()
     assert queued(redis) == [first, last, refused]
 
 
@@ -274,13 +274,13 @@ class _Looking:
         self.queue = Queue(redis, "botlive", patience=5, memory=self.memory)
         self.looks = threading.Semaphore(0)
         self.watch = Watch(self.memory, self.queue)
-        look = self.queue.look
+        check = self.queue.check_counter
 
         def counted() -> None:
-            look()
+            check()
             self.looks.release()
 
-        self.queue.look = counted  # type: ignore[method-assign]
+        self.queue.check_counter = counted  # type: ignore[method-assign]
 
     @property
     def threads(self) -> int:
@@ -292,7 +292,7 @@ class _Looking:
 def looking(redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Looking]:
     """One, with a thread."""
     monkeypatch.undo()
-    monkeypatch.setattr(module, "LOOK", 0.01)
+    monkeypatch.setattr(module, "INTERVAL", 0.01)
     made = _Looking(redis)
     yield made
     made.watch.stop()
@@ -394,5 +394,5 @@ def test_in_any_order_of_things_nothing_confirmed_is_lost(steps: list[str]) -> N
         elif step == "forget":
             forget(redis, known)
         else:
-            watch.look()
+            watch.check()
             assert confirmed <= {*queued(redis)}
