@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 from operations import migrations
 from operations.database import connect, translated_errors
@@ -80,7 +80,7 @@ def _shops(connection: psycopg.Connection) -> Iterator[Result]:
     )
     for query, words, cure in asked:
         with translated_errors("reading the shops"), connection.transaction():
-            names = [plain(mask_text(str(name))) for (name,) in connection.execute(query.encode())]
+            names = [printable(mask_text(str(name))) for (name,) in connection.execute(query.encode())]
         if names:
             more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
             level = warning if query is _WITHOUT_OWNER else failure
