@@ -113,7 +113,7 @@ def test_what_is_shown_of_a_run() -> None:
     outcome.memory = 0  # that of the whole run of the tests is no target's
     assert not is_bad(outcome)
     outcome.cases["rest"] = 100_000
-    assert [*complaints(outcome)] == ["odd: it never came about that a case is: never"]
+    assert [*complaints(outcome)] == ["odd: no case had the outcome: never"]
     outcome.memory = 10**7
     assert "of memory" in next(complaints(outcome))
 
