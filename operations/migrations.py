@@ -117,9 +117,9 @@ def migrate(database_url: str) -> list[str]:
     """Apply what is missing and return one line for each thing done. Safe to run twice and by two at once.
 
     A table file is applied once. The functions are applied whole whenever one of them has changed. Each of
-    these is one transaction together with its record. Then ``botlive.bring_up()`` makes what is missing all
-    the same: somebody may have dropped or changed a table. The server's notices that begin with ``botlive:``
-    are among the lines. At the end PostgREST reloads the schema.
+    these is one transaction together with its record. Then ``botlive.bring_up()`` creates what is still
+    missing, because somebody may have dropped or changed a table. The lines include the server's notices that
+    begin with ``botlive:``. At the end PostgREST reloads the schema.
 
     Raises:
         MigrationFailed: the database is out of reach, or refuses a file; the files before it stay applied.
@@ -236,7 +236,7 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> State:
 
 
 def _state(connection: psycopg.Connection, migration: Migration) -> State:
-    """What is due, by the record as it is now: another run may have written it in the meantime."""
+    """Return what to do, according to the current record: another run may have written it in the meantime."""
     recorded = connection.execute(_RECORDED, [migration.version]).fetchone()
     if recorded is None:
         return State.NEW
