@@ -247,7 +247,7 @@ def test_active_orders_endpoint_returns_the_orders(shop: Shop) -> None:
 
 
 def test_another_shop_is_refused(shop: Shop) -> None:
-    """By the host's dependency, on every endpoint: nothing is read, nothing is switched."""
+    """The host's dependency refuses it on every endpoint: nothing is read or switched."""
     refused = [
         shop.front_end.get("/botlive/activity/another"),
         shop.front_end.get("/botlive/orders/active/another"),

@@ -73,7 +73,7 @@ class Rule:
 
 
 class Proxy:
-    """Listens on a free port of the loopback, in a thread of its own."""
+    """Listens on a free port of the loopback, in its own thread."""
 
     def __init__(self, gateway: tuple[str, int]) -> None:
         self._gateway = gateway
@@ -99,7 +99,7 @@ class Proxy:
         return rule
 
     def close(self) -> None:
-        """Take no more calls, and forget those that hang."""
+        """Accept no more calls, and drop those that hang."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -1,4 +1,4 @@
-"""How long the jobs of a killed worker wait until somebody has them in hand again."""
+"""Measures how long the jobs of a killed worker wait until another worker claims them."""
 
 import threading
 import time

@@ -70,7 +70,7 @@ class Site:
         return {job_id: worker for job_id, _, worker in members}
 
     def queued(self, job_ids: list[str]) -> set[str]:
-        """Which of these are neither done nor set aside."""
+        """Return which of these events are neither persisted nor failed."""
         pipeline = self.redis.pipeline(transaction=False)
         for job_id in job_ids:
             pipeline.hget(f"rq:job:{job_id}", "status")

@@ -42,7 +42,7 @@ class Workers:
         return dice.choice(free) if free else None
 
     def are_leaving(self) -> bool:
-        """Whether one that was told to stop has not ended."""
+        """Whether a worker that was asked to stop is still running."""
         return any(thread.is_alive() for thread in self._leaving)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:

@@ -62,7 +62,7 @@ class Target:
         return "Target"  # not its secrets
 
     def client(self, token: str | None) -> httpx.Client:
-        """An API client with the token; without one it is nobody's."""
+        """Return an API client with the token, or an anonymous one."""
         headers = {"apikey": token, "Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(base_url=f"{self.url}/rest/v1", headers=headers, timeout=30)
 

@@ -71,7 +71,7 @@ class Answer(NamedTuple):
 
 
 def answer(dice: Dice, asked: str, size: int) -> Answer:
-    """To a call with so many events, or to a read."""
+    """Return an answer to a call with this number of events, or to a read."""
     events = [
         parse_event(documents.written(documents.Steady(0), samples.event(dice, "shop"))) for _ in range(size)
     ]

@@ -1,4 +1,4 @@
-"""A queue of one's own on the stack, with a publisher, workers and the tables behind it."""
+"""A new queue on the stack, with a publisher, workers and the tables."""
 
 import os
 import subprocess
@@ -115,7 +115,7 @@ class Line:
 
 @contextmanager
 def locked_orders(stack: Stack) -> Iterator[None]:
-    """Nobody can write an order meanwhile: calls hang in the database."""
+    """Lock the orders, so that calls hang in the database."""
     with psycopg.connect(stack.environment["DATABASE_URL"]) as database:
         database.execute("lock table public.orders in share mode")
         yield

@@ -28,7 +28,7 @@ def place(tmp_path: Path, line: Line) -> Iterator[Place]:
 
 @pytest.fixture
 def publisher(place: Place) -> Iterator[Publisher]:
-    """To that Redis."""
+    """A publisher to it."""
     with Publisher(address.client(place.url()), queue=place.line.name, within=10) as made:
         yield made
 

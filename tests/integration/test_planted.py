@@ -1,4 +1,4 @@
-"""Somebody who writes to Redis: no command of the documents calls or unpickles what is planted there."""
+"""Jobs planted by an attacker in Redis: no command of the documents calls or unpickles them."""
 
 import json
 import os
@@ -139,7 +139,7 @@ def test_the_documents_name_the_commands() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", OPEN)
 def test_what_is_planted_does_bite(site: Site, command: str) -> None:
-    """Without our classes RQ calls it: else these tests would prove nothing."""
+    """The control: without our classes RQ calls the planted function."""
     site.run(*arguments(command))
     assert site.left()
 

@@ -115,7 +115,7 @@ def test_the_horizon_is_never_lowered(old: OldDatabase) -> None:
 
 
 def test_a_run_deletes_only_what_it_was_asked_to(old: OldDatabase) -> None:
-    """With more days than the horizon's, what is between the two stays."""
+    """If the run has more days than the horizon, rows between the two stay."""
     company_id, _ = old.shop()
     events = [payment(company_id, occurred_at=days_ago(days)) for days in (OLD, (YOUNG + HORIZON) / 2)]
     old.persist(*events)
@@ -189,7 +189,7 @@ def test_a_piece_that_cannot_lock_is_tried_again(old: OldDatabase, monkeypatch: 
 
 
 def test_a_database_that_stays_busy_ends_the_run(old: OldDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After some attempts it says so; nothing of the piece was deleted."""
+    """After some attempts the run fails, and nothing of the piece is deleted."""
     company_id, _ = old.shop()
     old.persist(payment(company_id, occurred_at=days_ago(OLD)))
     sleeping(monkeypatch, lambda _: None)
@@ -267,7 +267,7 @@ def test_ids_of_another_type_are_found(database_url: str) -> None:
 
 
 def test_the_workers_role_may_only_read_the_horizon(old: OldDatabase) -> None:
-    """Neither the functions nor the table are its to use."""
+    """The worker's role can neither call the functions nor change the table."""
     functions = old.one(
         """select count(*) from pg_proc p where p.pronamespace = 'botlive'::regnamespace
            and p.proname ~ '^(raise_horizon|prune_|count_prunable|is_pruned)'

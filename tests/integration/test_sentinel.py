@@ -77,7 +77,7 @@ class Service:
         self.sentinel.start()
 
     def url(self, service: str = "shop", sentinel_password: str = f"{SECRET}2") -> str:
-        """With a Sentinel before it that is not there."""
+        """Return its URL, whose first Sentinel does not exist."""
         places = f"127.0.0.1:{free_port()},127.0.0.1:{self.sentinel.port}"
         return f"sentinel://:{SECRET}@{places}/{service}/0?sentinel_password={sentinel_password}"
 
@@ -97,7 +97,7 @@ class Service:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """One of its own."""
+    """A service of its own."""
     made = Service(tmp_path)
     yield made
     made.close()

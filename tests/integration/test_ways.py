@@ -1,4 +1,4 @@
-"""The ways to Redis, never silent: who cannot reach it or enter it says why, and goes on when it can."""
+"""Connections to Redis: a process that cannot connect or log in says why, and continues when it can."""
 
 import json
 import os
@@ -43,7 +43,7 @@ class Place:
         return f"{scheme}://{login}{'@' if login else ''}127.0.0.1:{self.valkey.port}/{database}"
 
     def environment(self, url: str) -> dict[str, str]:
-        """Of a process that goes there."""
+        """Return the environment of a process that connects there."""
         return {**self.line.environment, "REDIS_URL": url}
 
     @contextmanager
@@ -347,7 +347,7 @@ def test_a_redis_that_comes_later_is_waited_for(place: Place) -> None:
     ],
 )
 def test_certificates(place: Place, host: str, days: int, options: str, words: str | None) -> None:
-    """One that is not accepted ends a worker, and the chat is told; with the README's options both get in."""
+    """A refused certificate ends a worker, and the chat logs it. With the README's options both connect."""
     file = certificate(place.directory, host=host, days=days)
     door = TlsDoor(place.valkey.port, lambda: file)
     url = f"rediss://127.0.0.1:{door.port}/0?{options.format(file=file)}"
@@ -367,7 +367,7 @@ def test_certificates(place: Place, host: str, days: int, options: str, words: s
 
 @pytest.mark.slow
 def test_a_certificate_that_expires_holds_a_worker(place: Place) -> None:
-    """It says so, tries on, and goes on when there is a new one."""
+    """The worker logs it, retries, and continues when the server has a new certificate."""
     good = certificate(place.directory)
     chosen = [good]
     door = TlsDoor(place.valkey.port, lambda: chosen[0])

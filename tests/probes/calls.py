@@ -63,7 +63,7 @@ class Calls:
         )
 
     def hidden(self, chance: random.Random, facts: Facts) -> Request:
-        """What stands in no schema of the API, by its name or by its schema."""
+        """Request an object that is in no schema of the API, by its name or by its schema."""
         body = {"company_id": facts.shop.company_id}
         if chance.random() < 0.5:
             path, headers = f"/{quote(chance.choice(_HIDDEN))}", {}

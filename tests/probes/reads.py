@@ -58,7 +58,7 @@ def single(chance: random.Random, facts: Facts) -> Request:
 
 
 def path(chance: random.Random, facts: Facts) -> Request:
-    """What stands in a row's JSON."""
+    """Request rows by a path into their JSON."""
     event = facts.rows["activities"]["metadata"]["event_id"]
     params: Pairs = [("metadata->>event_id", f"eq.{event}")]
     params += chance.choice([[], [("select", "metadata->event_id")], [("select", "u:metadata->>user_id,id")]])

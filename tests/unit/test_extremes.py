@@ -129,7 +129,7 @@ def test_a_list_without_end_costs_no_more_than_a_long_one() -> None:
 
 
 def test_as_many_lines_as_an_order_may_have_fit() -> None:
-    """And one more does not."""
+    """The maximum number of lines fits, and one more does not."""
     line: Any = {"name": "x", "quantity": 1, "price": 1}
     fields: dict[str, Any] = {"company_id": "s", "user_id": "u", "total_amount": 1}
     assert len(OrderCompleted(**fields, items=(line,) * MOST_ITEMS).items) == MOST_ITEMS

@@ -20,7 +20,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Member:
-    """A small project as it is before our migrations, on top of ``base.sql``."""
+    """A small project before our migrations, based on ``base.sql``."""
 
     name: str
     sql: str
