@@ -58,7 +58,7 @@ class Shop:
         return answer
 
     def get(self, path: str) -> dict[str, Any]:
-        """What the front end gets from an endpoint."""
+        """Return the answer of an endpoint to the front end."""
         response = self.front_end.get(f"{path}/{self.company_id}")
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
@@ -69,7 +69,7 @@ Seen = TypeVar("Seen")
 
 
 def eventually(look: Callable[[], Seen]) -> Seen:
-    """What is seen as soon as there is something to see."""
+    """Wait for the first result that is not empty, and return it."""
     deadline = time.monotonic() + PATIENCE
     while not (seen := look()):
         assert time.monotonic() < deadline, "the worker has not written it"

@@ -25,7 +25,7 @@ LONG = "x" * 32
 
 
 def published() -> dict[str, Any]:
-    """What a project with signing keys publishes."""
+    """Return the published keys of a project with signing keys."""
     curve = jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key(), as_dict=True)
     modulus = jwt.algorithms.RSAAlgorithm.to_jwk(RSA.public_key(), as_dict=True)
     return {"keys": [{**curve, "kid": "curve", "alg": "ES256"}, {**modulus, "kid": "rsa", "alg": "RS256"}]}

@@ -69,7 +69,7 @@ class PublisherProcess:
         self._wait(lambda: portion in self._looked)
 
     def missed(self) -> int:
-        """How often it said that Redis had forgotten something."""
+        """How often it logged that Redis had forgotten events."""
         return self._log.read_text(encoding="utf-8").count("Redis forgot ")
 
     def kill(self, portion: int) -> None:

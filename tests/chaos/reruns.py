@@ -11,7 +11,7 @@ _POLL = 0.05  # seconds
 
 @dataclass(slots=True)
 class Hand:
-    """What a worker held when it was killed."""
+    """The jobs that a worker held when it was killed."""
 
     owner: str
     killed: float

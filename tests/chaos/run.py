@@ -35,7 +35,7 @@ _INFO = 3.0  # seconds between two looks of `rq info`
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has shown."""
+    """The result of a run."""
 
     seed: int
     events: int

@@ -84,14 +84,14 @@ class Site:
         return {int(pid): name for pid, name in found if pid}
 
     def persisted(self, event_ids: list[str]) -> int:
-        """How many of these are in the inbox."""
+        """Return how many of these are in the inbox."""
         with self.database() as database:
             query = "select count(*) as n from botlive.inbox where event_id = any(%s::uuid[])"
             row = database.execute(query, [event_ids]).fetchone()
         return int(row["n"]) if row else 0
 
     def left(self) -> int:
-        """How many jobs wait or are in hand."""
+        """Return how many jobs are waiting or claimed."""
         keys: list[bytes] = [f"rq:queue:{QUEUE}".encode(), *self.redis.scan_iter(f"rq:queue:{QUEUE}:*")]
         return sum(int(self.redis.llen(key)) for key in keys) + len(self.holders())
 

@@ -137,7 +137,7 @@ def _written_twice(logs: Iterable[Path]) -> set[str]:
 
 
 def recovered(logs: Iterable[Path]) -> int:
-    """How many jobs the workers say they gave back for others."""
+    """Return how many jobs the workers gave back for dead workers, according to their logs."""
     return sum(said["jobs"] for said in _said("recovered", logs))
 
 

@@ -26,7 +26,7 @@ def renamed(events: Sequence[Any]) -> list[Any]:
 
 
 def kinds(target: Target, events: Sequence[AnyEvent]) -> list[str]:
-    """What became of each event."""
+    """Return the outcome of each event."""
     return [outcome.kind for outcome in persist(target.gateway, events)]
 
 
@@ -233,5 +233,5 @@ def test_sessions_that_no_event_made_are_left_alone(target: Target, shop: Shop) 
 
 
 def test_an_empty_batch_is_fine(target: Target) -> None:
-    """It is answered with no outcomes."""
+    """The answer has no outcomes."""
     assert persist(target.gateway, []) == []

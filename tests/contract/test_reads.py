@@ -53,7 +53,7 @@ def test_an_unknown_company_is_null(target: Target) -> None:
 
 
 def test_rows_without_a_date_hide_nothing(target: Target, shop: Shop) -> None:
-    """They were made by hand and come last."""
+    """Rows that were made by hand without a date come last."""
     target.database.execute(
         """insert into public.activities (company_id, type, title, created_at)
            select %s, 'system', 'undated', null from generate_series(1, 3)""",

@@ -82,7 +82,7 @@ class Line:
             process.wait(timeout=10)
 
     def held(self) -> int:
-        """How many jobs are in a worker's hand."""
+        """Return how many jobs are claimed."""
         return int(self.redis.zcard(f"rq:wip:{self.name}"))
 
     def shop(self, company_id: str | None = None) -> tuple[str, UUID]:
@@ -92,7 +92,7 @@ class Line:
         return company_id, UUID(self.gateway.call("botlive_company_add", {"text_id": company_id})["uuid"])
 
     def rows(self, shops: Sequence[UUID]) -> Tables:
-        """All rows of these shops."""
+        """Return all rows of these shops."""
         return Tables(*(self._rows(table, columns, shops) for table, columns in TABLES.items()))
 
     def _rows(self, table: str, columns: str, shops: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:

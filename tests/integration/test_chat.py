@@ -71,7 +71,7 @@ class Chat:
 
 @pytest.fixture
 def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
-    """One, with its Redis up."""
+    """A chat whose Redis is running."""
     made = Chat(tmp_path, free_port())
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
@@ -99,7 +99,7 @@ def free_port() -> int:
 
 
 def timed(call: Callable[[], Any]) -> float:
-    """How many seconds it takes."""
+    """Return how many seconds the call takes."""
     start = time.monotonic()
     call()
     return time.monotonic() - start
@@ -336,7 +336,7 @@ def test_a_name_look_up_that_hangs(chat: Chat, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.slow
 def test_a_process_ends_though_a_name_look_up_hangs(chat: Chat) -> None:
-    """Its end waits for none of the publisher's threads."""
+    """The end of the process does not wait for the threads of the publisher."""
     program = f"""
 import socket, time
 socket.getaddrinfo = lambda *_, **__: time.sleep(60)
@@ -689,7 +689,7 @@ def test_what_a_killed_process_left_is_drained_by_hand(chat: Chat) -> None:
 
 @pytest.mark.slow
 def test_what_a_killed_process_left_is_delivered_by_the_next(chat: Chat) -> None:
-    """Which need not publish anything."""
+    """The next process delivers it, even if it publishes nothing."""
     chat.valkey.kill()
     ids = _crashed(chat, 3)
     chat.valkey.start()

@@ -117,7 +117,7 @@ def test_a_healthy_installation_has_no_fault(site: Site, stack: Stack) -> None:
 
 
 def test_what_is_not_named_is_not_checked(site: Site) -> None:
-    """It is said, with the variable, and is no fault."""
+    """A missing variable is named, and is not a failure."""
     said = {result.part: result.what for result in of([*examine()], Level.NOT_CHECKED)}
     assert said == {
         "Supabase": "not set in the environment: SUPABASE_URL, SUPABASE_KEY",

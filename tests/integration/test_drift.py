@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that was changed, and what must come of it."""
+    """A change, and its expected result."""
 
     sql: str
     said: str
@@ -144,7 +144,7 @@ def url(stack: Stack) -> Iterator[str]:
 
 
 def drift(database: Database) -> str:
-    """What was changed, in words."""
+    """Return the text of what was changed."""
     return "\n".join(row["words"] for row in database.execute("select words from botlive.drift()").fetchall())
 
 

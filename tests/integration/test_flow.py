@@ -170,7 +170,7 @@ def test_the_log_says_what_was_written_where(line: Line) -> None:
 
 
 def test_of_a_large_batch_there_is_one_line(line: Line) -> None:
-    """It names all its events by the tables that got their rows."""
+    """The line names all its events, grouped by the tables that got their rows."""
     company_id, _ = line.shop()
     events = [order(company_id) for _ in range(50)]
     line.publisher.publish_many(events)

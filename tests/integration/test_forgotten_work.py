@@ -34,7 +34,7 @@ def publisher(place: Place) -> Iterator[Publisher]:
 
 
 def waiting(place: Place) -> int:
-    """How many jobs wait or are in hand."""
+    """Return how many jobs are waiting or claimed."""
     name = place.line.name
     return int(place.redis.llen(f"rq:queue:{name}")) + int(place.redis.zcard(f"rq:wip:{name}"))
 

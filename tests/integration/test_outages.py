@@ -200,7 +200,7 @@ def test_postgres_restarts(own: tuple[Stack, Line]) -> None:
 
 @contextmanager
 def frozen(pids: list[int]) -> Iterator[None]:
-    """These servers give no answer meanwhile."""
+    """Freeze these servers, so that they do not answer."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:

@@ -89,7 +89,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture
 def site(server: int, stack: Stack, tmp_path: Path) -> Iterator[Site]:
-    """It, freshly planted."""
+    """A Redis with newly planted jobs."""
     marks = tmp_path / "marks"
     marks.mkdir()
     (tmp_path / "marks.py").write_text(MARKS)

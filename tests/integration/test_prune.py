@@ -86,7 +86,7 @@ def test_what_is_still_in_the_inbox_is_a_duplicate(old: OldDatabase) -> None:
 
 
 def test_an_unknown_company_stays_the_reason(old: OldDatabase) -> None:
-    """Its events are refused for that, whatever their age."""
+    """Events of an unknown company are refused for this reason, whatever their age."""
     old.prune(HORIZON)
     assert old.outcomes(order("nobody", occurred_at=days_ago(OLD))) == ["unknown_company"]
 
@@ -202,7 +202,7 @@ def test_a_database_that_stays_busy_ends_the_run(old: OldDatabase, monkeypatch: 
 
 
 def test_two_runs_at_once_delete_each_row_once(old: OldDatabase) -> None:
-    """Both end well, and their counts add up."""
+    """Both runs succeed, and their counts add up."""
     company_id, _ = old.shop()
     old.persist(*(payment(company_id, occurred_at=days_ago(OLD)) for _ in range(2_000)))
     totals: list[Any] = []

@@ -43,7 +43,7 @@ class Shop:
         self.api = httpx.Client(base_url=url, headers=headers, timeout=30)
 
     def read(self, ask: Callable[[Reader], Awaitable[Read]], key: str | None = None) -> Read:
-        """One read, with the worker's key or another."""
+        """Read once, with the worker's key or another."""
 
         async def run() -> Read:
             url = self.environment["SUPABASE_URL"]
@@ -53,11 +53,11 @@ class Shop:
         return asyncio.run(run())
 
     def activities(self, limit: int = 10) -> list[Any]:
-        """What the front end shows."""
+        """Return what the front end shows."""
         return self.read(lambda reader: reader.get_realtime_activity(self.company_id, limit))
 
     def active_orders(self, limit: int = 50) -> list[Any]:
-        """What the front end shows."""
+        """Return what the front end shows."""
         return self.read(lambda reader: reader.get_active_orders(self.company_id, limit))
 
     def session(self) -> dict[str, Any] | None:
@@ -264,7 +264,7 @@ def test_only_the_workers_key_may_read(shop: Shop, stack: Stack, key: str) -> No
 
 
 def test_supabase_away_is_an_error(shop: Shop) -> None:
-    """Nothing listens there: said at once."""
+    """If no server listens there, the error is immediate."""
 
     async def run() -> None:
         async with Reader("http://127.0.0.1:1", "key") as reader:

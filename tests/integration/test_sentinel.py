@@ -31,14 +31,14 @@ requirepass {secret}2
 
 
 class SentinelServer(Valkey):
-    """One Sentinel, which needs no other to decide."""
+    """A Sentinel that decides alone."""
 
     def __init__(self, directory: Path, primary: Valkey) -> None:
         super().__init__(directory, free_port())
         self._primary = primary
 
     def prepare(self) -> None:
-        """It writes into its own file."""
+        """Write the configuration, which the Sentinel changes."""
         self.directory.mkdir(exist_ok=True)
         self.configuration.write_text(
             _CONFIGURATION.format(

@@ -176,7 +176,7 @@ def at(line: Line, site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[byt
 def test_the_commands_outlive_any_answer(
     at: Callable[[bytes], None], capsys: pytest.CaptureFixture[str], command: list[str], body: bytes
 ) -> None:
-    """One line and exit code 1, whatever comes with a 200."""
+    """Any answer with status 200 gives one line and exit code 1."""
     at(body)
     code, said = called(capsys, "company", *command)
     assert code == 1

@@ -43,7 +43,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def made(kind: str, company_id: str, minutes: float = 0, **fields: Any) -> Any:
-    """One delivery, so many minutes later."""
+    """Return one delivery that occurred this many minutes later."""
     contract, plain = _KINDS[kind]
     instant = _MORNING + timedelta(minutes=minutes)
     return contract(**{"company_id": company_id, "occurred_at": instant, "key": _KEY, **plain, **fields})
@@ -58,7 +58,7 @@ def conclude(line: Line, first: Any, uuid: Any) -> None:
 
 
 def test_while_the_first_waits(line: Line, kind: str) -> None:
-    """It waits once, and as the first one was."""
+    """The event waits once, with the content of the first one."""
     company_id, uuid = line.shop()
     first, second = made(kind, company_id), made(kind, company_id, 1)
     assert first.event_id == second.event_id
@@ -91,7 +91,7 @@ def test_far_from_the_queues_end(line: Line) -> None:
 
 
 def test_while_the_first_is_in_hand(line: Line, kind: str) -> None:
-    """Nothing is put on the queue."""
+    """While the first one is claimed, nothing is put on the queue."""
     company_id, uuid = line.shop()
     first, second = made(kind, company_id), made(kind, company_id, 1)
     line.publisher.publish(first)

@@ -57,7 +57,7 @@ class Project:
             )
 
     def names(self, order_id: UUID | None = None) -> dict[str, Any]:
-        """What a statement of the front end's may name."""
+        """The names that a statement of the front end may use."""
         row = self.database.execute(
             "select uuid from public.company_mapping where company_id = %s", [SHOPS[0]]
         ).fetchone()

@@ -31,7 +31,7 @@ order by 1, a.attnum
 
 @dataclass(repr=False)
 class Facts:
-    """All that a request about a shop may name."""
+    """The values that a request about a shop may use."""
 
     shop: Shop
     types: dict[str, dict[str, str]]

@@ -31,7 +31,7 @@ class Person:
 
 
 def people(target: Target, victim: Facts, others: list[Facts]) -> list[Person]:
-    """All of them; each of ``others`` has an owner."""
+    """Return all people; each of ``others`` has an owner."""
     return [*_strangers(target, victim, others), *_nobodies(target, victim), *_intruders(target, victim)]
 
 

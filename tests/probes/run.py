@@ -45,7 +45,7 @@ _SEVERAL = {"read": 6, "write: change": 3, "write: insert": 3, "write: delete": 
 
 @dataclass
 class Report:
-    """What was asked, and what failed."""
+    """The requests that were made, and the faults."""
 
     seed: int
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -25,7 +25,7 @@ def board(redis: fakeredis.FakeStrictRedis, gate: Gate | None = None) -> Board:
 
 
 def client(redis: fakeredis.FakeStrictRedis, gate: Gate | None = None) -> FlaskClient:
-    """Its client."""
+    """Return its client."""
     return board(redis, gate).test_client()
 
 

@@ -57,7 +57,7 @@ def test_a_fault_that_did_not_come_about_is_no_trouble(green: Outcome) -> None:
 
 
 def test_a_loss_outweighs_a_fault_that_did_not_come_about(green: Outcome) -> None:
-    """What is wrong is wrong, whatever else the run did not show."""
+    """A lost event is a failure even if some faults did not happen."""
     both = replace(green, verdict=Verdict(lost={"x"}), stuck="portion 7: no call came")
     assert troubles(both) == ["lost: 1, such as x"]
     assert exit_code(both) == 1

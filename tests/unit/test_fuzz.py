@@ -44,7 +44,7 @@ class Odd(Target):
     outcomes = frozenset({"even", "never"})
 
     def open(self, stack: ExitStack) -> None:
-        """Nothing is needed."""
+        """Do nothing."""
 
     def make(self, dice: Dice) -> int:
         """A number."""

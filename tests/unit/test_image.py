@@ -17,7 +17,7 @@ def _instructions() -> list[list[str]]:
 
 
 def _copied() -> set[str]:
-    """What the Dockerfile copies from the repository."""
+    """Return what the Dockerfile copies from the repository."""
     copies = [words[1:-1] for words in _instructions() if words[0] == "COPY" and "--from=build" not in words]
     return {source for sources in copies for source in sources}
 

@@ -1,4 +1,4 @@
-"""What a project of the field is, and what must come of it."""
+"""Projects as in the field, and their expected results."""
 
 from dataclasses import dataclass, field
 from typing import Literal
