@@ -222,7 +222,7 @@ def test_a_replica_sends_events_to_the_outbox_and_they_are_delivered_when_it_is_
         with Publisher(address.client(valkey.url), outbox=outbox, within=2) as publisher:
             for _ in range(3):
                 publisher.publish(payment())
-            until(lambda: "events wait in the outbox: Redis is a replica" in caplog.text, 10)
+            until(lambda: "events wait in the outbox: Redis is a read-only replica" in caplog.text, 10)
             time.sleep(1.5)
             connection.replicaof("NO", "ONE")
             until(lambda: len(outbox) == 0, 10)

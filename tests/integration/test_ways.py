@@ -108,7 +108,7 @@ class Worker:
         assert "Traceback" not in self.text
 
     def is_up(self) -> None:
-        """Wait until the dashboard listens."""
+        """Wait until the worker listens."""
         until(lambda: "Listening on" in self.text, IN_TIME)
 
 
