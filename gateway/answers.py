@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.errors import UnclassifiedFault
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 
 _Form = TypeVar("_Form")
@@ -43,7 +43,7 @@ def unexpected(answer: Any) -> UnclassifiedFault:
 
 def safe_text(text: str) -> str:
     """Make a message of the database safe to show, because another server may have sent it."""
-    return plain(mask_text(text[: 2 * _LONGEST]))[:_LONGEST]
+    return printable(mask_text(text[: 2 * _LONGEST]))[:_LONGEST]
 
 
 @cache

@@ -35,7 +35,7 @@ from typing import Any
 
 from events.errors import BotliveError
 from gateway.hints import word
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 from gateway.release import release
 
@@ -122,7 +122,7 @@ class UnknownCompany(EventRefused):
     cause = "botlive_persist found no row of public.company_mapping with this company_id"
 
     def __init__(self, company_id: str) -> None:
-        shown = plain(company_id)
+        shown = printable(company_id)
         is_private = mask_text(shown) != shown
         shop = "TEXT_ID" if is_private else word(company_id)
         hint = (

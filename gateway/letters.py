@@ -3,13 +3,13 @@
 import unicodedata
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Return the text on one line. Any kind of space becomes a space, other unprintable characters ``?``."""
     return text if text.isprintable() else "".join(map(_letter, text))
 
 
-def harmless(text: str) -> str:
-    """Do the same as ``plain`` but keep line ends and tabs."""
+def printable_lines(text: str) -> str:
+    """Do the same as ``printable`` but keep line ends and tabs."""
     return (
         text
         if text.isprintable()

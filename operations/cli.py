@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 from gateway import origin
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.release import release
 from operations import streams
 
@@ -83,17 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         failure = _failure(name, error)
         if failure is None:
             raise
-        sys.stderr.write(f"{plain(str(failure))}\n")
+        sys.stderr.write(f"{printable(str(failure))}\n")
         sys.exit(_exit_code(failure))
     _exit(0)
 
 
 def _look_at_the_origin(needed: str) -> None:
     if what := origin.problem(needed):
-        sys.stderr.write(f"{plain(what)}\n")
+        sys.stderr.write(f"{printable(what)}\n")
         sys.exit(2)
     if what := origin.warning():
-        sys.stderr.write(f"note: {plain(what)}\n")
+        sys.stderr.write(f"note: {printable(what)}\n")
 
 
 def _exit(code: Any) -> NoReturn:

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from events.publishing.address import client
 from events.publishing.cause import cause_of
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.settings import HealthSettings
 from operations import status
 from operations.errors import CannotListen
@@ -132,4 +132,4 @@ class _Silent(WSGIRequestHandler):
 
 def _answer(start: _Start, code: HTTPStatus, words: str) -> list[bytes]:
     start(f"{code.value} {code.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
-    return [f"{plain(words)}\n".encode()]
+    return [f"{printable(words)}\n".encode()]

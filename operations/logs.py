@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from gateway.letters import harmless, plain
+from gateway.letters import printable, printable_lines
 from gateway.masking import mask
 from operations.logfiles import LogFile, Stderr
 from operations.streams import own
@@ -115,13 +115,14 @@ def _to(handler: logging.Handler, *renderers: Processor) -> logging.Handler:
 def without_control_codes(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
     """Remove control codes for a terminal; only the stack may have several lines (a structlog processor)."""
     return {
-        plain(key): harmless(value) if key == "stack" else _plain(value) for key, value in event_dict.items()
+        printable(key): printable_lines(value) if key == "stack" else _printable(value)
+        for key, value in event_dict.items()
     }
 
 
-def _plain(value: Any) -> Any:
+def _printable(value: Any) -> Any:
     """Return a text without control codes. Other values are shown by their repr, which escapes them."""
-    return plain(value) if isinstance(value, str) else value
+    return printable(value) if isinstance(value, str) else value
 
 
 def _on_stderr() -> tuple[Processor, ...]:

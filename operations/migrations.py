@@ -13,7 +13,7 @@ from psycopg.errors import Diagnostic
 
 from gateway.masking import mask_text
 from gateway.release import release
-from operations.database import connect, told
+from operations.database import connect, translated_errors
 from operations.errors import MigrationFailed
 
 # The path, not the module `sql`: another distribution may have a module of that name.
@@ -117,9 +117,9 @@ def migrate(database_url: str) -> list[str]:
     """Apply what is missing and return one line for each thing done. Safe to run twice and by two at once.
 
     A table file is applied once. The functions are applied whole whenever one of them has changed. Each of
-    these is one transaction together with its record. Then ``botlive.bring_up()`` makes what is missing all
-    the same: somebody may have dropped or changed a table. The server's notices that begin with ``botlive:``
-    are among the lines. In the end PostgREST is told to reload the schema.
+    these is one transaction together with its record. Then ``botlive.bring_up()`` creates what is still
+    missing, because somebody may have dropped or changed a table. The lines include the server's notices that
+    begin with ``botlive:``. At the end PostgREST reloads the schema.
 
     Raises:
         MigrationFailed: the database is out of reach, or refuses a file; the files before it stay applied.
@@ -132,7 +132,7 @@ def migrate(database_url: str) -> list[str]:
             state = _amid_traffic(partial(_apply, connection, migration))
             lines.append(f"{migration.name} {state}")  # after the notices of this file
         _amid_traffic(partial(_bring_up, connection))
-        with told("telling PostgREST"):
+        with translated_errors("reloading the schema of PostgREST"):
             connection.execute(_RELOAD)
     return lines
 
@@ -143,7 +143,11 @@ def pending(database_url: str) -> list[str]:
     Raises:
         MigrationFailed: the database is out of reach.
     """
-    with connect(database_url) as connection, told("reading the migrations"), connection.transaction():
+    with (
+        connect(database_url) as connection,
+        translated_errors("reading the migrations"),
+        connection.transaction(),
+    ):
         if connection.execute(_HAS_RECORDS).fetchone() != (True,):
             return [migration.name for migration in bundled()]
         states = {migration.name: _state(connection, migration) for migration in bundled()}
@@ -166,7 +170,11 @@ def check(database_url: str) -> list[Finding]:
     Raises:
         MigrationFailed: the database is out of reach, or not migrated.
     """
-    with connect(database_url) as connection, told("checking the tables"), connection.transaction():
+    with (
+        connect(database_url) as connection,
+        translated_errors("checking the tables"),
+        connection.transaction(),
+    ):
         connection.execute(_SETTINGS)
         connection.execute(_LIMIT)
         rows = connection.execute(_FINDINGS).fetchall()
@@ -184,13 +192,13 @@ def script() -> str:
 
 
 def _make_records(connection: psycopg.Connection) -> None:
-    with told("making botlive.migrations"), connection.transaction():
+    with translated_errors("creating botlive.migrations"), connection.transaction():
         _take_turn(connection)
         connection.execute(_RECORDS)
 
 
 def _bring_up(connection: psycopg.Connection) -> None:
-    with told("making what is missing"), connection.transaction():
+    with translated_errors("creating what is missing"), connection.transaction():
         _take_turn(connection)
         if connection.execute(_HAS_BRING_UP).fetchone() == (True,):
             connection.execute(_BRING_UP)
@@ -199,7 +207,7 @@ def _bring_up(connection: psycopg.Connection) -> None:
 def _take_turn(connection: psycopg.Connection) -> None:
     """Wait until no other run is active. The lock lasts as long as the transaction."""
     connection.execute(_SETTINGS)
-    with told("waiting for another `botlive migrate` to finish"):
+    with translated_errors("waiting for another `botlive migrate` to finish"):
         connection.execute(_TURN)
 
 
@@ -216,7 +224,7 @@ def _amid_traffic(step: Callable[[], _Done]) -> _Done:
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> State:
-    with told(migration.name), connection.transaction():
+    with translated_errors(migration.name), connection.transaction():
         _take_turn(connection)
         state = _state(connection, migration)
         if state in {State.NEW, State.CHANGED}:
@@ -228,7 +236,7 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> State:
 
 
 def _state(connection: psycopg.Connection, migration: Migration) -> State:
-    """What is due, by the record as it is now: another run may have written it in the meantime."""
+    """Return what to do, according to the current record: another run may have written it in the meantime."""
     recorded = connection.execute(_RECORDED, [migration.version]).fetchone()
     if recorded is None:
         return State.NEW

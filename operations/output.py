@@ -7,13 +7,13 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from gateway.letters import harmless, plain
+from gateway.letters import printable, printable_lines
 from operations.streams import own
 
 
 def say(*cells: str) -> None:
     """Print one line on stdout; several cells are separated by tabs."""
-    print("\t".join(map(plain, cells)))
+    print("\t".join(map(printable, cells)))
 
 
 def say_lines(text: str) -> None:
@@ -24,7 +24,7 @@ def say_lines(text: str) -> None:
 
 def report(line: str) -> None:
     """Print one line on the current ``sys.stderr``, which a progress bar may have replaced."""
-    sys.stderr.write(f"{plain(line)}\n")
+    sys.stderr.write(f"{printable(line)}\n")
 
 
 class Screen(Console):
@@ -37,4 +37,4 @@ class Screen(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does, but remove control codes from the texts."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=harmless(segment.text))
+            yield segment if segment.control else segment._replace(text=printable_lines(segment.text))

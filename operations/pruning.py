@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import psycopg
 from psycopg.rows import class_row, scalar_row
 
-from operations.database import connect, told
+from operations.database import connect, translated_errors
 from operations.errors import MigrationFailed
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def pruner(database_url: str, days: int) -> Iterator[Pruner]:
 def _explained(what: str) -> Iterator[None]:
     """Say what to do about errors that only pruning can cause."""
     try:
-        with told(what):
+        with translated_errors(what):
             yield
     except MigrationFailed as error:
         cure = {

@@ -7,7 +7,7 @@ import redis
 
 from events.publishing.keys import Keys, job_key, raw, text
 from gateway.errors import OversizedJob
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 from operations.failed.job import payload
 from operations.failed.registry import exceed, readable
@@ -42,7 +42,9 @@ def most(connection: redis.Redis, queue: str) -> list[Shop]:
     for kind in apart.groups():
         counts[kind.company_id] += apart.count(kind)
     counts.update(_companies(connection, keys.queue))
-    return [Shop(plain(mask_text(name))[:128], count) for name, count in counts.most_common(SHOWN) if count]
+    return [
+        Shop(printable(mask_text(name))[:128], count) for name, count in counts.most_common(SHOWN) if count
+    ]
 
 
 def _companies(connection: redis.Redis, queue: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 import redis
 
 from events.publishing.keys import WORKER, WORKERS, Keys, job_key, raw, text
-from gateway.letters import plain
+from gateway.letters import printable
 from operations.failed.registry import FailedRegistry
 from worker.claims import LEASE_TTL
 from worker.control import Control, none_if_wrong_type
@@ -126,14 +126,14 @@ class _Reader:
             age = self._age(beat)
             name = _text(key).removeprefix(WORKER)
             yield Worker(
-                name=plain(name),
+                name=printable(name),
                 state=_state(state, held, death, age, _OURS if name.startswith("botlive-") else _DEAD),
-                reason=plain(held)[:1_000] if held else None,
+                reason=printable(held)[:1_000] if held else None,
                 heartbeat=age,
                 finished=_number(done),
                 failed=_number(failed),
-                release=plain(ours)[:100] if ours else None,
-                queues=plain(queues)[:1_000] if queues else None,
+                release=printable(ours)[:100] if ours else None,
+                queues=printable(queues)[:1_000] if queues else None,
             )
 
     def _fields(self, key: bytes, *names: str) -> list[str | None]:

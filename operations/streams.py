@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from gateway.letters import harmless
+from gateway.letters import printable_lines
 
 _DESCRIPTORS = {"stdout": 1, "stderr": 2}
 
@@ -37,7 +37,7 @@ class _Stream(io.TextIOWrapper):
         """Write the text without its control codes."""
         if not isinstance(text, str):
             raise TypeError("write() needs a str")
-        super().write(harmless(text))
+        super().write(printable_lines(text))
         return len(text)
 
     @property

@@ -20,7 +20,7 @@ def older_than(before: datetime, connection: redis.Redis, queue: str) -> Iterato
 
 
 def _ids(failed: FailedRegistry, connection: redis.Redis, keys: Keys) -> Iterator[str]:
-    # In the direction in which a job moves: one that moves meanwhile is found twice, and never missed.
+    # In the order in which a job moves: a job that moves during the search is found twice, but never missed.
     shops = _all(connection.lrange, raw(keys.turn))
     for key in (keys.queue, *(keys.shop_queue(text(shop)) for shop in shops)):
         yield from map(text, _all(connection.lrange, raw(key)))

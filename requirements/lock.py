@@ -15,9 +15,9 @@ UV = Path(sys.executable).with_name("uv")
 
 PLATFORMS = HERE.parent / "requirements.txt"
 _PLATFORMS_HEAD = """\
-# Written by `make lock`: what a platform installs that looks for a Procfile (docs/deploy.md): worker,
-# dashboard and the migrations. No hashes: pip refuses a folder beside them. Railway's builder has the whole
-# repository at hand for the installation only where this file says file://, so it is said here.
+# Written by `make lock`, for platforms that read the Procfile (docs/deploy.md): the packages of the worker,
+# the dashboard and the migrations. It has no hashes, because pip then refuses a local folder. Railway copies
+# the whole repository before the installation only if this file contains file://, as this comment does.
 .
 """
 

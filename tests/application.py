@@ -22,14 +22,14 @@ CALLS = [
 
 
 class Recorder(Publisher):
-    """Keeps what it publishes, or fails as it is told."""
+    """Records what it publishes, or fails if the test says so."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.error: Exception | None = None
 
     async def apublish(self, event: Event) -> UUID:
-        """Without a queue."""
+        """Record the event."""
         if self.error:
             raise self.error
         self.events.append(event)

@@ -1,4 +1,4 @@
-"""What every kind of test shares: one local stack for the whole run, and shops of one's own."""
+"""Fixtures for all tests: one local stack for the whole run, and new shops."""
 
 import os
 from collections.abc import Iterator

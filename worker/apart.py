@@ -22,7 +22,7 @@ from events.contracts import TYPES
 from events.publishing.keys import QUEUES, Keys, raw
 from gateway.answers import safe_text
 from gateway.errors import TransientFault, WaitsApart, WorkerError
-from gateway.letters import plain as printable
+from gateway.letters import printable
 from worker.background import in_thread
 from worker.control import none_if_wrong_type
 from worker.scripts import script

@@ -12,7 +12,7 @@ import structlog
 from events.publishing.keys import QUEUES, Keys
 from events.publishing.notices import Notices
 from gateway.errors import RedisUnusable
-from gateway.letters import plain
+from gateway.letters import printable
 
 _WRONG_TYPE = re.compile(r"WRONGTYPE (\w+) (\w+) (.+)", re.DOTALL)  # as in types.lua
 _Answer = TypeVar("_Answer")
@@ -26,7 +26,7 @@ class WrongKey(NamedTuple):
     found: str
 
     def __str__(self) -> str:
-        key, other = (shlex.quote(plain(name)) for name in (self.key, f"{self.key}.found"))
+        key, other = (shlex.quote(printable(name)) for name in (self.key, f"{self.key}.found"))
         return (
             f"the Redis key {key} is a {self.found} and must be a {self.wanted}: another program has written "
             f"it; move or delete it with redis-cli: RENAME {key} {other}, or DEL {key}"

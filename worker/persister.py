@@ -53,7 +53,7 @@ class Persister:
         """Persist a batch in one transaction. Return for each delivery its error, or None.
 
         Raises:
-            WorkerError: the whole call failed; a second call with the same deliveries does no harm.
+            WorkerError: the whole call failed; it may be repeated with the same deliveries.
         """
         elements = [delivery.element for delivery in deliveries]
         began = time.perf_counter()

@@ -15,7 +15,7 @@ class UnderWay(NamedTuple):
     deliveries: Sequence[Delivery]
     answer: Future[list[EventRefused | WaitsApart | None]]
     is_suspect: bool
-    """Whether no other job may be held meanwhile: if the worker died, that job would be a suspect too."""
+    """Whether the worker may hold no other job: if the worker died, that job would be a suspect too."""
     deadline: float
     """On the monotonic clock. Without an answer by then, the batch counts as not persisted."""
 

@@ -1,1 +1,1 @@
-"""From an event to its job in Redis: the publisher and its parts."""
+"""The publisher and its parts: they turn events into jobs in Redis."""

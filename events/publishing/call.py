@@ -1,7 +1,7 @@
-"""An event as the call of an RQ job, written without RQ.
+"""Writes an event as the function call of an RQ job, without RQ.
 
-The chat process need not carry RQ for this; ``tests/integration`` reads the jobs back with RQ
-itself. Source: ``rq.job.Job.to_dict`` of RQ 3.0.
+The chat process therefore does not need RQ. ``tests/integration`` reads the jobs with RQ itself. Source:
+``rq.job.Job.to_dict`` of RQ 3.0.
 """
 
 import json
@@ -23,46 +23,50 @@ from events.identity import id_of_payload
 from events.publishing.keys import JOB, QUEUES, Keys, timestamp
 
 FUNCTION = "worker.job.persist"
-"""The one function that a job of ours may call."""
+"""The only function that our jobs call."""
 
-_DEEPEST = 20  # levels of an unchecked payload that are written
-_MOST = 20_000  # values of one that are
-_WIDEST = 1024  # bits of a whole number: more fit no double, and far more no JSON reader
-_AS_TEXT = ("event_id", "occurred_at", "conversation_id")  # whose values have a text of their own in JSON
-_GIVEN = "given"  # no field of a contract: an identity that the payload names otherwise is refused
+_DEEPEST = 20  # levels of an unchecked payload that are kept
+_MOST = 20_000  # values of an unchecked payload that are kept
+_WIDEST = 1024  # bits of an int; a wider one fits no double
+_AS_TEXT = ("event_id", "occurred_at", "conversation_id")  # fields whose UUID or datetime becomes text
+_GIVEN = (
+    "given"  # no contract has this field, so a payload with a contradicting id, type or version is refused
+)
 _TOO_MUCH = "left out: the payload is too deep or too large"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An event as the call that its job makes."""
+    """An event as the function call of its job."""
 
     event_id: UUID
     data: str
-    """The call as RQ's JSON serializer writes it: function, instance, arguments."""
+    """The call in the format of RQ's JSON serializer: function, instance, arguments, keyword arguments."""
     fingerprint: str
-    """Of the whole call: tells two events apart that are published under one id. The job's hash keeps it."""
+    """A hash of the call, which tells apart two events with the same id. It is stored in the job's hash."""
     description: str
 
     @classmethod
     def of(cls, event: Event) -> "Call":
-        """The call that persists the event."""
+        """Return the call that persists the event."""
         content = event.digest() if event.key is not None else None
         return cls._of(event.event_id, event.model_dump_json(exclude_none=True), event.type, content)
 
     @classmethod
     def unchecked(cls, event_id: UUID | None, event_type: str, payload: Mapping[str, Any]) -> "Call":
-        """The call with which a worker will refuse a payload that fits no contract, and say why."""
-        plain = _Plain().of(payload)
-        made = id_of_payload(event_type, plain)
+        """Return the call for a payload that fits no contract. A worker will refuse it and record why."""
+        values = _JsonValues().of(payload)
+        made = id_of_payload(event_type, values)
         event_id = event_id or made or clock.new_id()
         identity = {"event_id": str(event_id), "type": event_type, "version": 1}
-        strays = {name: plain[name] for name in identity if plain.get(name, identity[name]) != identity[name]}
+        given = {
+            name: values[name] for name in identity if values.get(name, identity[name]) != identity[name]
+        }
         argument = {
             "occurred_at": str(clock.now()),
-            **plain,
+            **values,
             **identity,
-            **({_GIVEN: strays} if strays else {}),
+            **({_GIVEN: given} if given else {}),
         }
         description = event_type if event_type in TYPES else "event"
         content = _sha256(json.dumps({**argument, "occurred_at": None})) if event_id == made else None
@@ -70,16 +74,16 @@ class Call:
 
     @classmethod
     def _of(cls, event_id: UUID, argument: str, description: str, content: str | None) -> "Call":
-        """With its content's digest where that is not the digest of all that is written of it."""
+        """Create the call. ``content`` is the digest of the event if it is not the hash of the whole data."""
         data = f'["{FUNCTION}",null,[{argument}],{{}}]'
         return cls(event_id, data, (content or _sha256(data))[:16], description)
 
     def arguments(self, keys: Keys, job_id: str) -> list[str]:
-        """The keys and values that ``publish.lua`` takes, but for the publisher's counter and its count."""
+        """Return the arguments of ``publish.lua``, except the publisher's counter and its confirmed count."""
         taken = [f"{JOB}{job_id}", keys.queue, QUEUES, keys.failed]
-        # With the fingerprint seven fields: an eighth would cost Redis another 130 bytes an event. What is
-        # left out (timeout, result_ttl, enqueued_at) has defaults in RQ. The description is what rq-dashboard
-        # and RQ's own log lines show: never the arguments.
+        # The fingerprint and six fields of RQ: an eighth field would cost Redis 130 more bytes per event. The
+        # missing ones (timeout, result_ttl, enqueued_at) have defaults in RQ. rq-dashboard and RQ's log lines
+        # show the description, so it must not contain the arguments.
         return [
             *(*taken, job_id, self.fingerprint),
             *("data", self.data),
@@ -92,12 +96,12 @@ class Call:
 
     @property
     def own_id(self) -> str:
-        """The job's id: the event's id."""
+        """The id of the job, which is the id of the event."""
         return str(self.event_id)
 
     @property
     def contested_id(self) -> str:
-        """The job's id where another event waits under the same id: both must reach the worker."""
+        """The id of the job if another event already has the same id: a worker must get both."""
         return f"{self.event_id}-{self.fingerprint}"
 
 
@@ -105,11 +109,11 @@ def _sha256(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-class _Plain:
-    """Makes one payload such as JSON knows it, whatever it holds and however deep, and never raises.
+class _JsonValues:
+    """Converts one payload of any content and depth to JSON values. It never raises.
 
-    What JSON does not know is described in an object, which no field of a contract takes: it must be
-    refused by its name and not be persisted as a text that nobody wrote.
+    A value that JSON cannot express becomes an object that describes it. No field of a contract accepts an
+    object like this, so a worker refuses the field by its name instead of persisting an invented text.
     """
 
     def __init__(self) -> None:
@@ -121,7 +125,7 @@ class _Plain:
             return _not_json(_TOO_MUCH)
         try:
             return self._container(value, depth + 1)
-        except Exception:  # noqa: BLE001 - the value's own methods may raise anything
+        except Exception:  # noqa: BLE001 # the methods of the value may raise anything
             return _not_json("left out: the value cannot be read")
 
     def _container(self, value: Any, depth: int) -> Any:
@@ -151,7 +155,7 @@ def _scalar(value: Any) -> Any:
             return int(double) if double.is_integer() else double
         case str() if len(value) <= LONGEST_TEXT and _is_unicode(value):
             return str(value)
-    # The digits of a huge number would be more than Python writes.
+    # Python refuses to convert a huge number to decimal digits.
     return _not_json(hex(value) if isinstance(value, int) else ascii(value))
 
 
@@ -164,5 +168,5 @@ def _key(key: Any) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether it holds no half of a surrogate pair: JSON could carry one, its readers refuse it."""
+    """Return whether the text has no unpaired surrogate, which JSON parsers refuse."""
     return text.encode("utf-8", "ignore").decode() == text

@@ -1,4 +1,4 @@
-"""Many callers, few goes: what waits is handed over together, in a thread of its own."""
+"""Combines the calls of many callers, and hands them over together in a background thread."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -11,49 +11,48 @@ from events.publishing.call import Call
 from events.publishing.forks import renew_in_children
 
 Group = Sequence[Call]
-"""What one caller brings: taken as a whole or not at all."""
+"""The calls of one caller. They are taken together, or none of them is."""
 
 Handle = Callable[[Sequence[Group]], Sequence[PublishError | None]]
-"""Takes groups, and answers for each."""
+"""Takes groups, and returns for each one why it was not taken, or None."""
 
 
 class Ticket(NamedTuple):
-    """One caller's calls, and the answer that he waits for."""
+    """The calls of one caller, and the future that the caller waits for."""
 
     group: Group
     done: Future[None]
 
 
 class Coalescer:
-    """Hands groups over, all that came while the last go was under way in one.
+    """Calls ``handle`` in its thread with all groups that arrived during the previous call.
 
-    ``handle`` answers for each group with why it was not taken, or None. A caller who waits no longer
-    cancels his future; what has not begun by then is left out.
+    A caller that stops waiting cancels its future. A cancelled group is left out if it was not handed over.
 
-    Where no thread can be started, because the process ends (Python 3.12) or has too many, ``hurried``
-    is called in the caller's own; by default that is ``handle``.
+    If no thread can be started, because the process is ending (Python 3.12) or has too many, ``fallback`` is
+    called in the caller's thread. Its default is ``handle``.
     """
 
-    def __init__(self, name: str, handle: Handle, hurried: Handle | None = None) -> None:
+    def __init__(self, name: str, handle: Handle, fallback: Handle | None = None) -> None:
         self._name = name
         self._handle = handle
-        self._hurried = hurried or handle
+        self._fallback = fallback or handle
         self._renew()
         renew_in_children(self._renew)
 
     def submit(self, group: Group) -> Future[None]:
-        """The future raises PublishError where the group was not taken."""
+        """Submit the group. The future raises PublishError if the group was not taken."""
         ticket = Ticket(group, Future())
         self._waiting.put(ticket)
         if self._thread is None:
             try:
                 self._start()
             except RuntimeError:
-                self._hand_over(self._rest(), self._hurried)
+                self._hand_over(self._rest(), self._fallback)
         return ticket.done
 
     def close(self) -> None:
-        """Let the thread end when it has handed over what waits."""
+        """Let the thread end after it has handed over everything that waits."""
         self._waiting.put(None)
 
     def _renew(self) -> None:
@@ -64,7 +63,7 @@ class Coalescer:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                # A daemon: a name look-up that hangs must not keep the chat's process from its end.
+                # A daemon, because a name look-up that hangs must not keep the process of the chat alive.
                 thread = Thread(target=self._run, name=self._name, daemon=True)
                 thread.start()
                 self._thread = thread
@@ -80,7 +79,7 @@ class Coalescer:
                 rest.append(ticket)
         except Empty:
             return rest
-        self._waiting.put(None)  # the end is for the next look
+        self._waiting.put(None)  # _run ends when it reads this
         return rest
 
     def _hand_over(self, waiting: Sequence[Ticket], handle: Handle) -> None:
@@ -89,7 +88,7 @@ class Coalescer:
             return
         try:
             answers: Sequence[BaseException | None] = handle([ticket.group for ticket in tickets])
-        except BaseException as error:  # noqa: BLE001 # it is the callers' to see
+        except BaseException as error:  # noqa: BLE001 # the callers get it
             answers = [error] * len(tickets)
         for ticket, answer in zip(tickets, answers, strict=True):
             if answer is None:
@@ -99,7 +98,7 @@ class Coalescer:
 
 
 def _for_one(error: BaseException) -> PublishError:
-    """An exception that nobody else raises: each raise makes its traceback longer."""
-    own = type(error)(str(error)) if isinstance(error, PublishError) else PublishError()
-    own.__cause__ = error.__cause__ or error
-    return own
+    """Return a copy for one caller, because each raise of a shared exception makes its traceback longer."""
+    copy = type(error)(str(error)) if isinstance(error, PublishError) else PublishError()
+    copy.__cause__ = error.__cause__ or error
+    return copy

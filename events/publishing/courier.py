@@ -1,4 +1,4 @@
-"""Keeps in the outbox what Redis did not confirm, and brings it to the queue later."""
+"""Keeps events that Redis did not confirm in the outbox, and delivers them to the queue later."""
 
 import logging
 import time
@@ -17,16 +17,16 @@ from events.publishing.outbox import Outbox
 from events.publishing.queue import Queue
 
 PAUSE = 1.0
-"""Seconds between two tries to reach a Redis that is away."""
+"""Seconds between two attempts to reach Redis."""
 
 _log = logging.getLogger("botlive.events")
 
 
 class Courier:
-    """Delivers one outbox to one queue.
+    """Delivers the events of one outbox to one queue.
 
-    Two couriers with one file do no harm: an event that is on the queue already is not put there again,
-    and one that is persisted already is a duplicate.
+    Two couriers may share a file: an event that is already on the queue is not added again, and an event
+    that is already persisted is a duplicate.
     """
 
     def __init__(self, outbox: Outbox, queue: Queue) -> None:
@@ -39,73 +39,76 @@ class Courier:
 
     @property
     def waiting(self) -> int:
-        """How many events wait in the outbox.
+        """The number of events in the outbox.
 
         Raises:
-            OutboxFailed: its file cannot be read.
+            OutboxFailed: the file cannot be read.
         """
         return len(self._outbox)
 
     def resume(self) -> None:
-        """Deliver what waits from before, in the background."""
+        """Deliver the events of an earlier process in the background, if there are any."""
         try:
             if self.waiting:
-                self._set_out()
-        except PublishError:  # while Redis takes the events the chat can do without
-            _log.error("the outbox %s cannot be opened: mend it before Redis is away", self._outbox.path)
+                self._start()
+        except PublishError:  # the chat works without the outbox as long as Redis takes the events
+            _log.error(
+                "the outbox %s cannot be opened: repair it, as it is needed when Redis is unreachable",
+                self._outbox.path,
+            )
 
     def keep(self, calls: Sequence[Call]) -> Future[None]:
-        """Put them into the outbox, for later; the future raises OutboxFull or OutboxFailed."""
+        """Put the calls into the outbox. The future raises OutboxFull or OutboxFailed if that fails."""
         return self._keeper.submit(calls)
 
     def drain(self) -> int:
-        """Deliver what waits, in its order; how many events that were.
+        """Deliver all events in their order, and return how many there were.
 
         Raises:
-            PublishError: Redis or the outbox's file is away; what is left waits on.
+            PublishError: Redis or the file failed. The events that are left stay in the outbox.
         """
         delivered = 0
         while not self._stopped and (waiting := self._outbox.oldest(CHUNK)):
-            done = self._bring(waiting)
+            done = self._put(waiting)
             self._outbox.remove(done)
             delivered += len(done)
         return delivered
 
     def stop(self) -> None:
-        """Deliver no more."""
+        """Stop delivering."""
         self._stopped = True
-        self._called.set()
+        self._wake.set()
         self._keeper.close()
 
-    def _bring(self, waiting: Sequence[tuple[int, Call]]) -> list[int]:
-        """The numbers of those that are on the queue now, all or what was possible, but at least one."""
+    def _put(self, waiting: Sequence[tuple[int, Call]]) -> list[int]:
+        """Put the events on the queue and return the numbers of those that it took, which is at least one."""
         taken = deliver(self._queue, [call for _, call in waiting])
         return [number for (number, _), is_there in zip(waiting, taken, strict=True) if is_there]
 
     def _renew(self) -> None:
         self._thread: Thread | None = None
-        self._called = Event()
+        self._wake = Event()
 
     def _add(self, groups: Sequence[Group]) -> Sequence[PublishError | None]:
-        # Here and not where the callers wait: they may have left by now.
+        # Not in the threads of the callers, because they may have stopped waiting.
         answers = self._outbox.add(groups)
-        self._set_out()
+        self._start()
         return answers
 
-    def _set_out(self) -> None:
-        self._called.set()
+    def _start(self) -> None:
+        self._wake.set()
         if self._thread is None:
             thread = Thread(target=self._run, name="botlive-courier", daemon=True)
             try:
                 thread.start()
             except RuntimeError:
-                _log.error("events wait in the outbox: the process can start no more threads")
+                _log.error("events wait in the outbox: the process cannot start another thread")
                 return
             self._thread = thread
 
     def _run(self) -> None:
-        while self._called.wait() and not self._stopped:
-            self._called.clear()
+        while self._wake.wait() and not self._stopped:
+            self._wake.clear()
             self._deliver()
 
     def _deliver(self) -> None:
@@ -114,7 +117,7 @@ class Courier:
             try:
                 delivered = self.drain()
             except PublishError as error:
-                if notices.is_due(cause := _words(error)):
+                if notices.is_due(cause := _cause_text(error)):
                     _log.warning("events wait in the outbox: %s", cause)
                 time.sleep(PAUSE)
             else:
@@ -122,7 +125,7 @@ class Courier:
                 return
 
 
-def _words(error: PublishError) -> str:
+def _cause_text(error: PublishError) -> str:
     if isinstance(error, OutboxFailed):
         return f"its file cannot be read or written ({type(error.__cause__).__name__})"
     return str(cause_of(error))

@@ -1,4 +1,4 @@
-"""Brings events to the queue in the background: one that Redis refuses does not hold up the others."""
+"""Puts events on the queue so that one that Redis refuses does not block the others."""
 
 from collections.abc import Sequence
 
@@ -10,21 +10,21 @@ from events.publishing.cause import cause_of
 from events.publishing.queue import Queue
 
 CHUNK = 100
-"""Events a round trip: large ones must get through within its time limit too."""
+"""Events per round trip. It is small so that 100 large events also arrive within the time limit."""
 
 
 def deliver(queue: Queue, calls: Sequence[Call]) -> list[bool]:
-    """Put them on the queue in their order; whether each is there now. At least one is.
+    """Put the calls on the queue in their order, and return for each whether the queue took it.
 
     Raises:
-        PublishError: none is: Redis is away, or refuses all of them.
+        PublishError: the queue took none, because Redis is unreachable or refuses all of them.
     """
     try:
         queue.put(calls)
     except PublishError as error:
         if not isinstance(error.__cause__, ResponseError) or cause_of(error).away:
             raise
-        # It may be one event's doing, whose key in Redis holds something else: the others go.
+        # A single event may be the cause, if its key in Redis has another type. The others must not wait.
         taken = [_is_taken(queue, call) for call in calls]
         if not any(taken):
             raise

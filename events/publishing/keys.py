@@ -22,7 +22,7 @@ WORKER = "rq:worker:"
 """Prefix of the key of a worker's hash; the worker's name follows."""
 
 COUNTER = "botlive:published:"
-"""What the key of a publisher's counter begins with; a random name follows."""
+"""Prefix of the key of a publisher's counter; a random name follows."""
 
 LEASE = "botlive:lease:"
 """Prefix of the key of a worker's lease; the worker's name follows."""
@@ -85,7 +85,7 @@ class Keys:
         return f"botlive:alerts:{self.name}"
 
     def registry(self, kind: str) -> str:
-        """A sorted set: the registry of this kind in RQ."""
+        """Return the key of RQ's registry of this kind, a sorted set."""
         return f"rq:{kind}:{self.name}"
 
     def shop_queue(self, company_id: str) -> str:
@@ -93,7 +93,7 @@ class Keys:
         return f"{self.queue}:shop:{company_id}"
 
     def apart_queue(self, event_type: str, company_id: str) -> str:
-        """A list: the events of one type and company that wait apart."""
+        """Return the key of the list of the events of one type and company that wait apart."""
         return f"{self.queue}:apart:{event_type}:{company_id}"
 
 
@@ -118,5 +118,5 @@ def text(raw_text: bytes) -> str:
 
 
 def timestamp() -> str:
-    """The present time, UTC, as RQ writes it in a job's hash."""
+    """Return the current time in UTC, in the format that RQ uses in a job's hash."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Where events wait that Redis did not confirm: one SQLite file, safe for several processes."""
+"""Stores events that Redis did not confirm in an SQLite file. Several processes may share it."""
 
 import glob
 import logging
@@ -21,42 +21,42 @@ from events.publishing.coalescer import Group
 from events.publishing.forks import Undivided
 
 LIMIT = 100_000
-"""Events that the file may hold; some 100 MB of plain ones, 500 MB at most."""
+"""Maximum number of events in the file: usually about 100 MB, and never more than 500 MB."""
 
 _PATIENCE = 0.2  # seconds that a writer waits for another process
-_PAUSE = 0.002  # seconds at most after which he asks again
-_PAGES = 125_000  # of 4 KiB: the file's size is bounded too, whatever the size of an event
+_PAUSE = 0.002  # maximum seconds between two attempts of a writer
+_PAGES = 125_000  # of 4 KiB each: limits the size of the file, whatever the size of the events
 _TABLE = """
 create table if not exists waiting (
   number integer primary key autoincrement, event_id text not null, data text not null,
   digest text not null, description text not null
 )
-"""  # a number is never used again: another process may be about to remove the one that had it
+"""  # autoincrement never reuses a number: another process may be about to remove that number
 _UUID, _DIGEST = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), re.compile("[0-9a-f]{16}")
 _OWNER = stat.S_IRUSR | stat.S_IWUSR
 _log = logging.getLogger("botlive.events")
-_at_work = Undivided()  # SQLite's own state does not outlive a fork
+_undivided = Undivided()  # because SQLite does not survive a fork while a file is open
 
 
 class Outbox:
-    """Events in the order they came. Each call opens the file anew: threads and forks share nothing."""
+    """Events in their order of arrival. Each call opens the file, so threads and forks share nothing."""
 
     def __init__(self, path: Path, *, limit: int = LIMIT) -> None:
         self.path = path.absolute()  # the host may change its working directory
         self.limit = limit
-        """Events that it may hold."""
+        """Maximum number of events."""
         self._is_private = False
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """The outbox of that file; a ``~`` is the home of a user, as in a shell."""
+        """Return the outbox with this file. A leading ``~`` means a home directory, as in a shell."""
         path = Path(name)
-        with suppress(RuntimeError):  # nobody's home: then it is a name like any other
+        with suppress(RuntimeError):  # there is no such user, so the ~ is part of the name
             path = path.expanduser()
         return cls(path)
 
     def add(self, groups: Sequence[Group]) -> Sequence[PublishError | None]:
-        """Keep them, durably, in one transaction; for each group the error where it was not, or None."""
+        """Store the groups durably in one transaction. Return each one's error, or None."""
         try:
             with self._open() as file:
                 _begin(file)
@@ -65,10 +65,10 @@ class Outbox:
             return [error] * len(groups)
 
     def oldest(self, most: int) -> list[tuple[int, Call]]:
-        """The first of them, each with its number.
+        """Return the oldest events, at most ``most``, each with its number.
 
-        A row that no outbox wrote is among them: what it holds goes to the queue as it is, and a worker
-        refuses it in sight of people. So it neither holds up the others nor is lost.
+        They include rows that another program wrote. These go to the queue unchanged, and a worker moves
+        them to the failed registry. So they do not block the others, and they are not lost.
 
         Raises:
             OutboxFailed: the file cannot be read.
@@ -82,7 +82,7 @@ class Outbox:
             return [(number, _call(*map(_text, fields))) for number, *fields in rows]
 
     def remove(self, numbers: Sequence[int]) -> None:
-        """They are on the queue.
+        """Remove the events with these numbers, which are now on the queue.
 
         Raises:
             OutboxFailed: the file cannot be written.
@@ -112,7 +112,7 @@ class Outbox:
         return int(count)
 
     def _add(self, file: sqlite3.Connection, group: Group) -> PublishError | None:
-        # Not counted: that would read the whole file. It is emptied from its head, so this is the same.
+        # count(*) would read the whole file. The oldest events are removed first, so the span is the number.
         (span,) = file.execute("select max(number) - min(number) + 1 from waiting").fetchone()
         if len(group) + (span or 0) > self.limit:
             return OutboxFull()
@@ -124,12 +124,12 @@ class Outbox:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with _at_work, _told():
+        with _undivided, _translated_errors():
             self._make()
             file = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
             try:
                 with file:
-                    with suppress(sqlite3.OperationalError):  # another process is at it just now
+                    with suppress(sqlite3.OperationalError):  # another process uses the file
                         file.execute("pragma journal_mode = wal")
                     file.execute(f"pragma max_page_count = {_PAGES}")
                     file.execute(_TABLE)
@@ -140,9 +140,9 @@ class Outbox:
     def _make(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
-            self.path.touch(mode=0o600)  # it holds customers' numbers
+            self.path.touch(mode=0o600)  # it contains phone numbers of customers
         if not self._is_private:
-            # SQLite gives what it makes beside the file the file's own mode; copies may be older.
+            # SQLite creates its other files with the mode of this file. Older ones may have another mode.
             real = self.path.resolve()
             for path in [real, *real.parent.glob(f"{glob.escape(real.name)}[-.~]*")]:
                 _make_private(path)
@@ -150,15 +150,17 @@ class Outbox:
 
 
 def _make_private(path: Path) -> None:
-    """Let its owner alone read and write it, where it is a file; what a link names is not of the outbox."""
+    """Let only the owner read and write the file. A link is skipped: its target is not part of the outbox."""
     try:
         status = path.lstat()
         if stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & ~_OWNER:
             path.chmod(stat.S_IMODE(status.st_mode) & _OWNER)
-    except FileNotFoundError:  # SQLite has just taken it away
+    except FileNotFoundError:  # SQLite has just deleted it
         return
     except OSError:
-        _log.warning("others can read %s, and it is another user's: its owner has to `chmod 600` it", path)
+        _log.warning(
+            "others can read %s, which belongs to another user: its owner must run `chmod 600` on it", path
+        )
 
 
 def _text(value: Any) -> str:
@@ -166,7 +168,7 @@ def _text(value: Any) -> str:
 
 
 def _call(event_id: str, data: str, digest: str, description: str) -> Call:
-    """The row's call; one that cannot be ours gets an id of its own, the same at each delivery."""
+    """Return the call of the row. If its id is not valid, it gets another one, the same at each delivery."""
     content = sha256(f"{event_id}\n{data}".encode()).hexdigest()
     return Call(
         UUID(event_id) if _UUID.fullmatch(event_id) else UUID(content[:32]),
@@ -177,12 +179,12 @@ def _call(event_id: str, data: str, digest: str, description: str) -> Call:
 
 
 def _begin(file: sqlite3.Connection) -> None:
-    """Begin to write. SQLite itself would ask ever more rarely, and a busy neighbour be there first."""
+    """Begin a write transaction. SQLite itself would retry too rarely if other processes write often."""
     deadline = time.monotonic() + _PATIENCE
     while not _has_begun(file):
         if time.monotonic() > deadline:
             raise sqlite3.OperationalError("database is locked")
-        time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - out of step with the neighbour, no secret
+        time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 # not a secret: it avoids retries in step with others
 
 
 def _has_begun(file: sqlite3.Connection) -> bool:
@@ -190,7 +192,7 @@ def _has_begun(file: sqlite3.Connection) -> bool:
     try:
         file.execute("begin immediate")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # which has kinds, in the higher bits
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # the higher bits are the extended code
             raise
         return False
     finally:
@@ -199,11 +201,11 @@ def _has_begun(file: sqlite3.Connection) -> bool:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
         full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         raise (OutboxFull if full else OutboxFailed) from error
-    except (OSError, ValueError) as error:  # a ValueError is a row that no outbox wrote
+    except (OSError, ValueError) as error:  # a ValueError comes from a row of another program
         raise OutboxFailed from error

@@ -1,17 +1,17 @@
--- Puts one event on the queue as an RQ job, atomically and without ever overwriting another event. Of the
--- same event the data that is there stays: of two with the caller's key, which may differ in when they
--- occurred, the first is what counts, and what a person has corrected must not be undone.
+-- Puts one event on the queue as an RQ job, atomically. It never overwrites another event. If the job already
+-- exists, its data is kept: of two events with the same idempotency key, whose times may differ, the first one
+-- counts, and a correction by a person must not be undone.
 -- KEYS: the publisher's counter, the job's hash, the queue's list, RQ's set of queues, the queue's failed
 -- registry
--- ARGV: the job's id, a digest of its data, then its fields and values; last the count that was confirmed to
--- the publisher, or '' where this event is not counted: of many that are sent together the last one is
--- Returns the count, or -1 - count where the id is already that of a job with other data: nothing is written
--- of the event then. A counter that is behind the confirmed count shows that Redis has forgotten something.
--- It is left as it is, so that every answer shows it until the publisher counts anew.
+-- ARGV: the job's id, a digest of its data, then its fields and values; last the publisher's confirmed count,
+-- or '' if this event is not counted: of several events that are sent together, only the last one is counted
+-- Returns the count, or -1 - count if a job with the same id has other data: then nothing of the event is
+-- written. A counter that is lower than the confirmed count shows that Redis has lost writes. The counter then
+-- stays as it is, so that each answer shows the loss until the publisher uses a new counter.
 local count, confirmed = 0, tonumber(ARGV[#ARGV])
 if confirmed then
   count = redis.call('INCR', KEYS[1])
-  if count % 100 == 1 then -- between events that are rarer the publisher looks at it, which is a use too
+  if count % 100 == 1 then -- if events are rarer, the publisher's own check renews it
     redis.call('EXPIRE', KEYS[1], 86400)
   end
   if count <= confirmed then
@@ -24,21 +24,21 @@ if known[2] then
   if known[1] ~= ARGV[2] then
     return -1 - count
   end
-  -- It runs already, or waits: two workers with one job would report the slower one's as failed. The
-  -- look at the list is bounded: far from its end an event is put there again, which does no harm.
+  -- The job is running or waiting. If two workers had it, the slower one would report it as failed. The
+  -- search in the list is limited: a job far from its end is added again, which does not duplicate the event.
   if known[2] == 'started' or (known[2] == 'queued'
       and redis.call('LPOS', KEYS[3], ARGV[1], 'RANK', -1, 'MAXLEN', 10000)) then
     return count
   end
 end
--- The list first: a server that refuses one of these must not leave a hash that claims to be queued.
+-- The list first: if the server refuses a command, no hash may say that the job is queued.
 redis.call('RPUSH', KEYS[3], ARGV[1])
 redis.call('HSET', KEYS[2], 'digest', ARGV[2], unpack(ARGV, 3, #ARGV - 1))
 if known[1] or known[2] or known[3] then
   if known[2] and known[3] and known[3] ~= '' then
     redis.call('HSET', KEYS[2], 'data', known[3])
   end
-  -- A stock worker's finished job has a time to live, which HSET keeps.
+  -- The finished job of RQ's own worker has a time to live, and HSET would keep it.
   redis.call('PERSIST', KEYS[2])
   redis.call('ZREM', KEYS[5], ARGV[1])
 end

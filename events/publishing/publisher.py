@@ -1,4 +1,4 @@
-"""The chat's side of the queue."""
+"""Publishes events from the chat process."""
 
 import logging
 import os
@@ -28,13 +28,13 @@ from events.publishing.waiting import wait, wait_async
 from events.publishing.watch import Watch
 
 WITHIN = 0.25
-"""Seconds that publishing takes at most, over everything: name look-up, connecting, Redis, the file."""
-_MORE = 0.002  # seconds for each further event of the same call
+"""Maximum seconds for publishing, including the name look-up, connecting, Redis and the outbox."""
+_MORE = 0.002  # seconds for each further event of a call
 
-_TO_REDIS = 0.5  # of that time, where an outbox takes over
-_AT_ONCE = 0.4  # of that time, for a connection that is open, or for each step where no thread can be had
-_PATIENCE = 1.0  # seconds for the thread that sends, which goes on when its callers have left
-_LATER = 3.0  # seconds: nobody waits for what is delivered in the background
+_TO_REDIS = 0.5  # part of that time for Redis if there is an outbox, which gets the rest
+_AT_ONCE = 0.4  # part of that time for an open connection, or for each step if no thread can be started
+_PATIENCE = 1.0  # seconds for the sending thread, which continues after its callers stopped waiting
+_BACKGROUND = 3.0  # seconds for deliveries in the background, because no caller waits for them
 
 _log = logging.getLogger("botlive.events")
 
@@ -42,9 +42,9 @@ _log = logging.getLogger("botlive.events")
 class Publisher:
     """Publishes events to Redis, each as one RQ job whose id is the event's id.
 
-    What Redis does not confirm in time is kept in the outbox, where there is one, and delivered in the
-    background. Publishing an event again is harmless: it is persisted once. Safe to share between
-    threads, and after a fork. ``within`` bounds, in seconds, how long the chat waits.
+    Events that Redis does not confirm in time are kept in the outbox, if there is one, and delivered in the
+    background. An event that is published again is still persisted once. Safe to share between threads,
+    and after a fork. ``within`` is the maximum time, in seconds, that the chat waits.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Publisher:
         memory = Memory()
         to_queue = partial(Queue, connection, queue, memory=memory)
         self._queue = to_queue(patience=max(_PATIENCE, within))
-        self._hurried = to_queue(patience=within * _AT_ONCE)
-        self._later = to_queue(patience=max(_LATER, within))
-        self._watch = Watch(memory, self._later)
-        self._sender = Coalescer("botlive-publisher", self._queue.put_groups, self._hurried.put_groups)
-        self._courier = Courier(outbox, self._later) if outbox is not None else None
+        self._quick = to_queue(patience=within * _AT_ONCE)
+        self._background = to_queue(patience=max(_BACKGROUND, within))
+        self._watch = Watch(memory, self._background)
+        self._sender = Coalescer("botlive-publisher", self._queue.put_groups, self._quick.put_groups)
+        self._courier = Courier(outbox, self._background) if outbox is not None else None
         self._within = within
         self._away_until = 0.0
         self._closed = False
@@ -72,16 +72,16 @@ class Publisher:
 
     @classmethod
     def from_env(cls, *, within: float = WITHIN) -> Self:
-        """A publisher to ``REDIS_URL`` (default: this machine) on the queue ``BOTLIVE_QUEUE``.
+        """Create a publisher to ``REDIS_URL`` (default: this machine) on the queue ``BOTLIVE_QUEUE``.
 
-        ``BOTLIVE_OUTBOX`` names the file of its outbox; what waits there from before is delivered.
+        ``BOTLIVE_OUTBOX`` is the file of its outbox. Events that already wait there are delivered.
 
         Raises:
-            InvalidRedisUrl: that is no URL of a Redis.
+            InvalidRedisUrl: ``REDIS_URL`` is not a valid URL of a Redis.
         """
         connection = address.client(
             os.environ.get("REDIS_URL") or address.DEFAULT,
-            retry=Retry(NoBackoff(), 0),  # redis-py's own would take seconds
+            retry=Retry(NoBackoff(), 0),  # retries of redis-py would take seconds
         )
         file = os.environ.get("BOTLIVE_OUTBOX")
         outbox = Outbox.named(file) if file else None
@@ -89,27 +89,27 @@ class Publisher:
 
     @property
     def waiting(self) -> int:
-        """How many events wait in the outbox, of the ``Outbox.limit`` that it may hold.
+        """The number of events in the outbox. ``Outbox.limit`` is the maximum.
 
         Raises:
-            OutboxFailed: its file cannot be read.
+            OutboxFailed: the file cannot be read.
         """
         return self._courier.waiting if self._courier else 0
 
     def publish(self, event: Event) -> UUID:
-        """Put the event on the queue and return its id, which is its order's or session's id too.
+        """Put the event on the queue and return its id, which is also the id of its order or session.
 
         Raises:
-            PublishError: neither Redis nor the outbox took it in time.
+            PublishError: neither Redis nor the outbox confirmed the event in time.
         """
         self._put([Call.of(event)])
         return event.event_id
 
     def publish_many(self, events: Iterable[Event]) -> list[UUID]:
-        """Put the events on the queue in their order, hundreds to a round trip.
+        """Put the events on the queue in their order, hundreds in each round trip.
 
         Raises:
-            PublishError: not all were taken; publishing all of them again is harmless.
+            PublishError: not all events were confirmed. All of them may be published again.
         """
         published: list[UUID] = []
         stream = iter(events)
@@ -119,21 +119,21 @@ class Publisher:
         return published
 
     async def apublish(self, event: Event) -> UUID:
-        """As ``publish``, without blocking the event loop; calls at the same time share round trips."""
+        """Do the same as ``publish`` without blocking the event loop. Concurrent calls share round trips."""
         await self._aput([Call.of(event)])
         return event.event_id
 
     def publish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
-        """Put on the queue what fits no contract, and return the id of its job.
+        """Put a payload that fits no contract on the queue, and return the id of its job.
 
-        By default its ``key`` makes the id, or it is a fresh one. A worker refuses it with the name of the
-        field: it stands in RQ's failed registry, where people see it, and is not lost. The payload may hold
+        By default the id is derived from the payload's ``key``, or is a new one. A worker moves the job to
+        RQ's failed registry, with the name of the wrong field, so it is not lost. The payload may contain
         anything.
 
         Raises:
-            PublishError: neither Redis nor the outbox took it in time.
+            PublishError: neither Redis nor the outbox confirmed the event in time.
         """
         call = Call.unchecked(event_id, event_type, payload)
         self._put([call])
@@ -142,32 +142,32 @@ class Publisher:
     async def apublish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
-        """As ``publish_unchecked``, without blocking the event loop."""
+        """Do the same as ``publish_unchecked`` without blocking the event loop."""
         call = Call.unchecked(event_id, event_type, payload)
         await self._aput([call])
         return call.event_id
 
     def drain(self) -> int:
-        """Bring what waits in the outbox to the queue, in its order; how many events that were.
+        """Move the events of the outbox to the queue in their order, and return how many there were.
 
         Raises:
-            PublishError: Redis or the outbox's file is away; what is left waits on.
+            PublishError: Redis or the file failed. The events that are left stay in the outbox.
         """
         return self._courier.drain() if self._courier else 0
 
     def close(self) -> None:
-        """Give the connections back. Nothing can be published afterwards."""
+        """Close the connections. Nothing can be published afterwards."""
         self._closed = True
-        self._keep_what_is_in_doubt(self._watch.stop())
+        self._keep_forgotten(self._watch.stop())
         if self._courier:
             self._courier.stop()
         self._sender.close()
-        for queue in (self._queue, self._hurried, self._later):
+        for queue in (self._queue, self._quick, self._background):
             queue.close()
         self._redis.close()
 
-    def _keep_what_is_in_doubt(self, calls: Sequence[Call]) -> None:
-        """What Redis has forgotten, or may have: the outbox keeps it for the next process."""
+    def _keep_forgotten(self, calls: Sequence[Call]) -> None:
+        """Put events that Redis has or may have forgotten into the outbox, for the next process."""
         if not calls:
             return
         try:
@@ -197,23 +197,23 @@ class Publisher:
             await wait_async(self._keep(calls, error), deadline, OutboxFailed)
 
     def _begin(self, events: int) -> float:
-        """The instant until which the caller waits."""
+        """Return the time (of the monotonic clock) until which the caller waits."""
         if self._closed:
             raise PublisherClosed
         return time.monotonic() + self._within + _MORE * (events - 1)
 
     @property
     def _reserve(self) -> float:
-        """Seconds that are the file's."""
+        """The seconds that are reserved for the outbox."""
         return self._within * (1 - _TO_REDIS) if self._courier else 0.0
 
     @property
     def _is_away(self) -> bool:
-        # Just now it was: nobody else need wait to find that out, where there is an outbox.
+        # A call has failed just now. Other calls then use the outbox without waiting for Redis.
         return self._courier is not None and time.monotonic() < self._away_until
 
     def _at_once(self, calls: Sequence[Call]) -> bool:
-        """Whether it is done already, without the detour over another thread."""
+        """Try to publish in this thread, which is faster. Return whether Redis confirmed it."""
         if len(calls) > 1 or self._is_away:
             return False
         return self._queue.put_at_once(calls[0], self._within * _AT_ONCE)

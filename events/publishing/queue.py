@@ -1,4 +1,4 @@
-"""The queue in Redis, as the chat sees it."""
+"""Puts jobs on the queue in Redis, from the chat process."""
 
 import time
 from collections import deque
@@ -19,29 +19,29 @@ from events.publishing.coalescer import Group
 from events.publishing.forks import renew_in_children
 from events.publishing.keys import Keys
 from events.publishing.memory import Mark, Memory
-from events.publishing.wire import number_at_once, reply, wait_only
+from events.publishing.wire import limit_wait, read_reply, request_number
 
 CHUNK = 500
-"""Events a round trip: some 500 KB, so that Redis stays responsive for others."""
+"""Events per round trip: about 500 KB, so that Redis stays responsive for other clients."""
 
 _SCRIPT = files("events.publishing").joinpath("publish.lua").read_text(encoding="utf-8")
 _SCRIPT_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _NUMBER_OF_KEYS = 5
-_COUNTED = 86_400  # seconds that a counter stays in Redis without use, here and in the script
+_COUNTED = 86_400  # seconds after which an unused counter expires, also in publish.lua
 
-# A path may drop what is silent, and tell neither end. Many do after 60 s, few before 30 s.
-_LONGEST = 15.0  # seconds without use after which a connection is not used again
-_TRUSTED = 1.0  # seconds without use after which it has to answer soon, or a new one is opened
+# A network may drop idle connections without notice to either end: often after 60 s, seldom before 30 s.
+_LONGEST = 15.0  # idle seconds after which a connection is not used again
+_TRUSTED = 1.0  # idle seconds after which a connection must answer within _SOON, or a new one is opened
 _SOON = 0.1  # seconds
 
 Jobs = Sequence[tuple[Call, str]]
-"""Calls, each with the id of its job."""
+"""Calls with the ids of their jobs."""
 
 _Answer = TypeVar("_Answer")
 
 
 class _Kept(NamedTuple):
-    """A connection that is open, and since when it is not in use."""
+    """An open connection that is not in use, and since when."""
 
     connection: redis.Connection
     since: float
@@ -54,9 +54,9 @@ class _Kept(NamedTuple):
 class Queue:
     """Puts calls on one RQ queue, each as a job. Safe to share between threads, and after a fork.
 
-    It keeps its connections itself: which one opens, and in whose thread, decides how long a caller may
-    have to wait. A name look-up has no time limit; a silent server is left after ``patience`` seconds.
-    What Redis confirms is kept in ``memory``, which several queues of one publisher share.
+    It manages its connections itself, because opening one decides how long a caller waits. A name look-up has
+    no time limit. A server that does not answer for ``patience`` seconds counts as unreachable. Confirmed
+    calls are kept in ``memory``, which the queues of one publisher share.
     """
 
     def __init__(
@@ -70,16 +70,16 @@ class Queue:
         renew_in_children(self._renew)
 
     def put(self, calls: Sequence[Call]) -> None:
-        """Put them on the queue in their order, hundreds to a round trip.
+        """Put the calls on the queue in their order, hundreds in each round trip.
 
         Raises:
-            PublishError: Redis did not confirm all of them.
+            PublishError: Redis did not confirm all calls.
         """
         for start in range(0, len(calls), CHUNK):
             self._put(calls[start : start + CHUNK])
 
     def put_groups(self, groups: Sequence[Group]) -> Sequence[PublishError | None]:
-        """Put them together; for each group the error, or None."""
+        """Put all groups on the queue together, and return for each one the error, or None."""
         try:
             self.put([call for group in groups for call in group])
         except PublishError as error:
@@ -87,86 +87,88 @@ class Queue:
         return [None] * len(groups)
 
     def put_at_once(self, call: Call, within: float) -> bool:
-        """Put it where that can be done without opening a connection, and within that many seconds."""
+        """Put the call on the queue if a connection is open. Return whether Redis confirmed it in time."""
         kept = self._idle()
         if kept is None:
             return False
         count, mark = None, self._memory.mark
         with suppress(RedisError, OSError):
-            count = number_at_once(kept.connection, self._command(call, call.own_id, mark), within)
+            count = request_number(kept.connection, self._command(call, call.own_id, mark), within)
         if count is None:
             kept.connection.disconnect()
             if kept.age > _TRUSTED + within:
-                self.close()  # the path may have dropped the others with it
+                self.close()  # the network may have dropped the others too
             return False
         self._keep(kept.connection)
         self._memory.keep(mark, count, [call])
         return True
 
-    def look(self) -> None:
-        """Compare the publisher's counter with what was confirmed.
+    def check_counter(self) -> None:
+        """Compare the publisher's counter in Redis with the confirmed count.
 
         Raises:
-            PublishError: Redis does not say.
+            PublishError: the counter cannot be read.
         """
-        with _told():
-            self._speak(self._read_counter)
+        with _translated_errors():
+            self._with_connection(self._read_counter)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the idle connections."""
         while self._open:
-            with suppress(IndexError):  # another thread was there first
+            with suppress(IndexError):  # another thread was faster
                 self._open.pop().connection.disconnect()
 
     def _put(self, calls: Sequence[Call]) -> None:
-        with _told():
+        with _translated_errors():
             contested = self._send([(call, call.own_id) for call in calls])
             refused = self._send([(call, call.contested_id) for call in contested])
         if refused:
             raise PublishError
 
     def _send(self, jobs: Jobs) -> list[Call]:
-        """Those whose id is taken by another event."""
+        """Put the jobs on the queue, and return the calls whose job id another event already has."""
         if not jobs:
             return []
-        mark, replies = self._speak(lambda connection: self._exchange(connection, jobs))
+        mark, replies = self._with_connection(lambda connection: self._send_over(connection, jobs))
         pairs = [(call, count >= 0) for (call, _), count in zip(jobs, replies, strict=True)]
         self._memory.keep(mark, max(replies[-1], -1 - replies[-1]), [call for call, taken in pairs if taken])
         return [call for call, taken in pairs if not taken]
 
-    def _speak(self, talk: Callable[[redis.Connection], _Answer]) -> _Answer:
+    def _with_connection(self, exchange: Callable[[redis.Connection], _Answer]) -> _Answer:
         kept = self._idle()
         if kept is not None:
-            wait_only(kept.connection, _SOON if kept.age > _TRUSTED else self._patience)
+            limit_wait(kept.connection, _SOON if kept.age > _TRUSTED else self._patience)
             try:
-                return self._over(kept.connection, talk)
+                return self._exchange_on(kept.connection, exchange)
             except (RedisError, OSError):
-                self.close()  # the server may have closed it long ago, and the others with it
-        return self._over(self._connect(), talk)
+                self.close()  # the server may have closed all idle connections
+        return self._exchange_on(self._connect(), exchange)
 
-    def _over(self, connection: redis.Connection, talk: Callable[[redis.Connection], _Answer]) -> _Answer:
+    def _exchange_on(
+        self, connection: redis.Connection, exchange: Callable[[redis.Connection], _Answer]
+    ) -> _Answer:
         try:
-            answer = talk(connection)
+            answer = exchange(connection)
         except BaseException:
             connection.disconnect()
             raise
         self._keep(connection)
         return answer
 
-    def _exchange(self, connection: redis.Connection, jobs: Jobs) -> tuple[Mark, list[Any]]:
-        """The replies, and the mark at which the jobs were sent."""
+    def _send_over(self, connection: redis.Connection, jobs: Jobs) -> tuple[Mark, list[Any]]:
+        """Send the jobs, and return the mark before sending with the replies."""
         mark = self._memory.mark
         *others, last = jobs
         commands = [self._command(*job, mark, counts=False) for job in others]
-        commands.append(self._command(*last, mark))  # one count for all
+        commands.append(self._command(*last, mark))  # all jobs share one count
         connection.send_packed_command(connection.pack_commands(commands))
-        replies = [reply(connection) for _ in jobs]
+        replies = [read_reply(connection) for _ in jobs]
         errors = [one for one in replies if isinstance(one, ResponseError)]
         if any(isinstance(error, NoScriptError) for error in errors):
-            # A fresh or restarted server. What did get through is sent again: that does no harm.
+            # The server has restarted. All jobs are sent again, which does not duplicate any.
             connection.send_command("SCRIPT", "LOAD", _SCRIPT)
             connection.read_response()
-            return self._exchange(connection, jobs)
+            return self._send_over(connection, jobs)
         if errors:
             raise errors[0]
         return mark, replies
@@ -182,14 +184,14 @@ class Queue:
         return "EVALSHA", _SCRIPT_SHA, _NUMBER_OF_KEYS, counter, *arguments, confirmed if counts else ""
 
     def _renew(self) -> None:
-        # A forked child must not speak over its parent's connections: answers would be mixed up.
+        # A forked child must not use the connections of its parent: the answers would be mixed up.
         self._open: deque[_Kept] = deque()
 
     def _keep(self, connection: redis.Connection) -> None:
         self._open.append(_Kept(connection, time.monotonic()))
 
     def _idle(self) -> _Kept | None:
-        """The connection that was used last."""
+        """Take the connection that was used last, or return None."""
         try:
             kept = self._open.pop()
         except IndexError:
@@ -197,7 +199,7 @@ class Queue:
         if kept.age <= _LONGEST:
             return kept
         kept.connection.disconnect()
-        self.close()  # the others were used before it
+        self.close()  # the others have been idle for longer
         return None
 
     def _connect(self) -> redis.Connection:
@@ -214,10 +216,10 @@ class Queue:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # whatever the name, the client's options or the server bring about
+    except Exception as error:  # the host name, the client's options and the server cause many types
         raise PublishError(
             f"Redis did not confirm the event ({cause_of(error)}). Publish the same event again"
         ) from error

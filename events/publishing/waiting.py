@@ -1,4 +1,4 @@
-"""Waits for what another thread does, until a deadline."""
+"""Waits for the result of another thread until a deadline."""
 
 import asyncio
 import time
@@ -8,27 +8,27 @@ from events.errors import PublishError
 
 
 def wait(future: Future[None], deadline: float, late: type[PublishError]) -> None:
-    """Wait until it is done.
+    """Wait until the future is done.
 
     Raises:
-        PublishError: ``late``, if it is not done at the deadline (of the monotonic clock), or its own error.
+        PublishError: ``late`` at the deadline (of the monotonic clock), or the error of the future.
     """
     try:
         future.result(max(0.0, deadline - time.monotonic()))
     except TimeoutError:
-        _leave(future, late)
+        _give_up(future, late)
 
 
 async def wait_async(future: Future[None], deadline: float, late: type[PublishError]) -> None:
-    """As ``wait``, without blocking the event loop."""
+    """Do the same as ``wait`` without blocking the event loop."""
     try:
         await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline - time.monotonic()))
     except TimeoutError:
-        _leave(future, late)
+        _give_up(future, late)
 
 
-def _leave(future: Future[None], late: type[PublishError]) -> None:
-    """Wait no longer. A busy event loop may hear of the time being over before it hears of the answer."""
+def _give_up(future: Future[None], late: type[PublishError]) -> None:
+    """Stop waiting. A busy event loop may report the timeout although the result is already there."""
     if future.cancel() or not future.done():
         raise late from None
     future.result()

@@ -1,4 +1,4 @@
-"""Sees when Redis has forgotten what it confirmed, and publishes that again."""
+"""Detects when Redis has forgotten events that it confirmed, and publishes them again."""
 
 import logging
 from threading import Event, Lock, Thread
@@ -12,16 +12,16 @@ from events.publishing.memory import Memory
 from events.publishing.notices import Notices
 from events.publishing.queue import Queue
 
-LOOK = 2.0
-"""Seconds between two looks at the counter while something is young."""
+INTERVAL = 2.0
+"""Seconds between two checks of the counter while events are kept."""
 
-_LONGEST = 60.0  # seconds between two looks where Redis forgets again and again, as two servers in turn do
+_LONGEST = 60.0  # seconds between two checks if Redis forgets repeatedly, such as two servers behind one name
 
 _log = logging.getLogger("botlive.events")
 
 
 class Watch:
-    """Over one memory. It has a thread of its own, which sleeps while nothing is young."""
+    """Watches one memory in a thread, which sleeps while the memory is empty."""
 
     def __init__(self, memory: Memory, queue: Queue) -> None:
         self._memory = memory
@@ -31,20 +31,22 @@ class Watch:
         renew_in_children(self._renew)
         memory.on_work = self._begin
 
-    def look(self) -> bool:
-        """Compare the counter with what was confirmed, publish again what is missing; True if anything was.
+    def check(self) -> bool:
+        """Compare the counter with the confirmed count, and publish again what Redis forgot.
+
+        Return whether Redis had forgotten anything.
 
         Raises:
-            PublishError: Redis is away; what is forgotten is published later.
+            PublishError: Redis is unreachable. Forgotten events are published later.
         """
         with self._turn:
-            if not self._memory.forgotten(1) and self._memory.silence >= LOOK:
-                self._queue.look()
-            self._memory.let_go()
+            if not self._memory.forgotten(1) and self._memory.since_check >= INTERVAL:
+                self._queue.check_counter()
+            self._memory.drop_old()
             return self._publish_again()
 
     def stop(self) -> list[Call]:
-        """Look no more; what Redis has forgotten, or may have forgotten because it is away."""
+        """Stop checking. Return the events that Redis forgot, or may have forgotten while unreachable."""
         self._stopped = True
         self._ended.set()
         self._young.set()
@@ -69,22 +71,22 @@ class Watch:
                 thread = Thread(target=self._run, name="botlive-watch", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError:  # the process ends: whatever is published next looks at the counter too
+                except RuntimeError:  # the process is ending; the next publication checks the counter too
                     return
                 self._thread = thread
 
     def _run(self) -> None:
-        pause = LOOK
+        pause = INTERVAL
         while self._young.wait() and not self._ended.wait(pause):
-            pause = min(2 * pause, _LONGEST) if self._has_missed() else LOOK
+            pause = min(2 * pause, _LONGEST) if self._has_missed() else INTERVAL
             self._young.clear()
             if not self._memory.is_empty:
                 self._young.set()
 
     def _has_missed(self) -> bool:
-        """As ``look``; where Redis is away, that is noted."""
+        """Do the same as ``check``, and record whether Redis is unreachable."""
         try:
-            missed = self.look()
+            missed = self.check()
         except PublishError as error:
             self._is_away = True
             if self._memory.forgotten(1) and self._notices.is_due(cause := str(cause_of(error))):
@@ -98,10 +100,10 @@ class Watch:
         while calls := self._memory.forgotten(CHUNK):
             taken = deliver(self._queue, calls)
             self._memory.settle(
-                len(calls), [call for call, is_there in zip(calls, taken, strict=True) if not is_there]
+                len(calls), [call for call, is_taken in zip(calls, taken, strict=True) if not is_taken]
             )
             self._again += sum(taken)
         number, self._again = self._again, 0
         if number:
-            _log.warning("Redis forgot %d events that it had confirmed: they are published again", number)
+            _log.warning("Redis forgot %d events that it had confirmed: they were published again", number)
         return number > 0

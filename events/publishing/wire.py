@@ -1,4 +1,4 @@
-"""What redis-py's connections lack: time limits over a whole answer, and errors that are answers too."""
+"""Adds to redis-py's connections time limits for whole answers, and errors as return values."""
 
 import socket
 import time
@@ -8,31 +8,35 @@ from typing import Any
 import redis
 from redis.exceptions import ResponseError
 
-_PART = 100  # bytes that are read at once
+_PART = 100  # maximum bytes of one read
 
 
-def wait_only(connection: redis.Connection, seconds: float) -> None:
-    """Wait no longer for each of its answers."""
-    line: Any = connection._sock
-    if isinstance(line, socket.socket):
-        line.settimeout(seconds)
+def limit_wait(connection: redis.Connection, seconds: float) -> None:
+    """Set the maximum time that the connection waits for data."""
+    sock: Any = connection._sock
+    if isinstance(sock, socket.socket):
+        sock.settimeout(seconds)
 
 
-def number_at_once(connection: redis.Connection, command: Sequence[str | int], within: float) -> int | None:
-    """The number that it answers with, in time; None for any other answer, or one below 0.
+def request_number(connection: redis.Connection, command: Sequence[str | int], within: float) -> int | None:
+    """Send the command and return the number in its answer. None if it is negative or not a number.
 
-    The client's own time limit would begin anew with every byte. Who uses the connection next sets his own.
+    The socket's own time limit would begin again with every byte. It is changed here, so the next user of the
+    connection must set it again.
+
+    Raises:
+        OSError, RedisError: the answer did not arrive in time, or the connection failed.
     """
     deadline = time.monotonic() + within
-    line: Any = connection._sock
-    if not isinstance(line, socket.socket):
+    sock: Any = connection._sock
+    if not isinstance(sock, socket.socket):
         return None
-    line.settimeout(within)
+    sock.settimeout(within)
     connection.send_packed_command(connection.pack_command(*command), check_health=False)
     answer = b""
     while not answer.endswith(b"\r\n"):
-        line.settimeout(max(0.0, deadline - time.monotonic()))
-        part = line.recv(_PART)
+        sock.settimeout(max(0.0, deadline - time.monotonic()))
+        part = sock.recv(_PART)
         if not part:
             return None
         answer += part
@@ -40,8 +44,8 @@ def number_at_once(connection: redis.Connection, command: Sequence[str | int], w
     return int(number) if answer[:1] == b":" and number.isdigit() else None
 
 
-def reply(connection: redis.Connection) -> Any:
-    """Its next answer; an error of Redis is one, for other answers may follow it."""
+def read_reply(connection: redis.Connection) -> Any:
+    """Return the next answer. An error is returned and not raised, because other answers may follow."""
     try:
         return connection.read_response()
     except ResponseError as error:

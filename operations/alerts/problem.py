@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 from operations.status import Status
 
@@ -21,7 +21,7 @@ class Problem(NamedTuple):
     @classmethod
     def of(cls, key: str, words: str) -> "Problem":
         """The problem, with what looks like a phone number or a key replaced."""
-        return cls(mask_text(plain(key)), mask_text(plain(words)))
+        return cls(mask_text(printable(key)), mask_text(printable(words)))
 
 
 def problems(status: Status, *, oldest: float, workers: int) -> Iterator[Problem]:

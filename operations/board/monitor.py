@@ -10,7 +10,7 @@ from flask import Blueprint, current_app, render_template, request, url_for
 from rq.version import VERSION as RQ_VERSION
 from rq_dashboard.version import VERSION as BOARD_VERSION
 
-from gateway.letters import plain
+from gateway.letters import printable
 from operations import status
 from operations.board import groups
 from operations.board.changes import connection, queue_of, requeue_reason
@@ -84,6 +84,6 @@ def _page(name: str, **values: Any) -> str:
         when=table.when,
         row=table.row,
         facts=table.facts,
-        plain=plain,
+        printable=printable,
         **values,
     )

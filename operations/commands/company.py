@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gateway.answers import shaped
 from gateway.client import Gateway
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 from gateway.settings import Settings
 from operations.output import Screen, say
@@ -99,7 +99,7 @@ def _call(function: str, arguments: dict[str, Any], form: type[_Form]) -> _Form:
 
 
 def _text(value: str) -> Text:
-    return Text(plain(mask_text(value)))
+    return Text(printable(mask_text(value)))
 
 
 def _say(done: str, company: Company) -> None:

@@ -45,7 +45,7 @@ def erase(
     """Erase one customer's data from the tables, the jobs in Redis, and the outbox BOTLIVE_OUTBOX.
 
     It needs REDIS_URL and DATABASE_URL. It prints how much was found in each place, and never the data.
-    Run it again after a failure: a repetition does no harm.
+    Run it again after a failure: a repetition is safe.
 
     The exit code is 1 if something could not be erased; a line says what to do.
     """

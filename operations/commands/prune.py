@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.settings import PruneSettings
 from operations import unfinished
 from operations.output import report, say
@@ -82,7 +82,7 @@ def _reported(run: Iterable[Progress]) -> Rows:
 
 
 def _refusal(blocking: list[str], day: str) -> str:
-    ids = ", ".join(map(plain, islice(blocking, _SHOWN)))
+    ids = ", ".join(map(printable, islice(blocking, _SHOWN)))
     more = f" and {len(blocking) - _SHOWN} more" if len(blocking) > _SHOWN else ""
     return (
         f"nothing deleted: {len(blocking)} events that occurred before {day} are not persisted yet, "

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import psycopg
 
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 from operations import migrations
-from operations.database import connect, told
+from operations.database import connect, translated_errors
 from operations.doctor import clock
 from operations.doctor.result import Fix, Result, failure, ok, warning
 
@@ -55,7 +55,7 @@ def check(database_url: str) -> Iterator[Result]:
 
 
 def _now(connection: psycopg.Connection) -> float:
-    with told("reading the clock"), connection.transaction():
+    with translated_errors("reading the clock"), connection.transaction():
         (seconds,) = connection.execute(_CLOCK).fetchone() or (time.time(),)
     return float(seconds)
 
@@ -79,8 +79,8 @@ def _shops(connection: psycopg.Connection) -> Iterator[Result]:
         ),
     )
     for query, words, cure in asked:
-        with told("reading the shops"), connection.transaction():
-            names = [plain(mask_text(str(name))) for (name,) in connection.execute(query.encode())]
+        with translated_errors("reading the shops"), connection.transaction():
+            names = [printable(mask_text(str(name))) for (name,) in connection.execute(query.encode())]
         if names:
             more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
             level = warning if query is _WITHOUT_OWNER else failure

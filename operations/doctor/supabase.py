@@ -9,7 +9,7 @@ from operations.doctor.result import Result, failure, ok
 
 
 def check(settings: Settings) -> Iterator[Result]:
-    """Check that events would go through, by a call that carries none and writes nothing for good."""
+    """Check that events could be persisted, with a call that contains none and keeps no data."""
     gateway = Gateway.connect(settings)
     try:
         gateway.probe()

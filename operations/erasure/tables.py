@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from operations.database import told
+from operations.database import translated_errors
 from operations.errors import MigrationFailed
 
 _IS_MIGRATED = "select to_regprocedure('botlive.erase_rows(text)') is not null"
@@ -32,7 +32,7 @@ class Tables:
         """
         self._connection = connection
         self._person = person
-        with told("looking for the functions of the erasure"):
+        with translated_errors("looking for the functions of the erasure"):
             is_migrated = connection.execute(_IS_MIGRATED).fetchone() == (True,)
         if not is_migrated:
             raise MigrationFailed("the database is older than this release: run `botlive migrate` first")
@@ -43,7 +43,7 @@ class Tables:
 
     def find(self) -> list[Row]:
         """Find the customer's rows."""
-        with told("reading the customer's rows"), self._connection.transaction():
+        with translated_errors("reading the customer's rows"), self._connection.transaction():
             self._connection.execute(_LIMIT)
             found = self._connection.execute(_FIND, [self._person]).fetchall()
         return [Row(*each) for each in found]
@@ -53,6 +53,6 @@ class Tables:
         self._run(_ERASE, "erasing the customer's rows")
 
     def _run(self, statement: str, doing: str) -> None:
-        with told(doing), self._connection.transaction():
+        with translated_errors(doing), self._connection.transaction():
             self._connection.execute(_LIMIT)
             self._connection.execute(statement.encode(), [self._person])

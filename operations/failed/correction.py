@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from events import AnyEvent, InvalidEvent, parse_event
 from events.publishing.call import FUNCTION
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 from operations.errors import EditRefused
 from operations.failed.job import payload
@@ -30,7 +30,7 @@ class Change(NamedTuple):
     @property
     def shown(self) -> str:
         """The path with personal data masked: somebody may have typed a value in its place."""
-        return mask_text(plain(self.path))
+        return mask_text(printable(self.path))
 
     @classmethod
     def of(cls, assignment: str) -> "Change":

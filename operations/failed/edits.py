@@ -14,7 +14,7 @@ from events.publishing.call import Call
 from events.publishing.keys import QUEUES, Keys, job_key, raw, timestamp
 from gateway.errors import OversizedJob
 from gateway.hints import word
-from gateway.letters import plain
+from gateway.letters import printable
 from operations.errors import EditRefused
 from operations.failed.correction import Change, correct
 from worker.control import none_if_wrong_type
@@ -102,7 +102,7 @@ def _note(fields: Mapping[bytes, bytes]) -> Note:
         names = TypeAdapter(list[str]).validate_json(fields.get(b"fields", b""))
     except ValidationError:
         names = ["?"]
-    return Note(plain(at), names, before)
+    return Note(printable(at), names, before)
 
 
 def _call(job_id: str, data: bytes) -> bytes:
@@ -110,9 +110,9 @@ def _call(job_id: str, data: bytes) -> bytes:
         return unpack(data)
     except OversizedJob:
         raise EditRefused(
-            f"{plain(job_id)}: the job is larger than any event: it cannot be edited, discard it"
+            f"{printable(job_id)}: the job is larger than any event: it cannot be edited, discard it"
         ) from None
 
 
 def _refused(job_id: str, code: int) -> EditRefused:
-    return EditRefused(f"{plain(job_id)}: {_PROBLEMS[code].format(id=word(job_id))}")
+    return EditRefused(f"{printable(job_id)}: {_PROBLEMS[code].format(id=word(job_id))}")

@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from gateway import errors
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import MASK, PRIVATE, mask_text
 
 _TRACEBACK = "Traceback (most recent call last):"
@@ -50,7 +50,7 @@ class Reason(NamedTuple):
         words = (named.groupdict().get("words", line) or "") if named else line
         if error is None or not hasattr(errors, error):
             words = without_private(payload, words)
-        return cls(error, plain(mask_text(words))[:_LONGEST])
+        return cls(error, printable(mask_text(words))[:_LONGEST])
 
 
 GONE = Reason("Gone", "its job no longer exists in Redis: nothing is left to replay, discard it")
@@ -64,10 +64,11 @@ def cause(trace: str, payload: Any = None) -> list[str]:
     """
     lines = trace.splitlines()
     if _TRACEBACK in lines:
-        return [plain(line.strip()) for line in lines if line.startswith(_FRAME)][:_FRAMES]
+        return [printable(line.strip()) for line in lines if line.startswith(_FRAME)][:_FRAMES]
     filled = [line for line in lines if line.strip()]
     return [
-        plain(mask_text(without_private(payload, line.removeprefix(_CAUSE)))) for line in filled[1:_FRAMES]
+        printable(mask_text(without_private(payload, line.removeprefix(_CAUSE))))
+        for line in filled[1:_FRAMES]
     ]
 
 

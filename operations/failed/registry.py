@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import redis
 
 from events.publishing.keys import QUEUES, Keys, job_key, raw, results_key, text, timestamp
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 from operations.failed.edits import Edits
 from operations.failed.job import FIELDS, Detail, FailedJob, read
@@ -133,7 +133,7 @@ def _note(failure: FailedJob, why: str) -> list[str]:
         **{"error": failure.reason.error, "reason": failure.reason.words, "why": mask_text(why)},
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
-    return [text for name, value in note.items() for text in (name, plain(value or ""))]
+    return [text for name, value in note.items() for text in (name, printable(value or ""))]
 
 
 def exceed(connection: redis.Redis, ids: Sequence[str], size: int) -> list[bool]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.padding import Padding
 from rich.text import Text
 
-from gateway.letters import plain
+from gateway.letters import printable
 from gateway.masking import mask_text
 from operations.failed.job import Detail, FailedJob, payload
 from operations.output import Screen
@@ -28,7 +28,7 @@ def row(failure: FailedJob) -> list[str]:
     """Return the time of the failure, id, event type, company, number of failures, and reason."""
     named = [failure.job_id, failure.event_type, failure.company, str(failure.failures)]
     row = [when(failure.failed_at), *named, str(failure.reason)]
-    return [plain(value or "-") for value in row]
+    return [printable(value or "-") for value in row]
 
 
 def when(instant: datetime | None) -> str:
@@ -38,8 +38,8 @@ def when(instant: datetime | None) -> str:
 
 def apart(kind: Kind, group: Group, events: int) -> str:
     """Return a line about a kind that waits apart, with its reason."""
-    named = f"{plain(kind.event_type)} of {plain(kind.company_id)}"
-    return mask_text(f"waits apart since {when(group.since)}: {events} {named}: {plain(group.reason)}")
+    named = f"{printable(kind.event_type)} of {printable(kind.company_id)}"
+    return mask_text(f"waits apart since {when(group.since)}: {events} {named}: {printable(group.reason)}")
 
 
 def summary(found: Sequence[FailedJob], shown: int) -> str:
@@ -53,9 +53,9 @@ def summary(found: Sequence[FailedJob], shown: int) -> str:
 def facts(detail: Detail) -> Iterator[tuple[str, str]]:
     """Yield the names and values of a job's details, without the customer's data."""
     failure = detail.failure
-    yield "id", plain(failure.job_id)
+    yield "id", printable(failure.job_id)
     yield "event type", failure.event_type or "-"
-    yield "company", plain(failure.company or "-")
+    yield "company", printable(failure.company or "-")
     yield "occurred at", when(detail.occurred_at)
     yield "published at", when(detail.published_at)
     yield "failed at", when(failure.failed_at)

@@ -58,7 +58,7 @@ class Shop:
         return answer
 
     def get(self, path: str) -> dict[str, Any]:
-        """What the front end gets from an endpoint."""
+        """Return the answer of an endpoint to the front end."""
         response = self.front_end.get(f"{path}/{self.company_id}")
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
@@ -69,7 +69,7 @@ Seen = TypeVar("Seen")
 
 
 def eventually(look: Callable[[], Seen]) -> Seen:
-    """What is seen as soon as there is something to see."""
+    """Wait for the first result that is not empty, and return it."""
     deadline = time.monotonic() + PATIENCE
     while not (seen := look()):
         assert time.monotonic() < deadline, "the worker has not written it"
@@ -247,7 +247,7 @@ def test_active_orders_endpoint_returns_the_orders(shop: Shop) -> None:
 
 
 def test_another_shop_is_refused(shop: Shop) -> None:
-    """By the host's dependency, on every endpoint: nothing is read, nothing is switched."""
+    """The host's dependency refuses it on every endpoint: nothing is read or switched."""
     refused = [
         shop.front_end.get("/botlive/activity/another"),
         shop.front_end.get("/botlive/orders/active/another"),

@@ -25,7 +25,7 @@ LONG = "x" * 32
 
 
 def published() -> dict[str, Any]:
-    """What a project with signing keys publishes."""
+    """Return the published keys of a project with signing keys."""
     curve = jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key(), as_dict=True)
     modulus = jwt.algorithms.RSAAlgorithm.to_jwk(RSA.public_key(), as_dict=True)
     return {"keys": [{**curve, "kid": "curve", "alg": "ES256"}, {**modulus, "kid": "rsa", "alg": "RS256"}]}
@@ -85,7 +85,7 @@ def site(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def test_an_owner_uses_the_own_shop_and_no_other(site: Site) -> None:
-    """With a token of the secret and of each published key; others are 403, whatever the query says."""
+    """Tokens of the secret and of each published key work for the own shop; other shops get 403."""
     tokens = [site.token(), site.token(CURVE, "ES256"), site.token(RSA, "RS256")]
     for token in tokens:
         assert site.call(token) == [200, 200, 200]
@@ -125,7 +125,7 @@ def test_who_is_not_signed_in_is_asked_to(site: Site, kind: str) -> None:
 
 
 def test_a_published_key_is_no_secret(site: Site) -> None:
-    """It is known to everybody, so a token that is signed with its text by HS256 is nobody's."""
+    """A token that is signed by HS256 with a published key is refused."""
     head, body, _ = site.token().split(".")
     forged = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
     signature = jwt.utils.base64url_encode(forged.sign(f"{head}.{body}".encode(), PEM)).decode()

@@ -135,10 +135,10 @@ def test_step_2_ends_a_session_that_another_process_began(line: Line, toggle: To
 
 
 class OrderState(SimpleNamespace):
-    """As the customer's, complete."""
+    """A complete version of the customer's class."""
 
     def is_complete(self) -> bool:
-        """All four steps are done."""
+        """Whether all four steps are done."""
         return True
 
 
@@ -209,7 +209,7 @@ def test_the_guides_way_to_publish(line: Line, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_guides_backfill_makes_the_same_events_each_time() -> None:
-    """Its ids and times are the records', however often it runs."""
+    """Ids and times come from the records, so each run creates the same events."""
     records = (
         "id,company_id,phone,amount,reference,paid_at\n"
         f"17,boutique-awa,{_PHONE},2000,WAVE-123,2026-03-01T09:30:00+00:00\n"

@@ -80,7 +80,7 @@ def test_the_texts_would_run(browser: Browser, valkey: Valkey, redis: Any) -> No
 
 
 def test_texts_are_shown_as_they_are(visit: Visit, redis: Any) -> None:
-    """Markup in a text is shown as it is, escaped exactly once."""
+    """Markup in a text is shown as text, escaped exactly once."""
     page = visit.open("/0/view/jobs/botlive/queued/8/asc/1")
     assert page.locator("#jobs .description").all_inner_texts() == [hostile("waiting")]
     page = visit.open("/view/failed")

@@ -16,7 +16,7 @@ from tests.chaos.run import run
 
 
 def main() -> None:
-    """One run."""
+    """Run once and show the result."""
     seed, events = int(os.environ.get("SEED") or 1), int(os.environ.get("EVENTS") or 10_000)
     err = Console(stderr=True)
     try:

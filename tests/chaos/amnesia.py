@@ -16,7 +16,7 @@ def file_of(valkey: Server) -> Path:
 
 
 def size_of(valkey: Server) -> int:
-    """How many bytes it has appended."""
+    """Return how many bytes the server has appended to its file."""
     return file_of(valkey).stat().st_size
 
 

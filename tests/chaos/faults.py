@@ -17,7 +17,7 @@ _Land = Callable[[], None]
 
 
 def act(fault: Fault) -> Act:
-    """What the fault does to a call."""
+    """Return the function that applies the fault to a call."""
     match fault.kind:
         case Kind.DROPPED:
             return _drop
@@ -45,7 +45,7 @@ def _answer(fault: Fault) -> bytes:
 
 
 def _instead(data: bytes) -> Act:
-    """That answer, and nothing is forwarded."""
+    """Return that answer without forwarding the call."""
 
     async def act(call: Call, land: _Land) -> None:
         land()
@@ -81,7 +81,7 @@ async def _halve_honestly(call: Call, land: _Land) -> None:
 
 
 async def _hang_before(call: Call, land: _Land) -> None:
-    """Nothing is forwarded, and no answer comes."""
+    """Neither forward nor answer the call."""
     land()
     await asyncio.sleep(TIMEOUT + 1)
 

@@ -21,7 +21,7 @@ _EVERY = 10  # portions, of which one brings an intruder
 
 
 def intruders(seed: int, portions: int) -> dict[str, str]:
-    """Their job ids, each with the words that must stand in the failed registry."""
+    """Return their job ids, each with the words that the failed registry must contain."""
     return {
         _job_id(seed, number): _DAMAGE[number % len(_DAMAGE)][1] for number in range(-(-portions // _EVERY))
     }

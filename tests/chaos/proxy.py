@@ -21,7 +21,7 @@ _LONE_HITS = 2  # faults that may pick one event alone, while probes pass: a fou
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of a worker's."""
+    """One request of a worker."""
 
     head: bytes
     body: bytes
@@ -32,7 +32,7 @@ class Call:
 
     @property
     def alone(self) -> Sequence[str]:
-        """Its event's id, if it carries just one."""
+        """The id of its event, if it carries only one."""
         return self.event_ids if len(self.event_ids) == 1 else ()
 
     async def forward(self) -> bytes:
@@ -73,7 +73,7 @@ class Rule:
 
 
 class Proxy:
-    """Listens on a free port of the loopback, in a thread of its own."""
+    """Listens on a free port of the loopback, in its own thread."""
 
     def __init__(self, gateway: tuple[str, int]) -> None:
         self._gateway = gateway
@@ -89,7 +89,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """What goes into ``SUPABASE_URL``."""
+        """The value for ``SUPABASE_URL``."""
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def arm(self, act: Act, seconds: float = 0.0) -> Rule:
@@ -99,7 +99,7 @@ class Proxy:
         return rule
 
     def close(self) -> None:
-        """Take no more calls, and forget those that hang."""
+        """Accept no more calls, and drop those that hang."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

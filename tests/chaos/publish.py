@@ -40,8 +40,8 @@ def _publish(publisher: Publisher, events: Sequence[AnyEvent], *, together: bool
 
 
 def _look(publisher: Publisher) -> None:
-    publisher._queue.look()
-    publisher._watch.look()
+    publisher._queue.check_counter()
+    publisher._watch.check()
 
 
 def _until_confirmed(step: Callable[[], object]) -> None:

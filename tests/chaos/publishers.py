@@ -1,4 +1,4 @@
-"""The publishers' processes: told what to publish, killed, and started again with their outbox."""
+"""The processes of the publishers: they get commands, are killed, and are started again with their outbox."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ class PublisherStuck(AssertionError):
 
 
 class PublisherProcess:
-    """One publisher; it outlives its processes, each of which is told what the last one has not finished."""
+    """A publisher that outlives its processes. A new process gets what the last one has not finished."""
 
     def __init__(self, plan: Plan, number: int, environment: Mapping[str, str], folder: Path) -> None:
         self.outbox = folder / f"outbox-{number}.sqlite"
@@ -69,7 +69,7 @@ class PublisherProcess:
         self._wait(lambda: portion in self._looked)
 
     def missed(self) -> int:
-        """How often it said that Redis had forgotten something."""
+        """How often it logged that Redis had forgotten events."""
         return self._log.read_text(encoding="utf-8").count("Redis forgot ")
 
     def kill(self, portion: int) -> None:

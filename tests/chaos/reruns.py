@@ -1,4 +1,4 @@
-"""How long the jobs of a killed worker wait until somebody has them in hand again."""
+"""Measures how long the jobs of a killed worker wait until another worker claims them."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ _POLL = 0.05  # seconds
 
 @dataclass(slots=True)
 class Hand:
-    """What a worker held when it was killed."""
+    """The jobs that a worker held when it was killed."""
 
     owner: str
     killed: float

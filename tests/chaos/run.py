@@ -35,7 +35,7 @@ _INFO = 3.0  # seconds between two looks of `rq info`
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has shown."""
+    """The result of a run."""
 
     seed: int
     events: int
@@ -149,7 +149,7 @@ def _wait_for_the_rest(site: Site, workers: Workers) -> int:
 
 @contextmanager
 def _looking(site: Site) -> Iterator[list[str]]:
-    """`rq info` in a loop: it tidies RQ's registries, and must neither fail nor take a job away."""
+    """Run `rq info` in a loop: it cleans RQ's registries, and must neither fail nor remove a job."""
     stopped, looks = threading.Event(), list[str]()
     thread = threading.Thread(target=_look, args=(site, stopped, looks))
     thread.start()

@@ -70,7 +70,7 @@ class Site:
         return {job_id: worker for job_id, _, worker in members}
 
     def queued(self, job_ids: list[str]) -> set[str]:
-        """Which of these are neither done nor set aside."""
+        """Return which of these events are neither persisted nor failed."""
         pipeline = self.redis.pipeline(transaction=False)
         for job_id in job_ids:
             pipeline.hget(f"rq:job:{job_id}", "status")
@@ -84,14 +84,14 @@ class Site:
         return {int(pid): name for pid, name in found if pid}
 
     def persisted(self, event_ids: list[str]) -> int:
-        """How many of these are in the inbox."""
+        """Return how many of these are in the inbox."""
         with self.database() as database:
             query = "select count(*) as n from botlive.inbox where event_id = any(%s::uuid[])"
             row = database.execute(query, [event_ids]).fetchone()
         return int(row["n"]) if row else 0
 
     def left(self) -> int:
-        """How many jobs wait or are in hand."""
+        """Return how many jobs are waiting or claimed."""
         keys: list[bytes] = [f"rq:queue:{QUEUE}".encode(), *self.redis.scan_iter(f"rq:queue:{QUEUE}:*")]
         return sum(int(self.redis.llen(key)) for key in keys) + len(self.holders())
 

@@ -30,7 +30,7 @@ Acknowledged = Sequence[Collection[int]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is published, and by how many."""
+    """The number of events and of publishers."""
 
     seed: int
     events: int

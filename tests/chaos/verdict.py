@@ -67,7 +67,7 @@ def judge(
 
 
 def _guilty(plan: Plan, acknowledged: Acknowledged) -> dict[str, str]:
-    """What must stand in the failed registry: the first 36 characters of the job's id, and a reason."""
+    """Return what must be in the failed registry: 36 characters of the job's id, and a reason."""
     guilty = intruders(plan.seed, plan.portions)
     for portion in acknowledged[0]:
         guilty |= {str(one.event.event_id): one.reason for one in plan.guilty(0, portion)}
@@ -82,7 +82,7 @@ def _rivals(plan: Plan, acknowledged: Acknowledged) -> list[tuple[AnyEvent, AnyE
 
 
 def _winners(site: Site, events: Iterable[AnyEvent]) -> list[AnyEvent]:
-    """Of the events that race for an id, those that the inbox has."""
+    """Return which of the events with the same id are in the inbox."""
     rivals = list(events)
     query = "select digest from botlive.inbox where event_id = any(%s)"
     with site.database() as database:
@@ -137,7 +137,7 @@ def _written_twice(logs: Iterable[Path]) -> set[str]:
 
 
 def recovered(logs: Iterable[Path]) -> int:
-    """How many jobs the workers say they gave back for others."""
+    """Return how many jobs the workers gave back for dead workers, according to their logs."""
     return sum(said["jobs"] for said in _said("recovered", logs))
 
 

@@ -31,18 +31,18 @@ class Workers:
         self._alive = [self._start() for _ in range(number)]
 
     def names(self) -> dict[str, subprocess.Popen[bytes]]:
-        """Those that have registered with RQ, by their names there."""
+        """Return the workers that have registered with RQ, by their names there."""
         registered = self._site.pids()
         return {registered[one.pid]: one for one in self._alive if one.pid in registered}
 
     def idle(self, dice: random.Random) -> tuple[str, subprocess.Popen[bytes]] | None:
-        """One with nothing in hand, if there is one."""
+        """Return a random worker without claimed jobs, if there is one."""
         holding = set(self._site.holders().values())
         free = [pair for pair in self.names().items() if pair[0] not in holding]
         return dice.choice(free) if free else None
 
     def are_leaving(self) -> bool:
-        """Whether one that was told to stop has not ended."""
+        """Whether a worker that was asked to stop is still running."""
         return any(thread.is_alive() for thread in self._leaving)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:

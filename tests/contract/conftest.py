@@ -49,7 +49,7 @@ class Shop:
 
 @dataclass(repr=False)
 class Target:
-    """What the suite is aimed at."""
+    """The project that the suite tests."""
 
     url: str
     key: str
@@ -62,7 +62,7 @@ class Target:
         return "Target"  # not its secrets
 
     def client(self, token: str | None) -> httpx.Client:
-        """An API client with the token; without one it is nobody's."""
+        """Return an API client with the token, or an anonymous one."""
         headers = {"apikey": token, "Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(base_url=f"{self.url}/rest/v1", headers=headers, timeout=30)
 
@@ -105,7 +105,7 @@ class Target:
         return bool(found.fetchall())
 
     def rows(self, *shops: Shop) -> Tables:
-        """All rows of these shops."""
+        """Return all rows of these shops."""
         return Tables(*(self._rows(table, [shop.uuid for shop in shops]) for table in TABLES))
 
     def _rows(self, table: str, shops: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
@@ -182,7 +182,7 @@ def aimed(environment: Mapping[str, str]) -> Iterator[Target]:
 
 @pytest.fixture(scope="session")
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """What the suite is aimed at, migrated."""
+    """The migrated project that the suite tests."""
     with aimed(given() or request.getfixturevalue("stack").environment) as made:
         yield made
 

@@ -1,4 +1,4 @@
-"""Nobody else's: owners see and do what is theirs, strangers nothing. Each probe has its control."""
+"""Access: owners see and change only their own rows, strangers none. Each probe has a positive control."""
 
 from typing import Any
 from uuid import uuid4
@@ -69,7 +69,7 @@ def code(answer: httpx.Response) -> Any:
 
 @pytest.mark.parametrize("table", [*TABLES, *CLOSED])
 def test_an_owner_reads_own_rows_and_no_others(table: str, shops: tuple[Shop, Shop]) -> None:
-    """With a filter on the other shop he gets nothing; without a filter only his own."""
+    """With a filter on another shop the owner gets no row; without a filter only his own rows."""
     mine, other = shops
     answer = mine.api.get(f"/{table}", params=own(table, mine))
     assert answer.status_code == 200
@@ -81,7 +81,7 @@ def test_an_owner_reads_own_rows_and_no_others(table: str, shops: tuple[Shop, Sh
 
 @pytest.mark.parametrize("table", [*TABLES, *CLOSED])
 def test_anon_reads_nothing(table: str, target: Target, shops: tuple[Shop, Shop]) -> None:
-    """Neither the anonymous key nor a request without any key may read a table that the owner reads."""
+    """The anonymous key and a request without a key read no table that the owner reads."""
     for client in (target.client(target.token("anon")), target.client(None)):
         with client:
             answer = client.get(f"/{table}", params=own(table, shops[0]))
@@ -91,7 +91,7 @@ def test_anon_reads_nothing(table: str, target: Target, shops: tuple[Shop, Shop]
 
 @pytest.mark.parametrize("table", [*TABLES, *CLOSED])
 def test_a_user_without_a_shop_reads_nothing(table: str, target: Target, shops: tuple[Shop, Shop]) -> None:
-    """A stranger who signed in sees no row of anybody's."""
+    """A signed-in user without a shop sees no row."""
     with target.client(target.token("authenticated", sub=str(uuid4()))) as stranger:
         assert stranger.get(f"/{table}").json() == []
     assert shops[0].api.get(f"/{table}").json()
@@ -109,7 +109,7 @@ def test_only_the_workers_key_calls_functions(name: str, target: Target, shops: 
 
 
 def test_an_owner_completes_an_order(target: Target, shops: tuple[Shop, Shop]) -> None:
-    """He sets the status of his own order, of nobody else's, and nothing but the status."""
+    """The owner can set the status of his own orders, and no other column and no other order."""
     mine, other = shops
     done = mine.api.patch(
         "/orders",
@@ -156,7 +156,7 @@ def own_values(shop: Shop) -> dict[str, str]:
 
 
 def test_an_owner_makes_no_orders_or_activities(target: Target, shops: tuple[Shop, Shop]) -> None:
-    """What reports facts comes from the worker alone, unless the project has a policy of its own."""
+    """Only the worker creates facts, unless the project has a policy for it."""
     mine = shops[0]
     for table in ("orders", "activities"):
         if target.own_policies(table, "INSERT"):
@@ -165,7 +165,7 @@ def test_an_owner_makes_no_orders_or_activities(target: Target, shops: tuple[Sho
 
 
 def test_an_owner_opens_ends_and_deletes_sessions_of_his_own(target: Target) -> None:
-    """By hand, in his shop, and in no other."""
+    """The owner can do so by hand in his own shop only."""
     mine, other = target.shop(), target.shop()
     session = {"company_id": str(mine.uuid), "mode": "live", "started_at": "2026-11-20T08:00:00Z"}
     made = mine.api.post("/bot_sessions", json=session, headers={"Prefer": "return=representation"})
@@ -178,7 +178,7 @@ def test_an_owner_opens_ends_and_deletes_sessions_of_his_own(target: Target) -> 
 
 
 def test_an_owner_deletes_own_orders_only(target: Target) -> None:
-    """His own go, another's stay."""
+    """The owner can delete his own orders and no others."""
     mine, other = target.shop(), target.shop()
     for shop in (mine, other):
         fill(target, shop)

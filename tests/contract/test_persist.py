@@ -26,7 +26,7 @@ def renamed(events: Sequence[Any]) -> list[Any]:
 
 
 def kinds(target: Target, events: Sequence[AnyEvent]) -> list[str]:
-    """What became of each event."""
+    """Return the outcome of each event."""
     return [outcome.kind for outcome in persist(target.gateway, events)]
 
 
@@ -74,7 +74,7 @@ def test_any_order_and_any_repetition_end_in_the_same_rows(target: Target, data:
 @settings(max_examples=60)
 @given(data=st.data())
 def test_sessions_follow_from_the_set_of_toggles(target: Target, data: st.DataObject) -> None:
-    """However late a toggle comes, sessions, durations and session ids are those of the whole set."""
+    """Sessions, durations and session ids depend on all toggles, even if some arrive late."""
     shop = target.shop()
     toggles = strategies.toggles(st.just(shop.company_id))
     drawn = st.lists(toggles, min_size=2, max_size=14, unique_by=lambda e: e.event_id)
@@ -85,7 +85,7 @@ def test_sessions_follow_from_the_set_of_toggles(target: Target, data: st.DataOb
 
 
 def test_concurrent_workers_with_the_same_events_persist_each_once(target: Target) -> None:
-    """Eight at once, each with all orders in an order of its own, neither double nor deadlock."""
+    """Eight workers with all events in different orders cause no duplicate and no deadlock."""
     shops = [target.shop() for _ in range(3)]
     events = [order(shop.company_id) for shop in shops for _ in range(60)]
 
@@ -233,5 +233,5 @@ def test_sessions_that_no_event_made_are_left_alone(target: Target, shop: Shop) 
 
 
 def test_an_empty_batch_is_fine(target: Target) -> None:
-    """It is answered with no outcomes."""
+    """The answer has no outcomes."""
     assert persist(target.gateway, []) == []

@@ -53,7 +53,7 @@ def test_an_unknown_company_is_null(target: Target) -> None:
 
 
 def test_rows_without_a_date_hide_nothing(target: Target, shop: Shop) -> None:
-    """They were made by hand and come last."""
+    """Rows that were made by hand without a date come last."""
     target.database.execute(
         """insert into public.activities (company_id, type, title, created_at)
            select %s, 'system', 'undated', null from generate_series(1, 3)""",
@@ -66,7 +66,7 @@ def test_rows_without_a_date_hide_nothing(target: Target, shop: Shop) -> None:
 
 
 def test_what_is_in_the_inbox_is_said(target: Target, shop: Shop) -> None:
-    """Of the ids asked for, those that were persisted, with the digest of what was."""
+    """Of the given ids, those that were persisted are returned with their digest."""
     event = order(shop.company_id, total_amount=9000.5)
     persist(target.gateway, [event])
     asked = {"event_ids": [str(event.event_id), str(uuid4())]}

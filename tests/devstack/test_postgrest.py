@@ -110,7 +110,7 @@ def test_the_prefix_is_stripped_and_nothing_else(api: httpx.Client) -> None:
 
 
 def test_credentials_arrive_as_a_jwt(api: httpx.Client, real: Stack) -> None:
-    """PostgREST knows no opaque key: the gateway replaces it. A user's JWT stays as it is."""
+    """The gateway replaces an opaque key by a JWT for PostgREST. A user's JWT is not changed."""
 
     def authorization(**headers: str) -> list[str] | None:
         found: list[str] | None = received(api.get("/orders", headers=headers))["headers"].get(

@@ -142,7 +142,7 @@ def test_a_large_body_goes_through(service: httpx.Client) -> None:
 
 
 def test_concurrent_calls_do_not_mix(service: httpx.Client) -> None:
-    """With more callers than connections each gets its own answer."""
+    """With more callers than connections, each caller gets its own answer."""
     with concurrent.futures.ThreadPoolExecutor(16) as threads:
         answers = threads.map(lambda i: service.post("rpc/add", json={"a": i, "b": 0}).json(), range(200))
         assert list(answers) == list(range(200))

@@ -140,7 +140,7 @@ def test_another_postgresql_is_used_where_one_is_named(state: Path, monkeypatch:
 
 
 def test_a_folder_without_postgresql_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the name of the variable, without a traceback."""
+    """The error names the variable and has no traceback."""
     monkeypatch.setenv("BOTLIVE_POSTGRES_BIN", "/no-such-folder")
     done = run("true")
     assert (done.returncode, done.stderr) == (

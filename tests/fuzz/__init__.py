@@ -1,1 +1,1 @@
-"""Whatever may come in from outside, spoilt in every way: a harness of its own, run by ``make fuzz``."""
+"""The fuzz test: sends mutated input to every entry point (``make fuzz``)."""

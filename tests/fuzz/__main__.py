@@ -1,7 +1,7 @@
-"""``make fuzz``: SEED (default 1) and CASES (default 1,000,000) say which run.
+"""``make fuzz``: SEED (default 1) and CASES (default 1,000,000) choose the cases.
 
-CASE is the number of a case, or several with commas: these alone are made again. TARGET names the one
-target whose cases are wanted. The exit code is 1 where something is not as it must be.
+CASE is the number of a case, or several numbers with commas: only these cases are run. TARGET limits the run
+to the cases of one target. The exit code is 1 if there is a fault.
 """
 
 import os
@@ -16,7 +16,7 @@ from tests.fuzz.run import Run
 
 
 def main() -> None:
-    """One run."""
+    """Run the cases and show the result."""
     seed, alone = int(os.environ.get("SEED") or 1), os.environ.get("CASE")
     numbers = range(int(os.environ.get("CASES") or 1_000_000))
     chosen = [int(number) for number in alone.split(",")] if alone else numbers

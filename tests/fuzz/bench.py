@@ -1,4 +1,4 @@
-"""A real server and a real worker in this process, with Supabase's part played."""
+"""A real Valkey and a real worker in this process, with a fake Supabase."""
 
 import signal
 import socket
@@ -19,26 +19,26 @@ from worker.consumer import Consumer
 
 
 class Tables(Gateway):
-    """Takes every event, and knows which."""
+    """A gateway that accepts every event and records its id."""
 
     def __init__(self) -> None:
         self.events: set[str] = set()
 
     def persist(self, elements: Sequence[Mapping[str, object]], *, apart: bool = False) -> list[Outcome]:
-        """All are persisted."""
+        """Persist all."""
         self.events |= {str(element["event_id"]) for element in elements}
         return [Outcome("persisted")] * len(elements)
 
     def admits(self, plain_events: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        """All are."""
+        """Accept all."""
         return [None] * len(plain_events)
 
     def probe(self) -> None:
-        """All is well."""
+        """Succeed."""
 
 
 class Bench:
-    """One queue on one Valkey."""
+    """One queue on a Valkey of its own."""
 
     queue = "fuzz"
 
@@ -50,27 +50,27 @@ class Bench:
         stack.callback(server.stop)
         self.redis = redis.Redis(port=self.port)
         stack.callback(self.redis.close)
-        self.redis.config_set("appendonly", "no")  # nothing here is to outlive anything
+        self.redis.config_set("appendonly", "no")  # no case needs durable data
         self.tables = Tables()
 
     def publish(self, event: AnyEvent) -> None:
-        """Publish it by a publisher that ends: one that lives on would publish it again after ``empty``."""
+        """Publish it and close the publisher, which would otherwise publish it again after ``empty``."""
         with Publisher(redis.Redis(port=self.port), queue=self.queue, within=10) as publisher:
             publisher.publish(event)
 
     def empty(self) -> None:
-        """As if nothing had been."""
+        """Delete everything."""
         self.redis.flushall()
         self.tables.events.clear()
 
     def work(self) -> None:
-        """A worker works the queue off."""
-        logs.configure()  # to standard error as it is now
+        """Let a worker process the whole queue."""
+        logs.configure()  # to the current standard error
         with _own_signals():
             Consumer(self.queue, self.redis, self.tables, Breaker(500)).run(burst=True)
 
     def waiting(self) -> int:
-        """What is on the queue, or in a worker's hand."""
+        """Return the number of jobs that are waiting or claimed."""
         counts: tuple[Any, ...] = (
             self.redis.llen(f"rq:queue:{self.queue}"),
             self.redis.zcard(f"rq:wip:{self.queue}"),
@@ -80,7 +80,7 @@ class Bench:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """RQ takes the process's signals, and keeps them."""
+    """Restore the signal handlers at the end, because RQ replaces them."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

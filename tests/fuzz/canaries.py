@@ -1,25 +1,25 @@
-"""What is planted in all that is fuzzed, and must come out nowhere."""
+"""Secrets and personal data that every case contains and that no output may contain."""
 
 import re
 
 PHONE = "+2250759483726"
-"""A customer's number."""
+"""The phone number of a customer."""
 PREFIX = "sb_secret_"
-SECRET = f"{PREFIX}7QXSECRET"  # in parts: no scanner shall take it for a real one
-"""A key of Supabase's."""
-PASSWORD = "7QXSECRET-pw"  # noqa: S105 # nobody's
-"""A server's."""
+SECRET = f"{PREFIX}7QXSECRET"  # in parts, so that secret scanners ignore it
+"""A key of Supabase."""
+PASSWORD = "7QXSECRET-pw"  # noqa: S105 # not a real one
+"""The password of a server."""
 VALUE = "Zélie QXVALUE"
 """A value of an event."""
 
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What a terminal would obey, but for tabs and the ends of lines."""
+"""Control codes that a terminal obeys, except tabs and line ends."""
 
 _NUMBER, _SECRET, _VALUE = "59483726", "7QXSECRET", "QXVALUE"
 
 
 def seen(text: str, *, values: bool = True) -> str | None:
-    """The first of them that stands in the text; without ``values`` what is only an event's value may."""
+    """Return the kind of canary in the text, or None. Without ``values``, event values are allowed."""
     digits = re.sub(r"[ .()-]", "", text)
     if _NUMBER in digits:
         return "the phone number"
@@ -29,5 +29,5 @@ def seen(text: str, *, values: bool = True) -> str | None:
 
 
 def on_one_line(text: str) -> bool:
-    """Whether a terminal shows it on one line and obeys nothing in it."""
+    """Return whether the text is one line without control codes."""
     return text.isprintable()

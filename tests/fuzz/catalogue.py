@@ -1,4 +1,4 @@
-"""All targets."""
+"""The list of all targets."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from tests.fuzz.targets.workers import Workers
 
 
 def targets() -> Sequence[Target]:
-    """One of each; a new one goes behind the others, so that the numbers of these stay theirs."""
+    """Create one of each. New targets come last, so that the cases of the others keep their numbers."""
     return (
         *(Lines(), Decode(), Answers(), Outboxes(), Environments(), Calls(), Bodies(), Reconciling()),
         *(Arguments(), Workers(), Control(), Judged()),

@@ -1,4 +1,4 @@
-"""The random choices of one case, the same whenever its seed and number are."""
+"""The random choices of one case, which depend only on its seed and number."""
 
 import random
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
 
 DEEP, LONG = "<deep>", "<long>"
-"""Stand in a document for what ``json.dumps`` could not write; ``documents.written`` puts it there."""
+"""Placeholders for values that ``json.dumps`` cannot write. ``documents.written`` replaces them."""
 
 _TEXTS = (
     *("", " ", "\t", "\0", "a\0b", "\r\n", "line\nbreak", "\u2028", "\ufeff", "\u202egnp.exe", "e\u0301"),
@@ -29,18 +29,18 @@ _WHOLE: tuple[Any, ...] = (None, True, False, [], {}, [[]], [None], {"": None}, 
 
 
 class Dice(random.Random):
-    """``random.Random`` with the choices that every target makes."""
+    """``random.Random`` with the choices that all targets use."""
 
     def chance(self, part: float) -> bool:
-        """Whether to do what is done in that part of all cases."""
+        """Return True with this probability."""
         return self.random() < part
 
     def one_of(self, *makers: Callable[[], Any]) -> Any:
-        """What one of them makes."""
+        """Call one of the functions and return its result."""
         return self.choice(makers)()
 
     def text(self) -> str:
-        """A text that somebody may not have thought of."""
+        """Return an unusual text."""
         if self.chance(0.8):
             return self.choice(_TEXTS)
         codes = (
@@ -49,20 +49,20 @@ class Dice(random.Random):
         return "".join(map(chr, codes))
 
     def long_text(self) -> str:
-        """One that is over every limit."""
+        """Return a text that is longer than every limit."""
         return self.choice(("x", "é", "\u2028", f"{VALUE} ", "9")) * self.choice((1_025, 65_537, 200_000))
 
     def scalar(self) -> Any:
-        """A value without others in it."""
+        """Return a value that is usually not nested."""
         return self.one_of(self.text, self.text, lambda: self.choice(_NUMBERS), lambda: self.choice(_WHOLE))
 
     def value(self, depth: int = 0) -> Any:
-        """Any value that JSON knows, or nearly."""
+        """Return any JSON value, sometimes one that is not valid in JSON."""
         if depth > 3 or self.chance(0.8):
             return self.scalar()
         inner = [self.value(depth + 1) for _ in range(self.randrange(4))]
         return inner if self.chance(0.5) else {self.text(): element for element in inner}
 
     def some(self, most: int) -> range:
-        """To repeat something up to so often, and at least once."""
+        """Return a range for 1 to ``most`` repetitions."""
         return range(self.randint(1, most))

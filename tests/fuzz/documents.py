@@ -1,4 +1,4 @@
-"""Documents that fit, spoilt: in their values, in their text, in their bytes."""
+"""Mutates valid documents: their values, their text and their bytes."""
 
 import json
 import re
@@ -18,15 +18,15 @@ _DAMAGED_KEY = re.compile(rf"(?<!{PREFIX}){SECRET.removeprefix(PREFIX)}".encode(
 
 
 class Steady(Dice):
-    """Takes no chances: what it writes is as it should be."""
+    """Dice for valid documents: optional mutations never happen."""
 
     def chance(self, part: float) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
 
-def spoilt(dice: Dice, document: Any, most: int = 3) -> Any:
-    """The document with some of its places changed."""
+def mutated(dice: Dice, document: Any, most: int = 3) -> Any:
+    """Return the document with one to ``most`` changes."""
     for _ in dice.some(most):
         document = _changed(dice, document)
     return document
@@ -67,7 +67,7 @@ def _in_object(dice: Dice, changed: dict[str, Any]) -> dict[str, Any]:
 
 
 def written(dice: Dice, document: Any) -> bytes:
-    """The document as JSON, or nearly: as Python and others write it, with what they would not."""
+    """Return the document as JSON in some notation, sometimes not valid."""
     text = json.dumps(document, ensure_ascii=dice.chance(0.5), separators=dice.choice(((",", ":"), None)))
     text = text.replace(f'"{DEEP}"', _nest(dice)).replace(f'"{LONG}"', "9" * dice.choice(_DIGITS))
     if dice.chance(0.1):
@@ -84,7 +84,7 @@ def _nest(dice: Dice) -> str:
 
 
 def _twice(dice: Dice, text: str) -> str:
-    """A name that stands in the object twice."""
+    """Add a field whose name is already in the object."""
     names = re.findall(r'"(\w+)":', text) or ["type"]
     return text.replace("{", f'{{"{dice.choice(names)}":{json.dumps(dice.scalar())},', 1)
 
@@ -102,7 +102,7 @@ _TEXTUAL: tuple[Callable[[Dice, str], str], ...] = (
 
 
 def broken(dice: Dice, data: bytes) -> bytes:
-    """Bytes that suffered on their way."""
+    """Return the bytes with some of them changed."""
     for _ in dice.some(3):
         start = dice.randrange(len(data) + 1)
         end = min(len(data), start + dice.choice((1, 1, 2, 8, 64)))
@@ -122,6 +122,6 @@ def _piece(dice: Dice, piece: bytes) -> bytes:
 
 
 def any_bytes(dice: Dice, document: Any) -> bytes:
-    """The document, spoilt somehow."""
-    data = written(dice, spoilt(dice, document) if dice.chance(0.8) else document)
+    """Return the document as bytes, with mutations of any kind."""
+    data = written(dice, mutated(dice, document) if dice.chance(0.8) else document)
     return broken(dice, data) if dice.chance(0.25) else data

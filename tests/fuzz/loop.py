@@ -1,4 +1,4 @@
-"""An event loop for many short calls."""
+"""Runs many short calls in one event loop."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 class Loop:
-    """One that goes on from call to call, as a process's does."""
+    """An event loop that stays open between calls, like that of a process."""
 
     def __enter__(self) -> Self:
         self._runner = asyncio.Runner()
@@ -17,5 +17,5 @@ class Loop:
         self._runner.__exit__(*error)
 
     def run(self, call: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> Any:
-        """What the call answers."""
+        """Run the call and return its result."""
         return self._runner.run(call(*arguments))

@@ -1,4 +1,4 @@
-"""Answers of Supabase's API, and of whoever stands in front of it or in its place."""
+"""Answers of Supabase's API, and of proxies or other servers at its address."""
 
 import gzip
 from collections.abc import Callable, Iterator, Sequence
@@ -58,7 +58,7 @@ _PAGE = f"<html><body><h1>{VALUE} {PHONE}</h1>{SECRET}</body></html>".encode()
 
 
 class Answer(NamedTuple):
-    """What comes back, or the error that is raised in its place."""
+    """An answer, or the error that is raised instead."""
 
     asked: str
     events: Sequence[AnyEvent]
@@ -67,11 +67,11 @@ class Answer(NamedTuple):
     body: bytes
     error: type[httpx.TransportError] | None
     wire: bytes | None
-    """The answer as the bytes of a connection."""
+    """The answer as raw bytes of a connection."""
 
 
 def answer(dice: Dice, asked: str, size: int) -> Answer:
-    """To a call with so many events, or to a read."""
+    """Return an answer to a call with this number of events, or to a read."""
     events = [
         parse_event(documents.written(documents.Steady(0), samples.event(dice, "shop"))) for _ in range(size)
     ]
@@ -85,14 +85,14 @@ def answer(dice: Dice, asked: str, size: int) -> Answer:
     )
     headers = [*_headers(dice)]
     if dice.chance(0.05):
-        body, headers = gzip.compress(body), [*headers, (b"Content-Encoding", b"gzip")]
+        body, headers = gzip.compress(body, mtime=0), [*headers, (b"Content-Encoding", b"gzip")]
     error = dice.choice(_ERRORS) if dice.chance(0.03) else None
     wire = _wire(dice, status, headers, body) if dice.chance(0.1) else None
     return Answer(asked, events, status, headers, body, error, wire)
 
 
 def good(dice: Dice, asked: str, size: int) -> Answer:
-    """One of the form that was asked for."""
+    """Return an answer of the expected form."""
     body = documents.written(documents.Steady(0), GOOD[asked](dice, size))
     return Answer(asked, (), 200, (), body, None, None)
 
@@ -118,7 +118,7 @@ def _headers(dice: Dice) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _refusal(dice: Dice) -> dict[str, Any]:
-    """PostgREST's form of an error, which may quote a row."""
+    """Return an error in the format of PostgREST, which may quote a row."""
     words = dice.choice((f"Failing row contains ({VALUE}, {PHONE})", f"{SECRET} is no key", dice.text()))
     return {
         "code": dice.choice(_CODES),
@@ -129,10 +129,10 @@ def _refusal(dice: Dice) -> dict[str, Any]:
 
 
 def _outcomes(dice: Dice, size: int) -> list[dict[str, Any]]:
-    return [_said(dice) for _ in range(size)]
+    return [_outcome(dice) for _ in range(size)]
 
 
-def _said(dice: Dice) -> dict[str, Any]:
+def _outcome(dice: Dice) -> dict[str, Any]:
     kind = dice.choice(_KINDS)
     reason = dice.choice(
         ("total_amount: too large for its column", f"call {PHONE}\nor {SECRET}", "\x1b[31m" * 999)

@@ -1,4 +1,4 @@
-"""What is shown of a run, and how it ends."""
+"""Shows the result of a run and decides whether it failed."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from tests.fuzz.canaries import OBEYED
 from tests.fuzz.run import LARGEST, Outcome
 
 ENOUGH = 100_000
-"""Cases after which every outcome that a target knows must have come about."""
+"""Number of cases after which each outcome of each target must have occurred."""
 
 
 def show(outcome: Outcome, seed: int, console: Console) -> None:
-    """By target what became of the cases; then each fault, with the command that makes it again."""
-    table = Table("target", "cases", "seconds", "what became of them", title=f"fuzz, SEED={seed}")
+    """Print the outcomes of each target, and each fault with the command that reproduces it."""
+    table = Table("target", "cases", "seconds", "outcomes", title=f"fuzz, SEED={seed}")
     for name, cases in outcome.cases.items():
         became = ", ".join(f"{word} {times}" for word, times in sorted(outcome.seen[name].items()))
         table.add_row(name, f"{cases:,}", f"{outcome.seconds[name]:.0f}", Text(became))
@@ -32,15 +32,15 @@ def show(outcome: Outcome, seed: int, console: Console) -> None:
 
 
 def complaints(outcome: Outcome) -> Iterator[str]:
-    """What is wrong with the run as a whole."""
+    """Yield the problems of the whole run."""
     if outcome.memory > LARGEST:
-        yield f"it took {outcome.memory // 1000} MB of memory, more than {LARGEST // 1000}"
+        yield f"the run used {outcome.memory // 1000} MB of memory, more than {LARGEST // 1000} MB"
     if outcome.cases.total() >= ENOUGH:
         for name, words in outcome.unseen.items():
             if outcome.cases[name]:
-                yield f"{name}: it never came about that a case is: {', '.join(words)}"
+                yield f"{name}: no case had the outcome: {', '.join(words)}"
 
 
 def is_bad(outcome: Outcome) -> bool:
-    """Whether something is not as it must be."""
+    """Return whether the run has a fault or a problem."""
     return bool(outcome.faults or [*complaints(outcome)])

@@ -1,4 +1,4 @@
-"""A run of many cases, each made by the run's seed and its own number alone."""
+"""Runs many cases. Each case depends only on the seed of the run and its own number."""
 
 import resource
 import time
@@ -13,20 +13,20 @@ from tests.fuzz.dice import Dice
 from tests.fuzz.target import Target
 
 WHEEL = 1_000
-"""After so many numbers the targets come again in the same order."""
+"""Number of cases after which the order of the targets repeats."""
 SLOWEST = 5.0
-"""Seconds of the processor that one case may take."""
+"""Maximum processor time of one case, in seconds."""
 LARGEST = 1_000_000
-"""Kilobytes of memory that the process may ever have."""
+"""Maximum memory of the process, in kilobytes."""
 _LONGEST = 4_000  # characters of a case that are shown
-_ENOUGH = 20  # faults of one target after which it is asked no more
+_ENOUGH = 20  # faults of one target after which the target is skipped
 
 
 class Fault(NamedTuple):
-    """Where the product failed."""
+    """A fault of the product."""
 
     numbers: Sequence[int]
-    """Of the case; of several, where only together they bring it about."""
+    """The number of the case, or several numbers if only these cases together cause the fault."""
     target: str
     words: str
     case: str
@@ -34,21 +34,21 @@ class Fault(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What became of a run."""
+    """The result of a run."""
 
     cases: Counter[str] = field(default_factory=Counter)
-    """By target."""
+    """The number of cases, by target."""
     seen: dict[str, Counter[str]] = field(default_factory=dict)
-    """What became of them, by target."""
+    """How often each outcome occurred, by target."""
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """By target."""
+    """The duration of the cases, by target."""
     faults: list[Fault] = field(default_factory=list)
     memory: int = 0
-    """Kilobytes, at most."""
+    """The maximum memory, in kilobytes."""
 
     @property
     def unseen(self) -> dict[str, list[str]]:
-        """What never came about, by target."""
+        """The outcomes that never occurred, by target."""
         return {
             name: words
             for name, seen in self.seen.items()
@@ -57,7 +57,7 @@ class Outcome:
 
 
 class Run:
-    """Goes through numbers, and gives each to the target whose turn it is."""
+    """Runs the case of each number with the target of that number."""
 
     def __init__(self, seed: int, targets: Sequence[Target]) -> None:
         self._seed = seed
@@ -67,7 +67,7 @@ class Run:
         self.outcome = Outcome(seen={each.name: Counter(dict.fromkeys(each.outcomes, 0)) for each in targets})
 
     def go(self, numbers: Iterable[int], only: str | None = None) -> Outcome:
-        """The cases of these numbers; with ``only``, those of that target."""
+        """Run the cases with these numbers; with ``only``, those of that target."""
         with ExitStack() as self._stack:
             for number in numbers:
                 target = self._wheel[number % WHEEL]
@@ -79,7 +79,7 @@ class Run:
         return self.outcome
 
     def case(self, number: int) -> Any:
-        """The case of that number."""
+        """Create the case with this number."""
         target = self._wheel[number % WHEEL]
         return target.make(Dice(f"{self._seed}/{number}/{target.name}"))
 
@@ -98,12 +98,14 @@ class Run:
             return
         alone = [[one] for one in waiting if self._checked(target, [one])] or [waiting]
         for cases in alone:
-            told = self._checked(target, cases) or words
+            problem = self._checked(target, cases) or words
             numbers = [number for number, _ in cases]
-            self.outcome.faults.append(Fault(numbers, target.name, told, _shown([case for _, case in cases])))
+            self.outcome.faults.append(
+                Fault(numbers, target.name, problem, _shown([case for _, case in cases]))
+            )
 
     def _checked(self, target: Target, waiting: Sequence[tuple[int, Any]]) -> str:
-        """What is wrong, or nothing."""
+        """Check the cases and return what is wrong, or an empty text."""
         if not waiting:
             return ""
         begun, busy = time.monotonic(), time.process_time()
@@ -111,30 +113,30 @@ class Run:
             with ExitStack() as stack:
                 target.enter(stack)
                 self.outcome.seen[target.name].update(target.check_all([case for _, case in waiting]))
-        except Exception as error:  # noqa: BLE001 # whatever comes out of the product is what is looked for
+        except Exception as error:  # noqa: BLE001 # every exception of the product is a fault
             return f"{type(error).__name__}: {error} ({_place(error)})"
         finally:
             self.outcome.cases[target.name] += len(waiting)
             self.outcome.seconds[target.name] += time.monotonic() - begun
         took = time.process_time() - busy
-        return f"it takes {took:.1f} s" if took > SLOWEST * len(waiting) else ""
+        return f"it took {took:.1f} s of processor time" if took > SLOWEST * len(waiting) else ""
 
     def _faults_of(self, target: Target) -> int:
         return sum(fault.target == target.name for fault in self.outcome.faults)
 
 
 def wheel(targets: Sequence[Target]) -> list[Target]:
-    """Whose turn each number is: by their shares, mixed."""
+    """Return the target of each number, shuffled, in proportion to the shares."""
     turns = [target for target in targets for _ in range(target.share)]
     Dice("the wheel").shuffle(turns)
     return turns * (WHEEL // len(turns))
 
 
 def _shown(cases: Sequence[Any]) -> str:
-    """Enough of them to know them by; a value of a case's may have no text at all."""
+    """Return the cases as text, cut. The repr of a value may raise."""
     try:
         return repr(cases[0] if len(cases) == 1 else cases)[:_LONGEST]
-    except Exception as error:  # noqa: BLE001 # its own methods may raise anything
+    except Exception as error:  # noqa: BLE001 # the methods of a value may raise anything
         return f"a {type(cases[0]).__name__} that cannot be shown ({type(error).__name__})"
 
 

@@ -1,4 +1,4 @@
-"""Events that fit their contracts, with what must come out nowhere planted in their fields."""
+"""Valid events whose fields contain canaries."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ _MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
 def event(dice: Dice, company_id: str | None = None) -> dict[str, Any]:
-    """One of any type, as JSON's values."""
+    """Return an event of any type as JSON values."""
     shared = {
         "event_id": str(UUID(int=dice.getrandbits(128), version=4)),
         "company_id": company_id or f"shop-{dice.randrange(5)}",
@@ -32,7 +32,7 @@ def _own(dice: Dice) -> dict[str, Any]:
             return {"type": "payment_issue", "user_id": PHONE, **about, "detected_amount": amount}
         case 2:
             items = [{"name": VALUE, "quantity": 2, "price": amount} for _ in dice.some(3)]
-            whom = {"customer_name": VALUE, "zone": VALUE, "phone": PHONE}
+            customer = {"customer_name": VALUE, "zone": VALUE, "phone": PHONE}
             order: dict[str, Any] = {"type": "order_completed", "user_id": PHONE, "total_amount": amount}
-            return {**order, "items": items, **whom}
+            return {**order, "items": items, **customer}
     return {"type": "live_toggled", "enabled": dice.chance(0.5), "mode": dice.choice(("live", "rag"))}

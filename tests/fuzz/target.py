@@ -1,4 +1,4 @@
-"""What a target is: a way in, how it is spoilt, and what must hold whatever comes."""
+"""The base of all targets: creates the input of one entry point, and checks what must hold for it."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -9,43 +9,43 @@ from tests.fuzz.dice import Dice
 
 
 class Target:
-    """One way in."""
+    """One entry point of the product."""
 
     name: ClassVar[str]
     share: ClassVar[int]
-    """Of a thousand cases."""
+    """The number of its cases in each thousand."""
     group: ClassVar[int] = 1
-    """How many cases are checked at once, where setting up a check costs more than a case."""
+    """How many cases are checked together. More than 1 if the setup of a check is slow."""
     outcomes: ClassVar[frozenset[str]]
-    """All that may become of a case. A run of some length sees each: else it would prove nothing."""
+    """All possible outcomes of a case. Each must occur in a long run, otherwise the run proves nothing."""
 
     def open(self, stack: ExitStack) -> None:
-        """Set up what all cases share, until the stack is left."""
+        """Set up what all cases share. The stack closes it at the end of the run."""
 
     def enter(self, stack: ExitStack) -> None:
-        """Put in place what is only to be there while cases are checked: targets share one process."""
+        """Set up what is needed only during a check, because all targets share one process."""
 
     def make(self, dice: Dice) -> Any:
-        """A case."""
+        """Create a case."""
         raise NotImplementedError
 
     def check(self, case: Any) -> Iterable[str]:
-        """What became of it; an AssertionError, or whatever else is raised, is a fault of the product."""
+        """Check a case and return its outcomes. Any exception is a fault of the product."""
         raise NotImplementedError
 
     def check_all(self, cases: Sequence[Any]) -> Iterable[str]:
-        """The same of a group."""
+        """Check a group of cases and return their outcomes."""
         return [outcome for case in cases for outcome in self.check(case)]
 
 
 def no_canary(said: str, of: str, *, values: bool = True) -> None:
-    """Nothing that was planted stands in what was said."""
+    """Assert that the text contains no canary."""
     found = canaries.seen(said, values=values)
     assert found is None, f"{of} shows {found}"
 
 
 def one_line(said: str, of: str, *, values: bool = True) -> None:
-    """What people read of an error: a line, without what was planted, and not endless."""
+    """Assert that the text is one printable line without a canary, and is not too long."""
     no_canary(said, of, values=values)
     assert canaries.on_one_line(said), f"{of} is not one printable line"
     assert 0 < len(said) <= 2_000, f"{of} has {len(said)} characters"

@@ -30,7 +30,7 @@ def module_database_url(stack: Stack) -> Iterator[str]:
 
 @contextmanager
 def empty_database(stack: Stack) -> Iterator[str]:
-    """A database of one's own on the stack's PostgreSQL."""
+    """An empty database on the stack's PostgreSQL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(stack.postgres.url, autocommit=True) as server:
         server.execute(SQL("create database {}").format(Identifier(name)))

@@ -1,4 +1,4 @@
-"""A queue of one's own on the stack, with a publisher, workers and the tables behind it."""
+"""A new queue on the stack, with a publisher, workers and the tables."""
 
 import os
 import subprocess
@@ -82,7 +82,7 @@ class Line:
             process.wait(timeout=10)
 
     def held(self) -> int:
-        """How many jobs are in a worker's hand."""
+        """Return how many jobs are claimed."""
         return int(self.redis.zcard(f"rq:wip:{self.name}"))
 
     def shop(self, company_id: str | None = None) -> tuple[str, UUID]:
@@ -92,7 +92,7 @@ class Line:
         return company_id, UUID(self.gateway.call("botlive_company_add", {"text_id": company_id})["uuid"])
 
     def rows(self, shops: Sequence[UUID]) -> Tables:
-        """All rows of these shops."""
+        """Return all rows of these shops."""
         return Tables(*(self._rows(table, columns, shops) for table, columns in TABLES.items()))
 
     def _rows(self, table: str, columns: str, shops: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
@@ -115,7 +115,7 @@ class Line:
 
 @contextmanager
 def locked_orders(stack: Stack) -> Iterator[None]:
-    """Nobody can write an order meanwhile: calls hang in the database."""
+    """Lock the orders, so that calls hang in the database."""
     with psycopg.connect(stack.environment["DATABASE_URL"]) as database:
         database.execute("lock table public.orders in share mode")
         yield

@@ -1,4 +1,4 @@
-"""A database of one's own, with a shop and events around a horizon, that a test persists and prunes."""
+"""A new database, with a shop and events before and after a horizon, for tests of pruning."""
 
 import json
 from collections import deque

@@ -40,7 +40,7 @@ def people(url: str) -> Iterator[Database]:
 
 @contextmanager
 def acting(database: Database, user: UUID | None) -> Iterator[None]:
-    """As a signed-in user, or as the worker."""
+    """Act as a signed-in user, or as the worker."""
     role = "authenticated" if user else "service_role"
     claims = Jsonb({"role": role, "sub": user and str(user)})
     database.execute("select set_config('request.jwt.claims', %s::pg_catalog.text, true)", [claims])

@@ -31,7 +31,7 @@ _STATUSES = {
 
 
 class _Reduced:
-    """What unpickles to a call."""
+    """An object whose unpickling calls a function."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -99,7 +99,7 @@ def _stand(connection: redis.Redis, queue: str, place: str, job_id: str) -> None
 
 
 def _plant_workers(connection: redis.Redis, queue: str) -> None:
-    """One that says that it runs such a job."""
+    """Register a worker that claims to run such a job."""
     key = "rq:worker:planted"
     now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
     fields = {

@@ -14,7 +14,7 @@ _SSL, _GSS = 80877103, 80877104  # what a client asks for before it says who it 
 
 @contextmanager
 def refusing(*answers: bytes) -> Iterator[int]:
-    """A port where every client gets these bytes once it has said who it is."""
+    """Listen on a port where every client gets these bytes after its first message."""
 
     def serve(client: socket.socket) -> None:
         _startup(client)

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 
 def free_port() -> int:
-    """One that nobody listens on."""
+    """Return a port on which no server listens."""
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         return int(unheard.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Alerts: each problem is sent once, and once more when it is over; a dead webhook harms nobody."""
+"""Alerts: each problem is sent once, and once more at its end. A failed webhook affects nothing else."""
 
 import json
 from collections.abc import Iterator
@@ -164,7 +164,7 @@ def test_an_outbox_is_a_problem_from_half_of_its_limit_on() -> None:
 
 
 def test_a_worker_sends_alerts_and_a_dead_webhook_does_not_harm_it(line: Line) -> None:
-    """A real worker with a webhook where nobody listens persists its event and goes on."""
+    """A real worker with an unreachable webhook persists its event and continues."""
     line.environment["BOTLIVE_ALERT_URL"] = "http://127.0.0.1:1/hook"
     company_id, uuid = line.shop()
     with line.worker() as process:

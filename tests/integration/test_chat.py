@@ -72,7 +72,7 @@ class Chat:
 
 @pytest.fixture
 def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
-    """One, with its Redis up."""
+    """A chat whose Redis is running."""
     made = Chat(tmp_path, free_port())
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
@@ -85,7 +85,7 @@ def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
 
 @pytest.fixture
 def publisher(chat: Chat) -> Iterator[Publisher]:
-    """As the chat has it, with an open connection."""
+    """A publisher with an open connection, as in the chat."""
     with Publisher.from_env(within=WITHIN) as made:
         made.publish(payment())
         chat.clear()
@@ -93,14 +93,14 @@ def publisher(chat: Chat) -> Iterator[Publisher]:
 
 
 def free_port() -> int:
-    """One that nobody listens on."""
+    """Return a port on which no server listens."""
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         return int(unheard.getsockname()[1])
 
 
 def timed(call: Callable[[], Any]) -> float:
-    """How many seconds it takes."""
+    """Return how many seconds the call takes."""
     start = time.monotonic()
     call()
     return time.monotonic() - start
@@ -337,7 +337,7 @@ def test_a_name_look_up_that_hangs(chat: Chat, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.slow
 def test_a_process_ends_though_a_name_look_up_hangs(chat: Chat) -> None:
-    """Its end waits for none of the publisher's threads."""
+    """The end of the process does not wait for the threads of the publisher."""
     program = f"""
 import socket, time
 socket.getaddrinfo = lambda *_, **__: time.sleep(60)
@@ -422,7 +422,7 @@ def test_one_connection_serves_all_publishes(chat: Chat, timeout: float | None) 
 
 
 async def _longest_pause(stop: asyncio.Event) -> float:
-    """Of the event loop: by how much a short sleep takes longer than it should."""
+    """Return the longest delay of the event loop: how much longer a short sleep takes."""
     longest = 0.0
     while not stop.is_set():
         start = time.monotonic()
@@ -467,7 +467,7 @@ def test_two_hundred_callers_while_redis_hangs(chat: Chat) -> None:
 
 
 def test_two_hundred_callers_share_round_trips(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few, each caller gets his own event's id, and each event waits once."""
+    """The round trips are few, each caller gets the id of its own event, and each event is queued once."""
     trips: list[int] = []
     send: Callable[..., None] = client.Connection.send_packed_command
 
@@ -489,7 +489,7 @@ def test_two_hundred_callers_share_round_trips(chat: Chat, monkeypatch: pytest.M
 
 
 def test_a_caller_who_is_cancelled_disturbs_nobody(chat: Chat, publisher: Publisher) -> None:
-    """The others' events arrive; a later call of the same loop works as ever."""
+    """The events of the others arrive, and a later call of the same loop works."""
     events = [payment() for _ in range(50)]
 
     async def chatting() -> list[Any]:
@@ -538,7 +538,7 @@ def test_sixteen_threads(chat: Chat, publisher: Publisher) -> None:
 
 
 def _one_by_one(publisher: Publisher, events: Iterable[PaymentValidated]) -> Callable[[], None]:
-    """Publishes each of these with a call of its own."""
+    """Publish each event with a call of its own."""
 
     def work() -> None:
         for event in events:
@@ -670,7 +670,7 @@ def _crashed(chat: Chat, events: int) -> list[str]:
 
 @pytest.mark.slow
 def test_what_a_killed_process_left_is_drained_by_hand(chat: Chat) -> None:
-    """``botlive outbox`` says how much waits and delivers it; while Redis is away, it says so and ends."""
+    """``botlive outbox`` counts and delivers the events. If Redis is unreachable, it says so."""
     botlive = str(BIN / "botlive")
     chat.valkey.kill()
     ids = _crashed(chat, 3)
@@ -690,7 +690,7 @@ def test_what_a_killed_process_left_is_drained_by_hand(chat: Chat) -> None:
 
 @pytest.mark.slow
 def test_what_a_killed_process_left_is_delivered_by_the_next(chat: Chat) -> None:
-    """Which need not publish anything."""
+    """The next process delivers it, even if it publishes nothing."""
     chat.valkey.kill()
     ids = _crashed(chat, 3)
     chat.valkey.start()

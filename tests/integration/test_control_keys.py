@@ -144,7 +144,7 @@ COMBINATIONS = [
 def test_a_key_of_another_type_ends_no_worker(
     server: redis.Redis, told: list[str], key: str, kind: str
 ) -> None:
-    """For any wrong key, the worker reports it, goes on, and each event is in exactly one place."""
+    """For any wrong key, the worker reports it, continues, and each event is in exactly one place."""
     good, bad = publish(server)
     database = Database()
     consumer = Consumer(

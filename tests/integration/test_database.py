@@ -1,4 +1,4 @@
-"""What servers, poolers and URLs refuse is told by ``botlive migrate``, with the cure and no secret."""
+"""``botlive migrate`` reports why it cannot connect or write, says what to do, and shows no secret."""
 
 import re
 import threading
@@ -15,11 +15,11 @@ from tests.integration.pooler import fatal, refusing, transaction_pooler
 
 pytestmark = pytest.mark.slow
 
-_SECRET = "s3cr3t"  # noqa: S105 # to be looked for in what is said
+_SECRET = "s3cr3t"  # noqa: S105 # must not be in any message
 
 
 def refused(url: str) -> str:
-    """What is said of it: one line without a secret."""
+    """Migrate with this URL and return the error, which is one line without a secret."""
     with pytest.raises(MigrationFailed) as caught:
         migrate(url)
     said = str(caught.value)
@@ -66,11 +66,11 @@ def refused(url: str) -> str:
         ("no such database: s3cr3t", "08P01", "Supabase's is called postgres"),
         ('role "certificate" does not exist', "28000", "no such user"),
         ("no such user", "08P01", "no such user"),
-        ("words that nobody foresaw, s3cr3t", "XX000", "no connection"),
+        ("an unknown message, s3cr3t", "XX000", "the reason is not recognised"),
     ],
 )
 def test_a_refusal_is_recognised(words: str, code: str, why: str) -> None:
-    """In the very words of PostgreSQL, Supabase's pooler and PgBouncer, over the wire."""
+    """The exact messages of PostgreSQL, Supabase's pooler and PgBouncer are recognised, over a connection."""
     with refusing(fatal(words, code)) as port:
         assert why in refused(f"postgresql://postgres:{_SECRET}@127.0.0.1:{port}/postgres")
 
@@ -79,12 +79,12 @@ def test_a_refusal_is_recognised(words: str, code: str, why: str) -> None:
     ("parameters", "answer", "why"),
     [
         ("?sslmode=require", b"", "offers no encryption"),
-        ("", b"HTTP/1.1 400 Bad Request\r\n\r\n", "no PostgreSQL"),
-        ("", b"", "cut the connection off"),
+        ("", b"HTTP/1.1 400 Bad Request\r\n\r\n", "not PostgreSQL"),
+        ("", b"", "closed the connection"),
     ],
 )
-def test_another_protocol_is_told(parameters: str, answer: bytes, why: str) -> None:
-    """No TLS, HTTP, or nothing at all where PostgreSQL was expected."""
+def test_another_protocol_is_recognised(parameters: str, answer: bytes, why: str) -> None:
+    """The error names the problem if the server has no TLS, speaks HTTP, or closes the connection."""
     with refusing(answer) as port:
         assert why in refused(f"postgresql://postgres:{_SECRET}@127.0.0.1:{port}/postgres{parameters}")
 
@@ -92,20 +92,20 @@ def test_another_protocol_is_told(parameters: str, answer: bytes, why: str) -> N
 @pytest.mark.parametrize(
     ("unusable", "why"),
     [
-        ("postgresql://u:s3cr3t@127.0.0.1:1/x", "nothing listens"),
+        ("postgresql://u:s3cr3t@127.0.0.1:1/x", "no server listens"),
         ("postgresql://u:s3cr3t@certificate.invalid/x", "host is unknown"),
         ("postgresql://u:s3cr3t@db.abcdefghijklmnopqrst.supabase.co.invalid/x", "session pooler"),
-        ("mysql://u:s3cr3t@127.0.0.1/x", "no PostgreSQL URL"),
-        ("https://s3cr3t.supabase.co", "no PostgreSQL URL"),
-        ("postgresql+asyncpg://u:s3cr3t@127.0.0.1/x", "no PostgreSQL URL"),
-        ("jdbc:postgresql://127.0.0.1/x?password=s3cr3t", "no PostgreSQL URL"),
-        ("s3cr3t", "no PostgreSQL URL"),
-        ("postgresql://u:s3cr3t@127.0.0.1:port/x", "its port is no number"),
-        ("postgresql://u:s3cr3t@127.0.0.1:99999/x", "its port is no number"),
-        ("postgresql://u:s3cr3t@127.0.0.1:1/x?pgbouncer=true", "take it off its end"),
-        ("postgresql://u:s3cr3t@127.0.0.1:1/x?connection_limit=1", "take it off its end"),
+        ("mysql://u:s3cr3t@127.0.0.1/x", "not a PostgreSQL URL"),
+        ("https://s3cr3t.supabase.co", "not a PostgreSQL URL"),
+        ("postgresql+asyncpg://u:s3cr3t@127.0.0.1/x", "not a PostgreSQL URL"),
+        ("jdbc:postgresql://127.0.0.1/x?password=s3cr3t", "not a PostgreSQL URL"),
+        ("s3cr3t", "not a PostgreSQL URL"),
+        ("postgresql://u:s3cr3t@127.0.0.1:port/x", "the port is not a valid number"),
+        ("postgresql://u:s3cr3t@127.0.0.1:99999/x", "the port is not a valid number"),
+        ("postgresql://u:s3cr3t@127.0.0.1:1/x?pgbouncer=true", "remove it"),
+        ("postgresql://u:s3cr3t@127.0.0.1:1/x?connection_limit=1", "remove it"),
         ("postgresql://u:s3cr3t@127.0.0.1:1/x?sslmode=s3cr3t", "a value that PostgreSQL does not know"),
-        ("postgresql://u:[YOUR-PASSWORD]@127.0.0.1:1/x", "still holds [YOUR-PASSWORD]"),
+        ("postgresql://u:[YOUR-PASSWORD]@127.0.0.1:1/x", "still contains [YOUR-PASSWORD]"),
         ("postgresql://u:s3cr3t%zz@127.0.0.1:1/x", "%40 for @"),
         ("postgresql://u:s3cr3t@s3cr3t@127.0.0.1:1/x", "%40 for @"),
         ("postgresql://u:s3cr3t/s3cr3t@127.0.0.1:1/x", "%40 for @"),
@@ -113,8 +113,8 @@ def test_another_protocol_is_told(parameters: str, answer: bytes, why: str) -> N
         ("postgresql://[s3cr3t", "%40 for @"),
     ],
 )
-def test_an_unusable_url_is_told(unusable: str, why: str) -> None:
-    """The variable, the reason and the cure."""
+def test_an_unusable_url_is_reported(unusable: str, why: str) -> None:
+    """The error names the variable, the reason and what to do."""
     said = refused(unusable)
     assert "DATABASE_URL" in said
     assert why in said
@@ -127,16 +127,16 @@ def test_an_unusable_url_is_told(unusable: str, why: str) -> None:
         ("No route to host", "IPv6"),
         ("Cannot assign requested address", "IPv6"),
         ("failed to resolve host 'db.x.supabase.co': [Errno -5] No address associated with hostname", "IPv6"),
-        ("connection timeout expired", "no answer within"),
+        ("connection timeout expired", "did not answer within"),
         ("SSL error: certificate verify failed", "sslrootcert"),
         ("SSL error: certificate has expired", "sslrootcert"),
-        ('root certificate file "/s3cr3t/root.crt" does not exist', "is not there"),
-        ("SSL error: tlsv1 alert protocol version", "cut the connection off"),
-        ("SSL SYSCALL error: EOF detected", "cut the connection off"),
+        ('root certificate file "/s3cr3t/root.crt" does not exist', "does not exist"),
+        ("SSL error: tlsv1 alert protocol version", "closed the connection"),
+        ("SSL SYSCALL error: EOF detected", "closed the connection"),
     ],
 )
-def test_what_the_network_says_is_recognised(monkeypatch: pytest.MonkeyPatch, words: str, why: str) -> None:
-    """As libpq says it; this machine cannot be brought to all of it."""
+def test_an_error_of_the_network_is_recognised(monkeypatch: pytest.MonkeyPatch, words: str, why: str) -> None:
+    """Messages of libpq that cannot all be produced on this machine are recognised."""
 
     def connect(*_: object, **__: object) -> None:
         raise psycopg.OperationalError(f'connection to server at "s3cr3t", port 5432 failed: {words}')
@@ -145,40 +145,38 @@ def test_what_the_network_says_is_recognised(monkeypatch: pytest.MonkeyPatch, wo
     assert why in refused("postgresql://u:s3cr3t@127.0.0.1/x")
 
 
-def test_a_wrong_login_and_database_are_told(database_url: str) -> None:
-    """By the real server."""
+def test_a_wrong_login_and_database_are_reported(database_url: str) -> None:
+    """A real server refuses them, and the error says what to do."""
     assert "user or password is wrong" in refused(make_conninfo(database_url, user="nobody"))
     assert "is called postgres" in refused(make_conninfo(database_url, dbname="tenant"))
 
 
-def test_who_does_not_own_the_tables_is_told(database_url: str) -> None:
-    """Permission denied: with the user that is wanted."""
+def test_a_user_who_does_not_own_the_tables_is_reported(database_url: str) -> None:
+    """The error says which user to use."""
     name = f"stranger_{uuid4().hex}"
     with psycopg.connect(database_url, autocommit=True) as server:
         server.execute(f"create role {name} login password '{_SECRET}'".encode())
         try:
-            assert "take its owner" in refused(make_conninfo(database_url, user=name, password=_SECRET))
+            assert "use the owner" in refused(make_conninfo(database_url, user=name, password=_SECRET))
         finally:
             server.execute(f"drop role {name}".encode())
 
 
-def test_a_database_that_takes_no_writes_is_told(database_url: str) -> None:
-    """A replica, or a project with a full disk."""
+def test_a_read_only_database_is_reported(database_url: str) -> None:
+    """A replica, or a project with a full disk, is reported with what to do."""
     url = make_conninfo(database_url, options="-c default_transaction_read_only=on")
-    assert "takes no writes" in refused(url)
+    assert "is read-only" in refused(url)
 
 
-def test_a_lost_connection_is_told(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Amid a file: what is done stays done."""
+def test_a_lost_connection_is_reported(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is lost during a file is reported: running the command again is safe."""
     carried = [Migration("1_a", b"select pg_terminate_backend(pg_backend_pid())")]
     monkeypatch.setattr(migrations, "bundled", lambda: carried)
     assert refused(database_url) == f"1_a: {database._LOST}"
 
 
-def test_what_fails_at_the_end_of_a_transaction_is_told(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A constraint that is checked at the commit names its file too."""
+def test_an_error_at_commit_is_reported(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of a constraint that is checked at commit names the file too."""
     sql = b"""create table one (n int unique deferrable initially deferred);
         insert into one values (1), (1)"""
     monkeypatch.setattr(migrations, "bundled", lambda: [Migration("1_a", sql)])
@@ -186,12 +184,12 @@ def test_what_fails_at_the_end_of_a_transaction_is_told(
 
 
 def through(port: int, database_url: str) -> str:
-    """The URL of that database through the pooler."""
+    """Return the URL of that database through the pooler."""
     return f"postgresql://postgres:{_SECRET}@127.0.0.1:{port}/{conninfo_to_dict(database_url)['dbname']}"
 
 
-def test_a_pooler_in_transaction_mode_will_do(database_url: str) -> None:
-    """Each transaction may get another server: all files are applied, and nothing is left behind there."""
+def test_a_pooler_in_transaction_mode_works(database_url: str) -> None:
+    """Each transaction may get another server: all files are applied, and no lock is left."""
     with transaction_pooler(database_url) as port:
         first = migrate(through(port, database_url))
         assert len([line for line in first if line.endswith(" applied")]) == len(migrations.bundled())
@@ -200,11 +198,11 @@ def test_a_pooler_in_transaction_mode_will_do(database_url: str) -> None:
             assert direct.execute("select count(*) from pg_locks where locktype = 'advisory'").fetchone() == (
                 0,
             )
-        # Beside one that goes the direct way.
+        # A direct connection at the same time works too.
         assert all(line.endswith(" already applied") for line in migrate(database_url))
 
 
-def test_two_through_a_pooler_and_one_beside_it(database_url: str) -> None:
+def test_two_runs_through_a_pooler_and_a_direct_one(database_url: str) -> None:
     """Each file is applied once."""
     lines: list[str] = []
     with transaction_pooler(database_url) as port:

@@ -94,7 +94,7 @@ def fill(connection: redis.Redis) -> None:
 
 
 def silent(connection: redis.Redis) -> None:
-    """A user who may not ask for the server's state."""
+    """A Redis user that is not allowed to call INFO."""
     connection.acl_setuser(
         "default", enabled=True, nopass=True, keys="*", channels="*", categories=["+@all"], commands=["-info"]
     )
@@ -117,7 +117,7 @@ def test_a_healthy_installation_has_no_fault(site: Site, stack: Stack) -> None:
 
 
 def test_what_is_not_named_is_not_checked(site: Site) -> None:
-    """It is said, with the variable, and is no fault."""
+    """A missing variable is named, and is not a failure."""
     said = {result.part: result.what for result in of([*examine()], Level.NOT_CHECKED)}
     assert said == {
         "Supabase": "not set in the environment: SUPABASE_URL, SUPABASE_KEY",
@@ -382,7 +382,7 @@ def test_the_exit_code_says_how_bad_it_is(site: Site, capsys: pytest.CaptureFixt
 def test_fix_names_what_it_does_and_does_only_what_is_safe(
     site: Site, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It migrates; it does not resume the workers, which somebody has suspended on purpose."""
+    """It migrates, but does not resume workers that somebody suspended on purpose."""
     project.database.execute("alter table public.orders disable row level security")
     site.redis.set("rq:suspended", 1)
     code, said, told = run(["--fix"], capsys)

@@ -1,4 +1,4 @@
-"""What a project's people change after the migrations: said without mending, and mended by a plain run."""
+"""Changes to a project after the migrations are reported, and repaired only by `botlive migrate`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that was changed, and what must come of it."""
+    """A change, and its expected result."""
 
     sql: str
     said: str
@@ -135,7 +135,7 @@ CHANGES = (
 
 @pytest.fixture(scope="module")
 def url(stack: Stack) -> Iterator[str]:
-    """A migrated project of which nothing must be told any more, but what was taken."""
+    """A migrated project without findings, except those that are expected."""
     with empty_database(stack) as server_url:
         with connect(server_url) as database:
             database.execute(base())
@@ -144,13 +144,13 @@ def url(stack: Stack) -> Iterator[str]:
 
 
 def drift(database: Database) -> str:
-    """What was changed, in words."""
+    """Return the text of what was changed."""
     return "\n".join(row["words"] for row in database.execute("select words from botlive.drift()").fetchall())
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.said.replace(" ", "-"))
 def test_a_change_is_said_and_mended(url: str, change: Change) -> None:
-    """Before: said, with nothing changed by that. After: as it was, and said by the run that mended it."""
+    """The check reports it and changes nothing; the migration repairs it and says so."""
     notices: list[str] = []
     with psycopg.connect(url, row_factory=dict_row) as database:
         assert drift(database) == ""
@@ -169,7 +169,7 @@ def test_a_change_is_said_and_mended(url: str, change: Change) -> None:
 
 
 def test_a_plain_migrate_finds_and_mends_it(url: str) -> None:
-    """Whatever is recorded: the findings say it before, and `botlive migrate` mends it."""
+    """The findings name it before, and `botlive migrate` repairs it, whatever is recorded."""
     with connect(url) as database:
         database.execute('create policy "all" on public.orders for select using (true)')
         database.execute("alter policy botlive_owner_select on public.activities using (true)")

@@ -48,7 +48,7 @@ def test_an_amended_event_is_persisted_and_says_so(line: Line) -> None:
 
 
 def test_what_fits_no_contract_fails_in_sight_and_alone(line: Line) -> None:
-    """Its job stands in the failed registry with the field's name; its neighbours go through."""
+    """Its job is in the failed registry with the field's name, and other events are persisted."""
     company_id, uuid = line.shop()
 
     async def chat() -> list[bool]:

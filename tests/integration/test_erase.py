@@ -36,7 +36,7 @@ EARLIER = datetime.now(UTC) - timedelta(hours=1)
 
 @pytest.fixture
 def person() -> str:
-    """A customer whom no other test erases."""
+    """A customer that no other test erases."""
     return f"+22507{random.randrange(10**8):08}"  # no secret
 
 
@@ -260,7 +260,7 @@ def test_a_worker_that_writes_a_job_back_is_waited_for(
 
 
 def test_a_job_that_changes_meanwhile_is_not_spoilt(line: Line, person: str) -> None:
-    """The script edits a job only if its data is still what was read, and makes no job anew."""
+    """The script edits a job only if its data has not changed since it was read, and creates no job."""
     company_id, _ = line.shop()
     (event, *_) = personal(person, company_id)
     line.publisher.publish(event)

@@ -1,4 +1,4 @@
-"""From the publisher through Redis and real worker processes to the rows."""
+"""Events flow from the publisher through Redis and real worker processes to the rows."""
 
 import json
 import random
@@ -61,7 +61,7 @@ def test_a_published_event_becomes_its_rows(
 def test_an_event_that_cannot_be_persisted_stands_in_the_failed_registry(
     line: Line, worker: Callable[[Line], subprocess.CompletedProcess[str]]
 ) -> None:
-    """With its reason, without a phone number, and without harm to its neighbours."""
+    """The reason has no phone number, and other events are not affected."""
     company_id, uuid = line.shop()
     lost, kept = order("nobody-knows-it"), order(company_id)
     line.publisher.publish_many([lost, kept])
@@ -86,7 +86,7 @@ def test_two_events_under_one_id_are_both_accounted_for(line: Line) -> None:
 
 
 def test_a_hostile_job_is_not_called(line: Line, tmp_path: Path) -> None:
-    """A job that names another function stands in the failed registry; the worker goes on."""
+    """A job that names another function is in the failed registry, and the worker continues."""
     company_id, uuid = line.shop()
     mark = tmp_path / "called"
     line.queue.enqueue("os.mkdir", str(mark))
@@ -170,7 +170,7 @@ def test_the_log_says_what_was_written_where(line: Line) -> None:
 
 
 def test_of_a_large_batch_there_is_one_line(line: Line) -> None:
-    """It names all its events by the tables that got their rows."""
+    """The line names all its events, grouped by the tables that got their rows."""
     company_id, _ = line.shop()
     events = [order(company_id) for _ in range(50)]
     line.publisher.publish_many(events)
@@ -179,7 +179,7 @@ def test_of_a_large_batch_there_is_one_line(line: Line) -> None:
 
 
 def test_companies_are_added_linked_and_listed(line: Line) -> None:
-    """By the console script: an event of an unknown shop goes through after it was linked."""
+    """An event of an unknown shop is persisted after the console script linked the shop."""
     botlive = str(BIN / "botlive")
     company_id, uuid = f"flow-{uuid4()}", uuid4()
     line.database.execute("insert into public.companies (id, name) values (%s, 'Kiosque')", [uuid])

@@ -1,4 +1,4 @@
-"""Redis forgets what it confirmed: the publishers that are alive publish it again, and nothing is lost."""
+"""Redis forgets events that it confirmed: the publishers publish them again, and none is lost."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ LOSS = 1.5
 
 
 class HeldRoad(Road):
-    """A path that can keep back what it carries."""
+    """A proxy that can hold data back."""
 
     def __init__(self, target: int) -> None:
         self._free = threading.Event()
@@ -35,11 +35,11 @@ class HeldRoad(Road):
         super().__init__(target)
 
     def hold(self) -> None:
-        """Let nothing through from now on."""
+        """Hold all data back from now on."""
         self._free.clear()
 
     def close(self) -> None:
-        """What was kept back is lost."""
+        """Close it. Data that was held back is lost."""
         self._free.set()
         super().close()
 
@@ -54,12 +54,12 @@ class HeldRoad(Road):
 
 
 def payment() -> PaymentValidated:
-    """A plain event."""
+    """Return an event."""
     return PaymentValidated(company_id="shop", user_id="+2250700112233", amount=1, reference="WAVE-99")
 
 
 class Chat(threading.Thread):
-    """Publishes in every way, until it is told to be quiet; what was confirmed to it must never be lost."""
+    """Publishes in every way until it is stopped. No event that was confirmed to it may be lost."""
 
     def __init__(self, url: str, outbox: Path | None) -> None:
         super().__init__(daemon=True)
@@ -75,7 +75,7 @@ class Chat(threading.Thread):
                     way()
 
     def be_quiet(self) -> None:
-        """Publish no more; the publisher stays open."""
+        """Stop publishing. The publisher stays open."""
         self._quiet.set()
         self.join(10)
 
@@ -94,7 +94,7 @@ class Chat(threading.Thread):
 
 
 class Scene:
-    """Two servers, of which the second replicates the first, a path to whichever is in charge, and chats."""
+    """A primary and its replica, a proxy to the current primary, and chats."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -106,11 +106,11 @@ class Scene:
 
     @property
     def confirmed(self) -> set[str]:
-        """The ids of all that Redis, or an outbox, has taken."""
+        """The ids of all events that Redis or an outbox confirmed."""
         return set().union(*(chat.confirmed.copy() for chat in self.chats))
 
     def start_chats(self) -> None:
-        """Two without an outbox, one with one; back when all are busy."""
+        """Start two chats without an outbox and one with it, and wait until all publish."""
         url = f"redis://127.0.0.1:{self.road.port}/0"
         self.chats = [Chat(url, outbox) for outbox in (None, None, self.directory / "outbox.db")]
         for chat in self.chats:
@@ -118,12 +118,12 @@ class Scene:
         until(lambda: all(len(chat.confirmed) > 50 for chat in self.chats), 30)
 
     def be_quiet(self) -> None:
-        """No chat publishes any more."""
+        """Stop all chats."""
         for chat in self.chats:
             chat.be_quiet()
 
     def queued(self) -> set[str]:
-        """The ids on the queue of the server in charge; none while it is away."""
+        """Return the ids on the queue of the primary, or none while it is unreachable."""
         try:
             with client.Redis(port=self.road.target) as connection:
                 return {job_id.decode() for job_id in connection.lrange(QUEUE, 0, -1)}
@@ -131,7 +131,7 @@ class Scene:
             return set()
 
     def close(self) -> None:
-        """Give all back."""
+        """Close everything."""
         self.be_quiet()
         for chat in self.chats:
             chat.publisher.close()
@@ -143,13 +143,13 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    """One of the test's own."""
+    """A new scene."""
     made = Scene(tmp_path)
     yield made
     made.close()
 
 
-# How Redis forgets: each answers with what ends the outage.
+# The ways in which Redis forgets. Each returns a function that ends the outage.
 
 
 def _loses_its_last_seconds(scene: Scene) -> Callable[[], None]:
@@ -172,7 +172,7 @@ def _crash(scene: Scene, damage: Callable[[], object]) -> Callable[[], None]:
 
 
 def _fails_over(scene: Scene) -> Callable[[], None]:
-    """To a replica that lacks the last seconds."""
+    """Fail over to a replica that lacks the last seconds."""
     scene.second.start()
     with client.Redis(port=scene.second.port) as replica:
         replica.replicaof("127.0.0.1", scene.replication.port)
@@ -205,7 +205,7 @@ WAYS = {
 def test_nothing_confirmed_is_lost(
     scene: Scene, caplog: pytest.LogCaptureFixture, way: str, *, busy: bool
 ) -> None:
-    """Whether the chats go on publishing or not: all is on the queue again, and the loss is said."""
+    """All confirmed events are on the queue again and the loss is logged, even if the chats stop."""
     caplog.set_level(logging.WARNING)
     scene.start_chats()
     end = WAYS[way](scene)
@@ -223,7 +223,7 @@ def test_nothing_confirmed_is_lost(
 
 @pytest.mark.slow
 def test_a_restart_that_costs_nothing_is_no_alarm(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """A kill with the file whole: nothing is published again."""
+    """After a kill with an intact file no event is published again."""
     scene.start_chats()
     scene.first.kill()
     scene.first.start()
@@ -231,7 +231,7 @@ def test_a_restart_that_costs_nothing_is_no_alarm(scene: Scene, caplog: pytest.L
     until(lambda: len(scene.confirmed) > before + 100, 30)
     scene.be_quiet()
     for chat in scene.chats:
-        chat.publisher._queue.look()
-        assert not chat.publisher._watch.look()
+        chat.publisher._queue.check_counter()
+        assert not chat.publisher._watch.check()
     until(lambda: scene.confirmed <= scene.queued(), 30)
     assert "Redis forgot" not in caplog.text

@@ -28,13 +28,13 @@ def place(tmp_path: Path, line: Line) -> Iterator[Place]:
 
 @pytest.fixture
 def publisher(place: Place) -> Iterator[Publisher]:
-    """To that Redis."""
+    """A publisher to it."""
     with Publisher(address.client(place.url()), queue=place.line.name, within=10) as made:
         yield made
 
 
 def waiting(place: Place) -> int:
-    """How many jobs wait or are in hand."""
+    """Return how many jobs are waiting or claimed."""
     name = place.line.name
     return int(place.redis.llen(f"rq:queue:{name}")) + int(place.redis.zcard(f"rq:wip:{name}"))
 

@@ -127,7 +127,7 @@ def test_a_real_worker_counts_what_it_does(line: Line) -> None:
 
 
 def test_a_port_that_is_taken_ends_the_start_with_its_cure(line: Line) -> None:
-    """One line, exit code 1."""
+    """The worker prints one line with the cure and ends with exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         line.environment["BOTLIVE_METRICS_PORT"] = str(listener.getsockname()[1])
         done = line.run(*BOTLIVE_WORKER)

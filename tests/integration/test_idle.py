@@ -1,4 +1,4 @@
-"""Pauses and ends of a chat: a path that drops what is silent, and a process that can start no thread."""
+"""Idle connections that the network drops, and a process that can start no thread."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ SILENT = 1.5
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[Valkey]:
-    """A Redis of its own."""
+    """A Valkey of its own."""
     server = Valkey(tmp_path / "valkey", free_port())
     server.start()
     yield server
@@ -42,24 +42,24 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
 
 @pytest.fixture
 def road(valkey: Valkey) -> Iterator[Road]:
-    """The path to it, which drops what is silent."""
+    """A proxy to it that drops idle connections."""
     made = Road(valkey.port, silent_after=SILENT)
     yield made
     made.close()
 
 
 def once(publisher: Publisher) -> None:
-    """One event, in this thread."""
+    """Publish one event in this thread."""
     publisher.publish(payment())
 
 
 def awaited(publisher: Publisher) -> None:
-    """One event, from an event loop."""
+    """Publish one event from an event loop."""
     asyncio.run(publisher.apublish(payment()))
 
 
 def many(publisher: Publisher) -> None:
-    """Several in one call."""
+    """Publish several events in one call."""
     publisher.publish_many([payment() for _ in range(3)])
 
 
@@ -68,10 +68,10 @@ def many(publisher: Publisher) -> None:
 def test_a_pause_on_a_path_that_drops_what_is_silent(
     valkey: Valkey, road: Road, way: Callable[[Publisher], None]
 ) -> None:
-    """What is published after it is confirmed in time, however many connections were open."""
+    """An event after the pause is confirmed in time, for any number of open connections."""
     redis = address.client(f"redis://127.0.0.1:{road.port}/0")
     with Publisher(redis, within=0.8) as publisher:
-        for _ in range(3):  # as many connections as calls at one time had
+        for _ in range(3):  # one connection for each concurrent call
             kept = publisher._queue._idle()
             way(publisher)
             if kept:
@@ -87,7 +87,7 @@ def test_a_pause_on_a_path_that_drops_what_is_silent(
 def test_a_connection_that_was_idle_for_long_is_not_used(
     valkey: Valkey, road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new one is opened at once, without a wait for an answer that may never come."""
+    """A new connection is opened without waiting for an answer on the old one."""
     monkeypatch.setattr(events.publishing.queue, "_LONGEST", 0.2)
     monkeypatch.setattr(events.publishing.queue, "_SOON", 60.0)
     redis = address.client(f"redis://127.0.0.1:{road.port}/0")
@@ -105,12 +105,12 @@ def test_a_connection_that_was_idle_for_long_is_not_used(
 
 @pytest.mark.parametrize("make", [address.client, connect_redis, client.Redis.from_url])
 def test_connections_are_kept_alive(valkey: Valkey, make: Callable[[str], client.Redis]) -> None:
-    """The publisher's and the worker's ask each other for a sign of life, sooner than a path forgets them."""
+    """The connections of publisher and worker send keepalive probes before networks drop them."""
     made = make(valkey.url)
     publisher = Publisher(made)
     publisher.publish(payment())
     [kept] = publisher._queue._open
-    lines: list[Any] = [kept.connection._sock]  # redis-py says that it is always None
+    lines: list[Any] = [kept.connection._sock]  # redis-py declares it as None
     if make is connect_redis:
         connection = made.connection_pool.get_connection()
         lines.append(connection._sock)
@@ -121,7 +121,7 @@ def test_connections_are_kept_alive(valkey: Valkey, make: Callable[[str], client
     made.close()
 
 
-# What Python does from 3.12 on once the interpreter ends.
+# Python 3.12 and later do this when the interpreter ends.
 _AT_EXIT = """
 import asyncio, atexit, threading, time
 from events import PaymentValidated, Publisher
@@ -145,7 +145,7 @@ _CALLS = ["publisher.publish(event)", "asyncio.run(publisher.apublish(event))"]
 
 
 def at_exit(call: str, **environment: str) -> tuple[float, str]:
-    """How many seconds it took as the last thing that a process did, and what it said."""
+    """Publish at the end of a process. Return how many seconds it took, and its output."""
     done = subprocess.run(
         [sys.executable, "-c", _AT_EXIT.format(call=call)],
         env={**os.environ, **environment},
@@ -159,7 +159,7 @@ def at_exit(call: str, **environment: str) -> tuple[float, str]:
 
 @pytest.mark.parametrize("call", _CALLS)
 def test_a_first_publish_at_the_interpreters_end(valkey: Valkey, call: str) -> None:
-    """No thread can be started then: the caller's own does it."""
+    """No thread can be started then, so the caller's thread publishes."""
     assert at_exit(call, REDIS_URL=valkey.url, BOTLIVE_OUTBOX="")[1] == ""
     with client.Redis(port=valkey.port) as connection:
         assert connection.llen(QUEUE) == 1
@@ -168,7 +168,7 @@ def test_a_first_publish_at_the_interpreters_end(valkey: Valkey, call: str) -> N
 @pytest.mark.parametrize("call", _CALLS)
 @pytest.mark.parametrize("outbox", [True, False])
 def test_the_same_while_redis_hangs(valkey: Valkey, tmp_path: Path, call: str, *, outbox: bool) -> None:
-    """Within the time limit the event is in the outbox; without one the caller hears of it."""
+    """The event is in the outbox within the time limit; without an outbox the caller gets an error."""
     file = tmp_path / "outbox.db"
     [pid] = valkey.pids
     os.kill(pid, signal.SIGSTOP)
@@ -176,7 +176,7 @@ def test_the_same_while_redis_hangs(valkey: Valkey, tmp_path: Path, call: str, *
         seconds, said = at_exit(call, REDIS_URL=valkey.url, BOTLIVE_OUTBOX=str(file) if outbox else "")
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert seconds < 0.25 + 0.5  # which a busy machine may add
+    assert seconds < 0.25 + 0.5  # a busy machine may add this
     if outbox:
         assert len(Outbox(file)) == 1
         assert "Traceback" not in said
@@ -185,7 +185,7 @@ def test_the_same_while_redis_hangs(valkey: Valkey, tmp_path: Path, call: str, *
 
 
 def test_a_failover_is_followed_by_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old primary takes no more writes: the name is looked up anew, and no event is refused."""
+    """If the old primary refuses writes, the name is looked up again, and no event is refused."""
     first, second = (Valkey(tmp_path / name, free_port()) for name in ("first", "second"))
     first.start()
     second.start()
@@ -215,7 +215,7 @@ def test_a_failover_is_followed_by_the_name(tmp_path: Path, monkeypatch: pytest.
 def test_a_replica_sends_events_to_the_outbox_and_they_are_delivered_when_it_is_none(
     valkey: Valkey, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The chat is told the kind of cause, once."""
+    """The log names the cause once."""
     outbox = Outbox(tmp_path / "outbox.db")
     with client.Redis(port=valkey.port) as connection:
         connection.replicaof("127.0.0.1", free_port())
@@ -230,7 +230,7 @@ def test_a_replica_sends_events_to_the_outbox_and_they_are_delivered_when_it_is_
 
 
 def test_what_the_chat_catches_says_why(valkey: Valkey) -> None:
-    """The kind of cause, and no password."""
+    """The error names the cause and contains no password."""
     with client.Redis(port=valkey.port) as connection:
         connection.config_set("requirepass", "another")
     url = f"redis://:hush@127.0.0.1:{valkey.port}/0"

@@ -37,7 +37,7 @@ def migrated(module_database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def findings(database: psycopg.Connection[Any], name: str) -> set[str]:
-    """What breaks the rule, without what is excluded."""
+    """Return what breaks the rule, without the exceptions."""
     found = {row[0] for row in database.execute(RULES[name].query.encode())}
     return found - EXCLUDED.get(name, {}).keys()
 

@@ -57,7 +57,7 @@ def test_each_is_applied_once(database_url: str, bundle: Bundle) -> None:
 
 
 def test_a_new_one_is_applied_alone(database_url: str, bundle: Bundle) -> None:
-    """What was applied before stays as it is."""
+    """Earlier migrations are not applied again."""
     bundle(v1_a=_A)
     migrate(database_url)
     bundle(v1_a=_A, v2_b=_B)
@@ -160,7 +160,7 @@ def test_a_file_waits_for_the_workers(database_url: str, bundle: Bundle) -> None
 
 
 def test_waiting_has_an_end(database_url: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where another run hangs, the reason is told."""
+    """If another run hangs, the error says so."""
     monkeypatch.setattr(migrations, "_SETTINGS", b"set local lock_timeout = '50ms'")
     bundle(v1_a=_A)
     with psycopg.connect(database_url) as hanging:
@@ -182,7 +182,7 @@ def test_the_books_are_nobody_elses(database_url: str, bundle: Bundle) -> None:
 
 
 def test_postgrest_is_told(database_url: str, bundle: Bundle) -> None:
-    """Its schema cache is reloaded after every run."""
+    """PostgREST is notified to reload its schema."""
     bundle(v1_a=_A)
     with psycopg.connect(database_url, autocommit=True) as listening:
         listening.execute(b"listen pgrst")

@@ -25,7 +25,7 @@ Database = psycopg.Connection[dict[str, Any]]
 
 
 def connect(url: str) -> Database:
-    """As the project's owner."""
+    """Connect as the owner of the project."""
     return psycopg.connect(url, autocommit=True, row_factory=dict_row)
 
 
@@ -80,7 +80,7 @@ def test_two_at_once_apply_everything_once(database_url: str) -> None:
 
 
 def test_each_file_runs_again_unrecorded(database_url: str) -> None:
-    """As the script of an earlier release would run them after `botlive migrate`, and twice."""
+    """The script of an earlier release can run after `botlive migrate`, even twice."""
     migrate(database_url)
     with connect(database_url) as database:
         for path in sorted(Path("sql").glob("*/*.sql")) * 2:
@@ -107,7 +107,7 @@ def test_a_field_database_loses_nothing(database_url: str) -> None:
 
 
 def test_every_config_of_the_field_is_mapped(database_url: str) -> None:
-    """To the company whose UUID its text id is, else to one that is made; two for one are reported."""
+    """A config is mapped to the company with that UUID, else to a new one; duplicates are reported."""
     with connect(database_url) as database:
         database.execute(FIELD.encode())
         lines = migrate(database_url)
@@ -152,7 +152,7 @@ def test_the_mapping_keeps_up_with_new_configs(database_url: str) -> None:
 
 
 def test_the_customers_write_never_fails_for_the_mapping(database_url: str) -> None:
-    """With companies closed by a check, a config is still inserted; the shop is listed as not mapped."""
+    """If a check forbids new companies, a config is still inserted, and the shop is listed as not mapped."""
     migrate(database_url)
     with connect(database_url) as database:
         database.execute("alter table public.companies add constraint closed check (false)")
@@ -225,7 +225,7 @@ def test_an_events_own_fault_fails_alone(database_url: str, rule: str) -> None:
     ],
 )
 def test_what_no_event_can_satisfy_is_no_events_fault(database_url: str, rule: str) -> None:
-    """A worker that cannot let events wait apart is told by an error, and nothing is written."""
+    """A worker that does not support waiting apart gets an error, and nothing is written."""
     migrate(database_url)
     with connect(database_url) as database:
         database.execute("select botlive.map_company('shop')")
@@ -333,7 +333,7 @@ POLICIES = {  # on orders, to signed-in users: the policy, and whether it is ope
 def test_a_policy_that_is_true_for_everyone_is_replaced(
     database_url: str, policy: str, is_open: bool
 ) -> None:
-    """Whatever its words: it is asked about a row that is nobody's, as a stranger. Others stay."""
+    """A policy is evaluated for a stranger and a row of another shop, whatever its text. Others stay."""
     with connect(database_url) as database:
         database.execute(FIELD.encode())
         command, condition = re.split(" (?=using|with)", policy, maxsplit=1)
@@ -360,7 +360,7 @@ def test_a_mapping_to_no_company_costs_only_its_own_events(database_url: str) ->
 
 
 def test_the_probe_passes_where_only_shops_have_trouble(database_url: str) -> None:
-    """It speaks for the way to the database, not for a shop's tables, and leaves nothing behind."""
+    """The probe checks the connection to the database, not the tables of a shop, and leaves no data."""
     migrate(database_url)
     with connect(database_url) as database:
         database.execute("select botlive.map_company('shop')")
@@ -414,7 +414,7 @@ def test_an_events_id_that_is_another_companys_row_is_not_passed_over(database_u
 
 
 def test_a_deferred_constraint_cannot_fail_the_customers_commit(database_url: str) -> None:
-    """What would speak at commit is asked at once, where it can be caught."""
+    """Deferred constraints are checked at once, because an error at commit cannot be caught."""
     migrate(database_url)
     with connect(database_url) as database:
         database.execute("create table public.plans (id uuid primary key)")
@@ -461,7 +461,7 @@ def test_an_owner_is_given_to_a_company_that_needs_one(database_url: str) -> Non
 
 @pytest.mark.slow
 def test_migrating_amid_the_workers_traffic(database_url: str) -> None:
-    """Every file applied anew while four workers write: it comes through, and no event is lost."""
+    """All files can be applied again while four workers write, and no event is lost."""
     migrate(database_url)
     stop = threading.Event()
     persisted: list[UUID] = []

@@ -1,4 +1,4 @@
-"""What docs/operations.md tells people to do, done."""
+"""The steps of docs/operations.md work."""
 
 import json
 import os

@@ -32,7 +32,7 @@ AGAIN = "install botlive-events from its repository again"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ours, as it is installed."""
+    """Our wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     before = Path.cwd()
     os.chdir(ROOT)
@@ -50,7 +50,7 @@ class Site:
         self._wheel = wheel
 
     def install_ours(self) -> None:
-        """From the wheel."""
+        """Install our wheel."""
         zipfile.ZipFile(self._wheel).extractall(self.folder)
 
     def install(self, name: str, module: str) -> None:
@@ -65,7 +65,7 @@ class Site:
         (record / "RECORD").write_text("".join(f"{file},,\n" for file in [*files, f"{record.name}/RECORD"]))
 
     def remove(self, name: str) -> None:
-        """With all files of its record."""
+        """Remove the distribution with all files of its record."""
         for line in (self.folder / f"{name}-0.5.dist-info" / "RECORD").read_text().splitlines():
             (self.folder / line.partition(",")[0]).unlink(missing_ok=True)
 
@@ -93,7 +93,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path, wheel: Path) -> Site:
-    """With nothing in it."""
+    """An empty environment."""
     return Site(tmp_path / "site", wheel)
 
 
@@ -186,7 +186,7 @@ def test_the_stack_is_in_the_repository_alone(site: Site) -> None:
 
 
 def test_only_our_own_migrations_are_applied(site: Site, tmp_path: Path) -> None:
-    """Whatever folder `sql` Python finds first, with whatever files."""
+    """Our migrations are applied, whichever folder `sql` Python finds first."""
     site.install_ours()
     host = shadow(tmp_path, "sql")
     for folder in ("tables", "functions"):

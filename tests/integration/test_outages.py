@@ -55,7 +55,7 @@ def state(line: Line) -> tuple[str, str]:
 
 @pytest.mark.slow
 def test_a_week_without_supabase(line: Line, stack: Stack, tmp_path: Path) -> None:
-    """A real worker, its retry clock hurried: it shouts once, burns no attempt, and needs no hand after."""
+    """A real worker with a faster retry clock logs one line, uses no attempts, and needs no operator."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(30)]
     log = tmp_path / "log"
@@ -99,7 +99,7 @@ def test_a_worker_that_holds_says_so(line: Line, stack: Stack) -> None:
 
 @pytest.mark.slow
 def test_a_rotated_key_costs_nothing(line: Line, tmp_path: Path) -> None:
-    """With the old key events wait and the cure is said once; a worker with the new one takes them all."""
+    """With the old key events wait and one line gives the cure; a worker with the new key persists all."""
     company_id, uuid = line.shop()
     events = [order(company_id) for _ in range(20)]
     log = tmp_path / "log"
@@ -155,7 +155,7 @@ def longer_than_a_lease(line: Line, stack: Stack) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("outage", [idle, with_a_batch_under_way, with_supabase_away, longer_than_a_lease])
 def test_redis_restarts(line: Line, stack: Stack, outage: Any) -> None:
-    """Whatever the worker is doing, the same process goes on, and every event is persisted once."""
+    """The same process continues in any state, and every event is persisted once."""
     company_id, uuid = line.shop()
     with line.worker() as process:
         line.publisher.publish(order(company_id))
@@ -181,7 +181,7 @@ def own() -> Iterator[tuple[Stack, Line]]:
 
 @pytest.mark.slow
 def test_postgres_restarts(own: tuple[Stack, Line]) -> None:
-    """A crash of the database amid a batch: the same worker process persists every event once."""
+    """If the database crashes during a batch, the same worker process persists every event once."""
     stack, line = own
     company_id, uuid = line.shop()
     with line.worker() as process:
@@ -200,7 +200,7 @@ def test_postgres_restarts(own: tuple[Stack, Line]) -> None:
 
 @contextmanager
 def frozen(pids: list[int]) -> Iterator[None]:
-    """These servers give no answer meanwhile."""
+    """Freeze these servers, so that they do not answer."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -246,7 +246,7 @@ def test_a_stop_waits_for_nobody(line: Line, stack: Stack, where: str) -> None:
 
 
 def test_a_redis_that_may_lose_events_is_told_of(tmp_path: Path) -> None:
-    """Without an append-only file, or with a policy that evicts, the worker says so and what to set."""
+    """Without an append-only file, or with an eviction policy, the worker says what to set."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     server = Valkey(tmp_path / "valkey", port)

@@ -112,7 +112,7 @@ def _written(kind: str) -> dict[str, bool]:
 
 
 def test_the_mapping_is_completed_by_postgresqls_own_functions(database: Database) -> None:
-    """With the rights of who migrates."""
+    """The trigger calls only functions of PostgreSQL, although it has the rights of the migrating user."""
     plant(
         database,
         "format(text, text, text, text) returns text language sql as 'select $1 where public.seize()'",
@@ -126,7 +126,7 @@ def test_the_mapping_is_completed_by_postgresqls_own_functions(database: Databas
 
 
 def test_strangers_views_are_named_and_not_read(database: Database) -> None:
-    """A view runs what it calls with the rights of who reads it: here of who migrates."""
+    """A view of another login is named and not read, because it runs with the rights of the reader."""
     database.execute("grant select on public.orders to authenticated")
     database.execute("select public.botlive_persist(%s)", [Jsonb([element(order("mapped"))])])
     database.execute("set local role outsider")
@@ -180,7 +180,7 @@ def test_an_operator_may_be_taken_for_postgresqls_own_too(database: Database) ->
 
 
 def test_what_belongs_to_those_who_are_trusted_anyway_is_no_look_alike(database: Database) -> None:
-    """The owner of the shops' tables has triggers there; a superuser needs nobody's rights."""
+    """Functions of the tables' owner and of superusers are not reported."""
     plant(database, LIKE)
     database.execute(b"alter table public.orders owner to outsider")
     assert database.execute("select from botlive.look_alikes()").rowcount == 0

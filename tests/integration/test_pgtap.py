@@ -66,7 +66,7 @@ def said(database: psycopg.Connection[Any], path: Path, mutation: str = "") -> l
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_passes_and_sees_mutations(path: Path, database: psycopg.Connection[Any]) -> None:
-    """Each of its tests is told, as many as it has planned; with each mutation one fails."""
+    """All planned tests run and pass; each mutation makes one fail."""
     lines = said(database, path)
     assert [line for line in lines if line.startswith("not ok")] == []
     passed = [line for line in lines if line.startswith("ok")]
@@ -77,6 +77,6 @@ def test_a_file_passes_and_sees_mutations(path: Path, database: psycopg.Connecti
 
 
 def test_they_are_no_migrations() -> None:
-    """Those who host copy them to where `supabase test db` looks; no migration is among them."""
+    """None of these files has the name of a migration."""
     assert len(FILES) == len(MUTATIONS)
     assert not {path.stem for path in FILES} & {migration.name for migration in bundled()}

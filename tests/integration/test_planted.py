@@ -1,4 +1,4 @@
-"""Somebody who writes to Redis: no command of the documents calls or unpickles what is planted there."""
+"""Jobs planted by an attacker in Redis: no command of the documents calls or unpickles them."""
 
 import json
 import os
@@ -89,7 +89,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture
 def site(server: int, stack: Stack, tmp_path: Path) -> Iterator[Site]:
-    """It, freshly planted."""
+    """A Redis with newly planted jobs."""
     marks = tmp_path / "marks"
     marks.mkdir()
     (tmp_path / "marks.py").write_text(MARKS)
@@ -139,7 +139,7 @@ def test_the_documents_name_the_commands() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", OPEN)
 def test_what_is_planted_does_bite(site: Site, command: str) -> None:
-    """Without our classes RQ calls it: else these tests would prove nothing."""
+    """The control: without our classes RQ calls the planted function."""
     site.run(*arguments(command))
     assert site.left()
 

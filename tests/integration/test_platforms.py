@@ -1,4 +1,4 @@
-"""What a platform that looks for a Procfile finds in this repository: it installs and starts it as it is."""
+"""A platform that reads the Procfile can install and start this repository without changes."""
 
 import os
 import re
@@ -76,7 +76,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(stack: Stack, bin_: Path, **more: str) -> dict[str, str]:
-    """As a platform's: its settings, and nothing of ours."""
+    """Return the environment of a platform: only its settings."""
     settings = {name: value for name, value in stack.environment.items() if name != "SUPABASE_JWT_SECRET"}
     return {
         **settings,
@@ -111,7 +111,7 @@ def test_what_a_platform_installs_runs(stack: Stack, installed: Path, tmp_path: 
 def test_the_web_process_listens_where_the_platform_says(
     stack: Stack, installed: Path, tmp_path: Path
 ) -> None:
-    """On its PORT and every address; without the login nobody gets in, with it one does."""
+    """It listens on PORT at every address, and requires the login."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -136,6 +136,6 @@ def test_the_web_process_listens_where_the_platform_says(
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens there."""
+    """Return whether a server listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -58,7 +58,7 @@ PRIVILEGES = {  # what no request shows
 
 @pytest.mark.parametrize(("mutation", "words"), MUTATIONS.values(), ids=MUTATIONS)
 def test_a_mutation_is_seen(mutation: str, words: str) -> None:
-    """By a run that passes without it, and that says what is wrong."""
+    """A run that passes without the mutation fails with it, and says what is wrong."""
     with Stack() as stack, aimed(stack.environment) as target:
         target.database.execute(mutation.encode())
         report = run(target, probes=1_500, seed=10)
@@ -66,7 +66,7 @@ def test_a_mutation_is_seen(mutation: str, words: str) -> None:
 
 
 def test_privileges_are_seen() -> None:
-    """Also those that no request shows."""
+    """Privileges that no request shows are also found."""
     with Stack() as stack, aimed(stack.environment) as target:
         for mutation in PRIVILEGES:
             target.database.execute(mutation.encode())

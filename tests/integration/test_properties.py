@@ -48,7 +48,7 @@ def in_shops(events: Sequence[AnyEvent], shops: dict[str, str]) -> list[AnyEvent
 def test_any_stream_ends_in_the_rows_that_it_means(
     line: Line, stream: list[AnyEvent], batch: int, dice: random.Random, persisted: bool
 ) -> None:
-    """Shuffled, with duplicates, in batches of any size, with a worker that dies amid them: the same rows."""
+    """Shuffled, duplicated, in batches of any size and with a dying worker, the rows are the same."""
     shops = {name: line.shop() for name in SHOPS}
     events = in_shops(stream, {name: company_id for name, (company_id, _) in shops.items()})
     published = [event for event in events for _ in range(dice.choice((1, 1, 2)))]

@@ -86,7 +86,7 @@ def test_what_is_still_in_the_inbox_is_a_duplicate(old: OldDatabase) -> None:
 
 
 def test_an_unknown_company_stays_the_reason(old: OldDatabase) -> None:
-    """Its events are refused for that, whatever their age."""
+    """Events of an unknown company are refused for this reason, whatever their age."""
     old.prune(HORIZON)
     assert old.outcomes(order("nobody", occurred_at=days_ago(OLD))) == ["unknown_company"]
 
@@ -115,7 +115,7 @@ def test_the_horizon_is_never_lowered(old: OldDatabase) -> None:
 
 
 def test_a_run_deletes_only_what_it_was_asked_to(old: OldDatabase) -> None:
-    """With more days than the horizon's, what is between the two stays."""
+    """If the run has more days than the horizon, rows between the two stay."""
     company_id, _ = old.shop()
     events = [payment(company_id, occurred_at=days_ago(days)) for days in (OLD, (YOUNG + HORIZON) / 2)]
     old.persist(*events)
@@ -189,20 +189,20 @@ def test_a_piece_that_cannot_lock_is_tried_again(old: OldDatabase, monkeypatch: 
 
 
 def test_a_database_that_stays_busy_ends_the_run(old: OldDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After some attempts it says so; nothing of the piece was deleted."""
+    """After some attempts the run fails, and nothing of the piece is deleted."""
     company_id, _ = old.shop()
     old.persist(payment(company_id, occurred_at=days_ago(OLD)))
     sleeping(monkeypatch, lambda _: None)
     monkeypatch.setattr(pruning, "_TRIES", 1)
     with psycopg.connect(old.url) as busy:
         busy.execute("lock table public.activities in share mode")
-        with pytest.raises(MigrationFailed, match="run this again later"):
+        with pytest.raises(MigrationFailed, match="run this command again later"):
             old.prune(HORIZON)
     assert old.count("botlive.inbox") == old.count("public.activities") == 1
 
 
 def test_two_runs_at_once_delete_each_row_once(old: OldDatabase) -> None:
-    """Both end well, and their counts add up."""
+    """Both runs succeed, and their counts add up."""
     company_id, _ = old.shop()
     old.persist(*(payment(company_id, occurred_at=days_ago(OLD)) for _ in range(2_000)))
     totals: list[Any] = []
@@ -267,7 +267,7 @@ def test_ids_of_another_type_are_found(database_url: str) -> None:
 
 
 def test_the_workers_role_may_only_read_the_horizon(old: OldDatabase) -> None:
-    """Neither the functions nor the table are its to use."""
+    """The worker's role can neither call the functions nor change the table."""
     functions = old.one(
         """select count(*) from pg_proc p where p.pronamespace = 'botlive'::regnamespace
            and p.proname ~ '^(raise_horizon|prune_|count_prunable|is_pruned)'

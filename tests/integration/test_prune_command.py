@@ -68,7 +68,7 @@ def test_older_events_that_are_not_persisted_block_it(line: Line, old: OldDataba
 
 
 def test_an_older_event_is_found_wherever_it_waits(line: Line) -> None:
-    """On the queue, put off, waiting apart, started or failed."""
+    """It is found on the queue, in an overflow queue, waiting apart, started or failed."""
     events = [order(f"shop-{number}", occurred_at=OLD) for number in range(5)]
     ids = [str(event.event_id) for event in events]
     line.publisher.publish_many([*events, order("shop")])

@@ -43,7 +43,7 @@ class Shop:
         self.api = httpx.Client(base_url=url, headers=headers, timeout=30)
 
     def read(self, ask: Callable[[Reader], Awaitable[Read]], key: str | None = None) -> Read:
-        """One read, with the worker's key or another."""
+        """Read once, with the worker's key or another."""
 
         async def run() -> Read:
             url = self.environment["SUPABASE_URL"]
@@ -53,11 +53,11 @@ class Shop:
         return asyncio.run(run())
 
     def activities(self, limit: int = 10) -> list[Any]:
-        """What the front end shows."""
+        """Return what the front end shows."""
         return self.read(lambda reader: reader.get_realtime_activity(self.company_id, limit))
 
     def active_orders(self, limit: int = 50) -> list[Any]:
-        """What the front end shows."""
+        """Return what the front end shows."""
         return self.read(lambda reader: reader.get_active_orders(self.company_id, limit))
 
     def session(self) -> dict[str, Any] | None:
@@ -65,7 +65,7 @@ class Shop:
         return self.read(lambda reader: reader.get_active_session(self.company_id))
 
     def persist(self, *events: AnyEvent) -> None:
-        """As the worker does."""
+        """Persist the events as the worker does."""
         gateway = Gateway.connect(
             Settings(
                 supabase_url=self.environment["SUPABASE_URL"],
@@ -127,7 +127,7 @@ def test_the_activities_of_every_event(shop: Shop) -> None:
 
 
 def test_the_limit_keeps_the_newest(shop: Shop) -> None:
-    """Of activities and of orders."""
+    """The limit returns the newest activities and orders."""
     names = ["oldest", "older", "newest"]
     shop.persist(
         *(
@@ -166,7 +166,7 @@ def test_only_pending_orders_are_active(shop: Shop) -> None:
 
 
 def test_orders_come_as_their_rows(shop: Shop) -> None:
-    """With every column, those that Lovable added too."""
+    """An order is returned with every column, also those that Lovable added."""
     order = shop.order()
     shop.persist(order)
     (row,) = shop.read(lambda reader: reader.get_orders(shop.company_id))
@@ -194,14 +194,14 @@ def test_orders_come_as_their_rows(shop: Shop) -> None:
 def test_orders_made_by_hand_are_shown(
     shop: Shop, columns: dict[str, Any], shown: tuple[str, ...], rate: int
 ) -> None:
-    """Whatever their columns hold or lack, dates too."""
+    """Orders that were made by hand are shown, whatever their columns contain or lack."""
     shop.insert("orders", **columns, created_at=None)
     (order,) = shop.active_orders()
     assert tuple(order.values()) == (*shown, rate, "")
 
 
 def test_activities_made_by_hand_are_shown(shop: Shop) -> None:
-    """By their column where metadata names no event."""
+    """If metadata names no event, the type is that of the column."""
     shop.insert("activities", type="message", title="Bonjour", description=None, created_at="infinity")
     shop.insert("activities", type="system", metadata=["x"], created_at=datetime.now(UTC) + timedelta(days=1))
     assert [tuple(shown.values()) for shown in shop.activities()] == [
@@ -257,14 +257,14 @@ def test_an_unknown_company(shop: Shop, caplog: pytest.LogCaptureFixture) -> Non
 
 @pytest.mark.parametrize("key", ["anon", "owner", "nobody"])
 def test_only_the_workers_key_may_read(shop: Shop, stack: Stack, key: str) -> None:
-    """Neither `anon`, nor an owner's token, nor a key of another project: an error, no empty list."""
+    """`anon`, an owner's token and a key of another project get an error, not an empty list."""
     keys = {"anon": stack.environment["SUPABASE_ANON_KEY"], "owner": stack.token(shop.owner), "nobody": "x"}
     with pytest.raises(DeploymentFault, match="SUPABASE_KEY"):
         shop.read(lambda reader: reader.get_orders(shop.company_id), keys[key])
 
 
 def test_supabase_away_is_an_error(shop: Shop) -> None:
-    """Nothing listens there: said at once."""
+    """If no server listens there, the error is immediate."""
 
     async def run() -> None:
         async with Reader("http://127.0.0.1:1", "key") as reader:

@@ -143,7 +143,7 @@ def test_drift_is_brought_back_by_a_plain_migrate(database_url: str) -> None:
 
 
 def test_one_script_for_the_sql_editor(database_url: str) -> None:
-    """It does what `botlive migrate` does, which then finds everything applied; twice does no harm."""
+    """The script does the same as `botlive migrate`, and may run twice."""
     with psycopg.connect(database_url) as editor:
         for _ in range(2):
             editor.execute(script().encode())
@@ -198,7 +198,7 @@ def botlive_migrate(*arguments: str, **environment: str) -> subprocess.Completed
 
 
 def test_the_exit_code_says_that_a_table_can_take_no_event(database_url: str) -> None:
-    """With table, column, type found and wanted, and the cure; mended it ends with 0."""
+    """The line has table, column, type found and wanted, and the cure. After the repair the code is 0."""
     with connect(database_url) as database:
         database.execute(base())
         database.execute(MEMBERS["renamed-column"].encode())

@@ -31,14 +31,14 @@ requirepass {secret}2
 
 
 class SentinelServer(Valkey):
-    """One Sentinel, which needs no other to decide."""
+    """A Sentinel that decides alone."""
 
     def __init__(self, directory: Path, primary: Valkey) -> None:
         super().__init__(directory, free_port())
         self._primary = primary
 
     def prepare(self) -> None:
-        """It writes into its own file."""
+        """Write the configuration, which the Sentinel changes."""
         self.directory.mkdir(exist_ok=True)
         self.configuration.write_text(
             _CONFIGURATION.format(
@@ -77,7 +77,7 @@ class Service:
         self.sentinel.start()
 
     def url(self, service: str = "shop", sentinel_password: str = f"{SECRET}2") -> str:
-        """With a Sentinel before it that is not there."""
+        """Return its URL, whose first Sentinel does not exist."""
         places = f"127.0.0.1:{free_port()},127.0.0.1:{self.sentinel.port}"
         return f"sentinel://:{SECRET}@{places}/{service}/0?sentinel_password={sentinel_password}"
 
@@ -97,7 +97,7 @@ class Service:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """One of its own."""
+    """A service of its own."""
     made = Service(tmp_path)
     yield made
     made.close()

@@ -52,7 +52,7 @@ create function pg_temp.seize(what pg_catalog.text) returns pg_catalog.bool lang
 
 
 def shadow(database: Database) -> None:
-    """Types and relations of one's own under PostgreSQL's names, which write down who uses them."""
+    """Create types and relations with names of PostgreSQL that record who uses them."""
     with acting(database, ME):
         database.execute(_SEIZE)
         for name in _SHADOWED:
@@ -111,7 +111,7 @@ def serve(database: Database) -> None:
 def test_a_callers_temporary_objects_are_not_looked_up(
     attack: Callable[[Database], None], safe: bool, database: Database
 ) -> None:
-    """By no function of ours. The control: with an empty search path, as it was, they are."""
+    """No function of ours uses them. The control: with an empty search path they are used."""
     if not safe:
         for name in names(database):
             database.execute(f"alter function {name} set search_path = ''".encode())

@@ -48,7 +48,7 @@ def reached(database: Database, user: UUID) -> int:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_policy_is_judged_by_whom_it_lets_in(project: Database, shape: Shape) -> None:
-    """With rows and without: open to everyone, open for some, or the owner's only; the cure closes it."""
+    """With and without rows: open to everyone, to some, or to the owner only. The cure closes it."""
     project.rollback()
     project.execute(shape.sql.encode())
     project.execute("savepoint made")

@@ -89,7 +89,7 @@ INVALID = json.dumps({"message": "Invalid API key", "hint": "Double check it."})
 def test_what_is_wrong_is_told_before_any_event_waits(
     line: Line, site: Site, tmp_path: Path, status: int, body: bytes, words: str
 ) -> None:
-    """An idle worker says why it would hold, once, and goes on: it may be mended in the project."""
+    """An idle worker logs once why it would hold, and keeps running until somebody repairs the project."""
     with worker(line, tmp_path / "log", SUPABASE_URL=site(status, body)) as said:
         until(lambda: len(said("held")) > 0, 20)
         until(lambda: len(line.redis.keys(f"rq:workers:{line.name}")) > 0, 5)
@@ -146,7 +146,7 @@ def test_an_outage_at_the_start_needs_no_hand(line: Line, stack: Stack, tmp_path
 
 
 def test_a_burst_with_nothing_to_do_ends_all_the_same(line: Line, site: Site) -> None:
-    """It says what is wrong, and does not wait for an outage's end that nobody waits for."""
+    """The worker logs the problem and ends without waiting for the end of the outage."""
     line.environment["SUPABASE_URL"] = site(404, MISSING)
     done = line.run(*BOTLIVE_WORKER, "--burst")
     assert done.returncode == 0
@@ -162,7 +162,7 @@ def called(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
 
 @pytest.fixture
 def at(line: Line, site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
-    """Has every request to Supabase answered so, with a 200."""
+    """Answer every request to Supabase with this body and status 200."""
 
     def answer(body: bytes) -> None:
         for name, value in {**line.environment, "SUPABASE_URL": site(200, body)}.items():
@@ -176,7 +176,7 @@ def at(line: Line, site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[byt
 def test_the_commands_outlive_any_answer(
     at: Callable[[bytes], None], capsys: pytest.CaptureFixture[str], command: list[str], body: bytes
 ) -> None:
-    """One line and exit code 1, whatever comes with a 200."""
+    """Any answer with status 200 gives one line and exit code 1."""
     at(body)
     code, said = called(capsys, "company", *command)
     assert code == 1

@@ -1,4 +1,4 @@
-"""Nobody gets at another's shop by what he writes into a config."""
+"""Nobody gets access to another owner's shop by writing a config."""
 
 from collections.abc import Callable, Iterator
 from uuid import UUID
@@ -37,7 +37,7 @@ def owners(database: Database) -> dict[str, UUID | None]:
 
 
 def renamed(to: str) -> Callable[[Database], None]:
-    """A config of one's own that gets the id of another's later."""
+    """Return an attack: a config of the attacker that is later given the id of another shop."""
 
     def attack(database: Database) -> None:
         add(database, "mine", ME)
@@ -47,7 +47,7 @@ def renamed(to: str) -> Callable[[Database], None]:
 
 
 def claimed(text_id: str) -> Callable[[Database], None]:
-    """A config that is nobody's and that one makes one's own."""
+    """Return an attack: a config without an owner to which the attacker adds his own id."""
 
     def attack(database: Database) -> None:
         add(database, text_id, None, by=None)
@@ -81,7 +81,7 @@ ATTACKS: dict[str, Callable[[Database], None]] = {
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_a_config_gets_nobody_anothers_shop(attack: Callable[[Database], None], database: Database) -> None:
-    """However the id is written, at once or later: the victim's shops are not mine, nor after `migrate`."""
+    """In any notation of the id, at once or later, the attacker gets no shop, also after `migrate`."""
     attack(database)
     complete(database)
     found = owners(database)
@@ -90,7 +90,7 @@ def test_a_config_gets_nobody_anothers_shop(attack: Callable[[Database], None], 
 
 
 def test_owners_that_agree_are_mapped(database: Database) -> None:
-    """The control: the owner whom companies names, the worker where it names nobody, one's own shop."""
+    """The control: the owner in companies is mapped; without one there, the worker's config counts."""
     add(database, str(NOBODYS), ME, by=None)
     add(database, TEXT.upper(), ME)
     add(database, TEXT, VICTIM, by=VICTIM)
@@ -106,7 +106,7 @@ def test_owners_that_agree_are_mapped(database: Database) -> None:
 
 
 def test_a_config_that_is_nobodys_is_claimed_by_the_owner(database: Database) -> None:
-    """The company's owner may take it; it was mapped before and belonged to nobody."""
+    """The company's owner may claim a config that was mapped before without an owner."""
     add(database, TEXT, None, by=None)
     assert owners(database)["theirs"] is None
     change(database, TEXT, f"user_id = '{VICTIM}'", by=VICTIM)
@@ -115,7 +115,7 @@ def test_a_config_that_is_nobodys_is_claimed_by_the_owner(database: Database) ->
 
 @pytest.mark.parametrize("people_write", [True, False])
 def test_what_was_planted_before_us_is_judged_too(people_write: bool, database: Database) -> None:
-    """Configs from before the trigger: where people write them, a company that names nobody is not given."""
+    """An older config gives nobody a company without an owner if users can write configs."""
     database.execute("alter table public.company_rag_configs disable trigger all")
     if not people_write:
         database.execute("revoke all on public.company_rag_configs from authenticated, anon, public")

@@ -43,7 +43,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def made(kind: str, company_id: str, minutes: float = 0, **fields: Any) -> Any:
-    """One delivery, so many minutes later."""
+    """Return one delivery that occurred this many minutes later."""
     contract, plain = _KINDS[kind]
     instant = _MORNING + timedelta(minutes=minutes)
     return contract(**{"company_id": company_id, "occurred_at": instant, "key": _KEY, **plain, **fields})
@@ -58,7 +58,7 @@ def conclude(line: Line, first: Any, uuid: Any) -> None:
 
 
 def test_while_the_first_waits(line: Line, kind: str) -> None:
-    """It waits once, and as the first one was."""
+    """The event waits once, with the content of the first one."""
     company_id, uuid = line.shop()
     first, second = made(kind, company_id), made(kind, company_id, 1)
     assert first.event_id == second.event_id
@@ -69,7 +69,7 @@ def test_while_the_first_waits(line: Line, kind: str) -> None:
 
 
 def test_together(line: Line) -> None:
-    """In one round trip, and each type of event under the same key is an event of its own."""
+    """Each type of event with the same key is another event, also in one round trip."""
     company_id, uuid = line.shop()
     kinds = ["payment", "issue", "order", "enable"]
     first = [made(kind, company_id) for kind in kinds]
@@ -91,7 +91,7 @@ def test_far_from_the_queues_end(line: Line) -> None:
 
 
 def test_while_the_first_is_in_hand(line: Line, kind: str) -> None:
-    """Nothing is put on the queue."""
+    """While the first one is claimed, nothing is put on the queue."""
     company_id, uuid = line.shop()
     first, second = made(kind, company_id), made(kind, company_id, 1)
     line.publisher.publish(first)
@@ -146,7 +146,7 @@ def test_while_the_first_waits_in_the_outbox(line: Line, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("persisted", [True, False], ids=["persisted", "waiting"])
 def test_other_content_is_not_the_same(line: Line, persisted: bool) -> None:
-    """Another amount under the same key is refused in sight of people; the first is persisted."""
+    """Another amount with the same key is moved to the failed registry; the first event is persisted."""
     company_id, uuid = line.shop()
     first, other = made("payment", company_id), made("payment", company_id, 1, amount=5000)
     line.publisher.publish(first)
@@ -183,7 +183,7 @@ def test_a_session_is_switched_once(line: Line) -> None:
 def test_whichever_comes_first_is_what_is_persisted(
     line: Line, deliveries: list[tuple[str, str, int]], batch: int, persisted: bool
 ) -> None:
-    """Of any deliveries, between workers that run and one that dies: the first of each key; none fails."""
+    """For any deliveries, with running and dying workers, the first event of each key counts."""
     company_id, uuid = line.shop()
     first: dict[Any, Any] = {}
     for kind, key, minutes in deliveries:

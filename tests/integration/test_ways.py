@@ -1,4 +1,4 @@
-"""The ways to Redis, never silent: who cannot reach it or enter it says why, and goes on when it can."""
+"""Connections to Redis: a process that cannot connect or log in says why, and continues when it can."""
 
 import json
 import os
@@ -39,11 +39,11 @@ class Place:
         self.redis = client.Redis(port=self.valkey.port)
 
     def url(self, login: str = "", database: str = "0", scheme: str = "redis") -> str:
-        """How to reach it."""
+        """Return its URL."""
         return f"{scheme}://{login}{'@' if login else ''}127.0.0.1:{self.valkey.port}/{database}"
 
     def environment(self, url: str) -> dict[str, str]:
-        """Of a process that goes there."""
+        """Return the environment of a process that connects there."""
         return {**self.line.environment, "REDIS_URL": url}
 
     @contextmanager
@@ -53,7 +53,7 @@ class Place:
             yield worker
 
     def command(self, url: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """What ``botlive`` says and answers."""
+        """Run ``botlive`` and return its result."""
         return subprocess.run(
             [str(BIN / "botlive"), *words],
             env=self.environment(url),
@@ -88,7 +88,7 @@ class Worker:
 
     @property
     def text(self) -> str:
-        """All that it has said."""
+        """Return its whole output."""
         return self._log.read_text()
 
     def said(self, event: str) -> list[dict[str, Any]]:
@@ -97,18 +97,18 @@ class Worker:
         return [entry for entry in lines if entry["event"] == event]
 
     def says(self, event: str, words: str = "", seconds: float = IN_TIME) -> None:
-        """In time there is such a line."""
+        """Wait until it has printed such a line."""
         until(lambda: any(words in entry.get("reason", "") for entry in self.said(event)), seconds)
 
     def ends(self, words: str) -> None:
-        """It gives up in time, with one line for people that says this, and exit code 2."""
+        """Assert that it ends in time with exit code 2, and that its last line says this."""
         assert self.process.wait(timeout=30) == 2
         *_, last = self.text.splitlines()
         assert words in last
         assert "Traceback" not in self.text
 
     def is_up(self) -> None:
-        """It works."""
+        """Wait until the worker listens."""
         until(lambda: "Listening on" in self.text, IN_TIME)
 
 
@@ -197,7 +197,7 @@ def _refused(_: Place) -> str:
 def test_a_command_names_the_cause(
     place: Place, way: Callable[[Place], str], words: str, command: str, tmp_path: Path
 ) -> None:
-    """In one line, without the password."""
+    """The cause is in one line, without the password."""
     file = tmp_path / "events.ndjson"
     file.write_text(order("shop").model_dump_json() + "\n")
     outbox = Outbox(tmp_path / "outbox.db")
@@ -347,7 +347,7 @@ def test_a_redis_that_comes_later_is_waited_for(place: Place) -> None:
     ],
 )
 def test_certificates(place: Place, host: str, days: int, options: str, words: str | None) -> None:
-    """One that is not accepted ends a worker, and the chat is told; with the README's options both get in."""
+    """A refused certificate ends a worker, and the chat logs it. With the README's options both connect."""
     file = certificate(place.directory, host=host, days=days)
     door = TlsDoor(place.valkey.port, lambda: file)
     url = f"rediss://127.0.0.1:{door.port}/0?{options.format(file=file)}"
@@ -367,7 +367,7 @@ def test_certificates(place: Place, host: str, days: int, options: str, words: s
 
 @pytest.mark.slow
 def test_a_certificate_that_expires_holds_a_worker(place: Place) -> None:
-    """It says so, tries on, and goes on when there is a new one."""
+    """The worker logs it, retries, and continues when the server has a new certificate."""
     good = certificate(place.directory)
     chosen = [good]
     door = TlsDoor(place.valkey.port, lambda: chosen[0])
@@ -395,7 +395,7 @@ def test_tls_on_one_side_only_is_told(place: Place) -> None:
 
 
 def test_cluster_mode_is_told_at_the_start(place: Place) -> None:
-    """In one line; nothing in it could work."""
+    """One line says it at the start, because no event could be processed."""
     place.valkey.kill()
     place.valkey.prepare()
     with place.valkey.configuration.open("a") as file:

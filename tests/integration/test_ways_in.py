@@ -35,7 +35,7 @@ def project(stack: Stack) -> Iterator[Database]:
 
 
 def named(database: Database, kind: str) -> dict[str, str]:
-    """What is named, and the SQL that closes it."""
+    """Return what is named, and the SQL that closes it."""
     rows = database.execute(f"select words, cure from botlive.{kind}_to_name()".encode()).fetchall()
     return {row["words"]: row["cure"] for row in rows}
 

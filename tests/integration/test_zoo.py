@@ -39,7 +39,7 @@ class Project:
             database.execute("insert into auth.users (id, email) values (%s, %s)", [user, f"{user}@shop"])
 
     def migrate(self) -> None:
-        """As it was never done before: pasted again, or pushed again."""
+        """Migrate as if it had never been done: paste the script again, or push it again."""
         self.database.execute("drop table if exists botlive.migrations")
         self.said += migrate(self.url)
 
@@ -57,7 +57,7 @@ class Project:
             )
 
     def names(self, order_id: UUID | None = None) -> dict[str, Any]:
-        """What a statement of the front end's may name."""
+        """The names that a statement of the front end may use."""
         row = self.database.execute(
             "select uuid from public.company_mapping where company_id = %s", [SHOPS[0]]
         ).fetchone()
@@ -89,13 +89,13 @@ class Project:
 
 
 def connect(url: str) -> Database:
-    """As the project's owner."""
+    """Connect as the owner of the project."""
     return psycopg.connect(url, autocommit=True, row_factory=dict_row)
 
 
 @contextmanager
 def acting(database: Database, user: UUID | None) -> Iterator[None]:
-    """As a signed-in user, or as nobody; rolled back."""
+    """Act as a signed-in user, or as an anonymous one; rolled back at the end."""
     role = "authenticated" if user else "anon"
     claims = {"role": role, "guest": "Guest"} | ({"sub": str(user), "email": f"{user}@shop"} if user else {})
     with database.transaction(force_rollback=True):
@@ -151,7 +151,7 @@ def project(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Project]:
 @pytest.mark.slow
 @pytest.mark.parametrize("project", ZOO, ids=str, indirect=True)
 def test_a_project_of_the_field(project: Project) -> None:
-    """Every event is persisted or waits apart as foretold, and nobody lost a right that he used."""
+    """Every event is persisted or waits apart as expected, and no user lost a right that he used."""
     member = project.member
     project.migrate()
     project.settle()
@@ -213,7 +213,7 @@ def _is_whole(database: Database, events: list[AnyEvent], outcomes: list[str]) -
 
 
 def _utc(instant: datetime) -> datetime:
-    """Without a zone the column says the time in UTC."""
+    """Return the time in UTC, also from a column without a zone."""
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
@@ -244,7 +244,7 @@ def test_tables_of_another_owner_are_named_with_the_cure(project: Project, stack
     indirect=True,
 )
 def test_companies_that_need_an_owner_are_no_fault(project: Project) -> None:
-    """They are rehearsed with somebody; where nobody has signed up yet it is a note, and says what to do."""
+    """The check uses an existing user as the owner; without users it is a note that says what to do."""
     project.migrate()
     assert project.findings() | {False: []} == {True: [], False: []}
     project.database.execute("delete from auth.users")

@@ -13,7 +13,7 @@ __all__ = ["RULES", "Rule"]
 
 
 class Rule(NamedTuple):
-    """What must not be found."""
+    """A rule that the database must not break."""
 
     number: str
     """In Supabase's list."""

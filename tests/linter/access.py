@@ -1,4 +1,4 @@
-"""Who may see or do what."""
+"""The lints about who may see or do what."""
 
 _READABLE = "(has_any_column_privilege('anon', c.oid, 'SELECT') or has_any_column_privilege('authenticated', c.oid, 'SELECT'))"
 _PUBLIC = "c.relnamespace = 'public'::regnamespace"

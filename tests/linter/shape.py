@@ -1,4 +1,4 @@
-"""How tables, indexes, policies and functions are made."""
+"""The lints about the form of tables, indexes, policies and functions."""
 
 _OURS = "c.relnamespace in ('public'::regnamespace, 'botlive'::regnamespace)"
 _OF_POLICY = "c.oid::regclass || ': ' || p.polname"

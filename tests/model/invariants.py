@@ -34,7 +34,7 @@ def _one_place(world: World) -> None:
 
 
 def _turns(world: World) -> None:
-    """Nobody waits behind nothing: each overflow queue has a turn, each queue apart has its group."""
+    """Each overflow queue has a turn, and each queue of events that wait apart has its group."""
     picture = world.picture
     for shop in picture.overflow:
         assert picture.turn.count(shop) == 1, f"the overflow queue of {shop} has no turn"

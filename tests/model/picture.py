@@ -1,4 +1,4 @@
-"""What stands in Redis at one moment, read in one step; and how it is remembered and forgotten."""
+"""The content of Redis at one moment, read in one step. It can be saved and restored."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ end
 
 @dataclass
 class Picture:
-    """What stands in Redis."""
+    """The content of Redis."""
 
     queue: list[str] = field(default_factory=list)
     overflow: dict[str, list[str]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The model: a short run, a long one, and that it finds the faults that it must find."""
+"""The model finds no fault in a short and a long run, and finds known faults."""
 
 import pytest
 

@@ -52,7 +52,7 @@ class World:
         self.owed: list[Call] = []
         """What Redis has forgotten and the publisher has not yet published again."""
         self.published: list[Call] = []
-        """What Redis has, or had and need not know any more, in order."""
+        """What Redis has or had, in order."""
         self._memory: tuple[list[Any], int, set[str]] | None = None
         self._blamed: set[str] = set()
         self._deaths: Counter[str] = Counter()
@@ -81,11 +81,11 @@ class World:
         self.published.append(call)
 
     def remember(self) -> None:
-        """Let a replica take what stands in Redis."""
+        """Let a replica copy the content of Redis."""
         self._memory = self.camera.dump(), len(self.published), {*self.discarded}
 
     def forget(self) -> None:
-        """Let Redis lose all since ``remember``."""
+        """Let Redis lose all writes since ``remember``."""
         if self._memory is None or self.owed:
             return
         dumped, length, self.discarded = self._memory
@@ -190,7 +190,7 @@ class World:
     # What the invariants look at.
 
     def look(self) -> Picture:
-        """Read what stands in Redis."""
+        """Read the content of Redis."""
         if self._seen != Gated.commands:
             self.picture = self.camera.take()
             self._seen = Gated.commands

@@ -15,7 +15,7 @@ _SHOWN = 20  # faults
 
 
 def main() -> int:
-    """Run, and say what was asked, of whom and by whom."""
+    """Run the probes, and print who asked what."""
     parser = argparse.ArgumentParser(prog="make probes")
     parser.add_argument("--probes", type=int, default=int(os.environ.get("PROBES") or 10_000))
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or time.time_ns() % 1_000_000))

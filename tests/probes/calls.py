@@ -44,7 +44,7 @@ class Calls:
         return [partial(self._about, function) for function in self._functions]
 
     def call(self, chance: random.Random, facts: Facts) -> Request:
-        """One of them, about the shop."""
+        """Return a call of one of the functions, about the shop."""
         return self._about(chance.choice(self._functions), chance, facts)
 
     def _about(self, function: dict[str, Any], chance: random.Random, facts: Facts) -> Request:
@@ -63,7 +63,7 @@ class Calls:
         )
 
     def hidden(self, chance: random.Random, facts: Facts) -> Request:
-        """What stands in no schema of the API, by its name or by its schema."""
+        """Return a request for what is in no schema of the API, by its name or by its schema."""
         body = {"company_id": facts.shop.company_id}
         if chance.random() < 0.5:
             path, headers = f"/{quote(chance.choice(_HIDDEN))}", {}

@@ -1,4 +1,4 @@
-"""A shop whose rows are attacked, or that stands in for it in a control."""
+"""The shop whose rows are attacked, and a spare shop for the controls."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +31,7 @@ order by 1, a.attnum
 
 @dataclass(repr=False)
 class Facts:
-    """All that a request about a shop may name."""
+    """The values that a request about a shop may use."""
 
     shop: Shop
     types: dict[str, dict[str, str]]
@@ -43,7 +43,7 @@ class Facts:
 
     @property
     def names(self) -> dict[str, str]:
-        """What stands for the shop in each table's key."""
+        """The key of the shop in each table."""
         text = self.shop.company_id
         return {
             table: text if table == "company_rag_configs" else str(self.shop.uuid) for table in self.types
@@ -126,7 +126,7 @@ def _row(target: Target, facts: Facts, table: str, newest: Any) -> dict[str, Any
 
 
 def bare(target: Target, facts: Facts) -> None:
-    """Without the rows that keep others from being deleted or made."""
+    """Delete the rows that would prevent other rows from being deleted or created."""
     with target.database.transaction():
         for table in ("orders", "activities", "bot_sessions"):
             query = SQL("delete from public.{} where company_id = %s").format(Identifier(table))

@@ -1,4 +1,4 @@
-"""Who attacks: real tokens of strangers, and tokens that must not be taken."""
+"""The attackers: real tokens of strangers, and invalid tokens."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ Standing = Literal["stranger", "nobody", "intruder"]
 
 @dataclass(frozen=True, repr=False)
 class Person:
-    """Somebody with a token of his own."""
+    """A person with a token."""
 
     name: str
     standing: Standing
@@ -26,12 +26,12 @@ class Person:
 
     @property
     def headers(self) -> dict[str, str]:
-        """As a client of the API sends them."""
+        """Return the headers that a client of the API sends."""
         return {"apikey": self.token, "Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
 def people(target: Target, victim: Facts, others: list[Facts]) -> list[Person]:
-    """All of them; each of ``others`` has an owner."""
+    """Return all people; each of ``others`` has an owner."""
     return [*_strangers(target, victim, others), *_nobodies(target, victim), *_intruders(target, victim)]
 
 

@@ -22,7 +22,7 @@ def _owned(table: str) -> dict[str, str]:
 
 
 def every(facts: Facts) -> list[Callable[[random.Random, Facts], Request]]:
-    """All rows of the shop, in each table and view."""
+    """Return the requests for all rows of the shop, one for each table or view."""
     return [partial(_whole, table) for table in sorted(facts.types)]
 
 
@@ -49,7 +49,7 @@ def read(chance: random.Random, facts: Facts) -> Request:
 
 
 def single(chance: random.Random, facts: Facts) -> Request:
-    """One row, as an object."""
+    """Return a request for one row as an object."""
     table = chance.choice([table for table in sorted(facts.types) if table in KEYS])
     row = facts.rows[table]
     named = ("id", f"eq.{row['id']}") if "id" in row else by_key(facts, table)
@@ -58,7 +58,7 @@ def single(chance: random.Random, facts: Facts) -> Request:
 
 
 def path(chance: random.Random, facts: Facts) -> Request:
-    """What stands in a row's JSON."""
+    """Return a request with a path into the JSON of the rows."""
     event = facts.rows["activities"]["metadata"]["event_id"]
     params: Pairs = [("metadata->>event_id", f"eq.{event}")]
     params += chance.choice([[], [("select", "metadata->event_id")], [("select", "u:metadata->>user_id,id")]])
@@ -100,7 +100,7 @@ def search(chance: random.Random, facts: Facts) -> Request:
 
 
 def ranged(chance: random.Random, facts: Facts) -> Request:
-    """Some of the rows, by a header."""
+    """Return a request for some of the rows, by a header."""
     table, _ = _table(chance, facts)
     headers = {"Range-Unit": "items", "Range": "0-9", "Prefer": chance.choice(["count=none", "count=exact"])}
     return Request("GET", f"/{table}", (by_key(facts, table),), headers=headers, **_owned(table))  # type: ignore[arg-type]

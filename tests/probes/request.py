@@ -12,7 +12,7 @@ Control = Literal["owner", "worker"]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of the API, and who may."""
+    """A request to the API, and who may make it."""
 
     method: str
     path: str

@@ -45,7 +45,7 @@ _SEVERAL = {"read": 6, "write: change": 3, "write: insert": 3, "write: delete": 
 
 @dataclass
 class Report:
-    """What was asked, and what failed."""
+    """The requests that were made, and the faults."""
 
     seed: int
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -107,7 +107,7 @@ def _plan(target: Target, victim: Facts, report: Report, probes: int, persons: i
 
 
 def _spoken(target: Target, victim: Facts, report: Report) -> dict[str, Make]:
-    """The kinds of request on tables, without those that the target says not to speak."""
+    """Return the kinds of request on tables that the target supports."""
     found: dict[str, Make] = {}
     anonymous = target.token("anon")
     with target.client(anonymous) as client:
@@ -151,7 +151,7 @@ def _drawn(chance: random.Random, persons: list[Person]) -> list[Person]:
 
 
 class _Controls:
-    """The same requests by who may: of the victim's rows or, where they change some, of a spare shop's."""
+    """The same requests by permitted people: on the victim's rows, or on a spare shop if they change rows."""
 
     def __init__(self, target: Target, report: Report, victim: Facts, spare: Facts) -> None:
         self._target, self._report, self._victim, self._spare = target, report, victim, spare

@@ -13,7 +13,7 @@ _NOT_ONE = "PGRST116"
 
 
 def attack(person: Person, request: Request, answer: httpx.Response, victim: Facts) -> str | None:
-    """Why this answer to somebody who may not is no clean denial and no empty result."""
+    """Return why this answer to an attacker is neither a denial nor an empty result."""
     shown = sorted(secret for secret in victim.secrets if secret in answer.text)
     if shown:
         return f"the answer shows {len(shown)} of the victim's secrets"
@@ -45,7 +45,7 @@ def _empty(request: Request, answer: httpx.Response) -> str | None:
 
 
 def control(request: Request, answer: httpx.Response) -> str | None:
-    """Why this answer to somebody who may does not show that the request works."""
+    """Return why this answer to a permitted person does not prove that the request works."""
     if not answer.is_success:
         said = f"{answer.status_code} {_code(answer)} {answer.text[:150]}"
         return f"control: {request.control} was answered {said}"
@@ -56,7 +56,7 @@ def control(request: Request, answer: httpx.Response) -> str | None:
 
 
 def is_unspoken(answer: httpx.Response) -> bool:
-    """Whether the local stand-in, or a PostgREST without aggregates, does not speak it."""
+    """Return whether the local stand-in, or a PostgREST without aggregates, does not support the request."""
     return _code(answer) in {"LOCAL501", "PGRST123"}
 
 

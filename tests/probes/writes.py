@@ -28,7 +28,7 @@ def _id(chance: random.Random) -> str:
 
 
 def patch(chance: random.Random, facts: Facts) -> Request:
-    """What an owner may change, and what only the worker may."""
+    """Return a request that changes a column, which either an owner or only the worker may change."""
     name = f"Changed {chance.getrandbits(32)}"
     changes: list[tuple[str, dict[str, Any], str]] = [
         ("orders", {"status": chance.choice(["completed", "cancelled"])}, "owner"),
@@ -119,5 +119,5 @@ def put(chance: random.Random, facts: Facts) -> Request:
 
 
 def options(chance: random.Random, facts: Facts) -> Request:
-    """What may be done with a table: no row of it."""
+    """Return a request for the methods of a table; the answer has no row."""
     return Request("OPTIONS", f"/{chance.choice(sorted(facts.types))}", shows=False)

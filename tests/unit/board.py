@@ -1,4 +1,4 @@
-"""A dashboard without a server: its client, what stands in its Redis, and whether that changed."""
+"""A dashboard without a server: its client, the content of its Redis, and whether that has changed."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ def board(redis: fakeredis.FakeStrictRedis, gate: Gate | None = None) -> Board:
 
 
 def client(redis: fakeredis.FakeStrictRedis, gate: Gate | None = None) -> FlaskClient:
-    """Its client."""
+    """Return its client."""
     return board(redis, gate).test_client()
 
 
 def fail(redis: fakeredis.FakeStrictRedis, job_id: str, queue: str = "botlive", **more: Any) -> Job:
-    """A job of ours that stands in the failed registry."""
+    """Put one of our jobs into the failed registry."""
     there = Queue(queue, connection=redis, serializer=JSONSerializer)
     fields = {
         "description": "order_completed",
@@ -51,7 +51,7 @@ def fail(redis: fakeredis.FakeStrictRedis, job_id: str, queue: str = "botlive", 
 
 
 def contents(redis: fakeredis.FakeStrictRedis) -> dict[bytes, Any]:
-    """All that stands in it."""
+    """Return the whole content."""
     read: dict[Any, Any] = {
         b"hash": redis.hgetall,
         b"list": lambda key: redis.lrange(key, 0, -1),

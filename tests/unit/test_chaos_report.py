@@ -57,7 +57,7 @@ def test_a_fault_that_did_not_come_about_is_no_trouble(green: Outcome) -> None:
 
 
 def test_a_loss_outweighs_a_fault_that_did_not_come_about(green: Outcome) -> None:
-    """What is wrong is wrong, whatever else the run did not show."""
+    """A lost event is a failure even if some faults did not happen."""
     both = replace(green, verdict=Verdict(lost={"x"}), stuck="portion 7: no call came")
     assert troubles(both) == ["lost: 1, such as x"]
     assert exit_code(both) == 1
@@ -65,7 +65,7 @@ def test_a_loss_outweighs_a_fault_that_did_not_come_about(green: Outcome) -> Non
 
 
 class _Hand(SimpleNamespace):
-    """Stands for all that a conductor works with: a publisher that notes what it was told, and no worker."""
+    """A fake for the conductor: a publisher that records its commands, and no worker."""
 
     def send(self, portion: int) -> None:
         """Noted."""
@@ -99,7 +99,7 @@ def making(monkeypatch: pytest.MonkeyPatch) -> Making:
 
 
 def test_a_nudge_is_no_repetition(making: Making, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each one publishes a portion that nobody has had."""
+    """Each nudge publishes a new portion."""
     monkeypatch.setattr(conductor, "_PATIENCE", 60.0)
     made, sent = making([0])
     made.step(4, Fault(Kind.SLOW, 0.1, 1))
@@ -117,7 +117,7 @@ def test_a_portion_is_published_though_its_fault_does_not_come(making: Making) -
 
 
 def test_a_backlog_that_moves_is_waited_for(making: Making) -> None:
-    """However long it is; one that stays is a fault that does not come."""
+    """A shrinking backlog is waited for, however long it is; otherwise the fault did not happen."""
     made, _ = making([900, 800, 700, 600, 3])
     made.step(4, Fault(Kind.PUBLISHER, 0.1, 1))
     assert made.landed == {Kind.PUBLISHER: 1}

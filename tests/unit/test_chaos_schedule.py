@@ -9,7 +9,7 @@ from tests.chaos.stream import Plan
 
 
 def test_the_same_seed_has_the_same_faults() -> None:
-    """And another seed has others."""
+    """Another seed has other faults."""
     assert schedule(7, 10_000) == schedule(7, 10_000)
     assert schedule(7, 10_000) != schedule(8, 10_000)
 
@@ -40,7 +40,7 @@ def test_as_many_events_are_published_as_were_asked_for(events: int) -> None:
 
 
 def test_what_was_not_acknowledged_is_not_missed() -> None:
-    """Of a portion that only one publisher has done, its own events and what it repeats are counted."""
+    """For a portion that only one publisher has done, its own events and its repetitions are counted."""
     plan = Plan(3, 300, 3, 10)
     ids = {event.event_id for event in plan.innocent([{0, 1}, set(), set()])}
     assert ids == {event.event_id for portion in (0, 1) for event in plan.orderly(0, portion)}

@@ -168,7 +168,7 @@ def test_an_outbox_that_is_not_named_or_not_there_is_told(
     said: str,
     tmp_path: Path,
 ) -> None:
-    """In one line, with exit code 2; no file is made."""
+    """One line says so with exit code 2, and no file is created."""
     monkeypatch.delenv("BOTLIVE_OUTBOX", raising=False)
     monkeypatch.chdir(tmp_path)
     if outbox is not None:

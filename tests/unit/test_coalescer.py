@@ -1,4 +1,4 @@
-"""The coalescer: what waits is handed over together, and everybody hears what became of his own."""
+"""The coalescer hands waiting calls over together, and each caller gets its own result."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from events.publishing.coalescer import Coalescer, Group, Handle
 
 
 class Door:
-    """A handler that lets nobody through before it is opened, and writes down who went."""
+    """A handler that waits until it is opened, and records the groups."""
 
     def __init__(self, answer: PublishError | None = None) -> None:
         self.opened = threading.Event()
@@ -26,7 +26,7 @@ class Door:
         self.answer = answer
 
     def __call__(self, groups: Sequence[Group]) -> Sequence[PublishError | None]:
-        """Handle them."""
+        """Handle the groups."""
         self.goes.append(list(groups))
         self.entered.release()
         assert self.opened.wait(10)
@@ -34,13 +34,13 @@ class Door:
 
 
 def group() -> Group:
-    """Of one call."""
+    """Return a group of one call."""
     event = PaymentValidated(company_id="shop", user_id="+2250700000000", amount=1, reference="")
     return [Call.of(event)]
 
 
 def test_what_came_during_a_go_is_the_next() -> None:
-    """However many callers there were, in their order."""
+    """All groups that arrive during a call of the handler are in the next one, in their order."""
     door = Door()
     coalescer = Coalescer("test", door)
     groups = [group() for _ in range(50)]
@@ -54,7 +54,7 @@ def test_what_came_during_a_go_is_the_next() -> None:
 
 
 def test_who_waits_no_longer_is_left_out_unless_his_go_has_begun() -> None:
-    """The one under way cannot be called back, the one behind it is never handed over."""
+    """A cancelled group is left out, unless it was already handed over."""
     door = Door()
     coalescer = Coalescer("test", door)
     begun, left, stays = group(), group(), group()
@@ -72,7 +72,7 @@ def test_who_waits_no_longer_is_left_out_unless_his_go_has_begun() -> None:
 
 
 def test_each_hears_of_his_own() -> None:
-    """One group's refusal is not its neighbour's."""
+    """The error of one group does not affect another one."""
 
     def handle(groups: Sequence[Group]) -> Sequence[PublishError | None]:
         return [OutboxFull() if len(each) > 1 else None for each in groups]
@@ -86,7 +86,7 @@ def test_each_hears_of_his_own() -> None:
 
 
 def test_an_error_of_many_is_raised_by_each_for_himself() -> None:
-    """The same kind with the same cause, but no traceback that grows with the number of callers."""
+    """Each caller gets its own copy of the error, whose traceback does not grow with their number."""
     shared = OutboxFull()
     shared.__cause__ = OSError(28, "no space")
     door = Door(shared)
@@ -104,7 +104,7 @@ def test_an_error_of_many_is_raised_by_each_for_himself() -> None:
 
 
 def test_a_handler_that_breaks_is_a_publish_error() -> None:
-    """Whatever it raised is the cause, and the next go is not affected."""
+    """An exception of the handler is the cause of a PublishError, and the next call works."""
     breaks = iter([True])
 
     def handle(groups: Sequence[Group]) -> Sequence[PublishError | None]:
@@ -121,7 +121,7 @@ def test_a_handler_that_breaks_is_a_publish_error() -> None:
 
 
 def test_closing_lets_those_who_wait_through() -> None:
-    """What was handed in before is handed over; then the thread ends."""
+    """Waiting groups are handed over before the thread ends."""
     door = Door()
     coalescer = Coalescer("test-closing", door)
     futures = [coalescer.submit(group())]
@@ -137,7 +137,7 @@ def test_closing_lets_those_who_wait_through() -> None:
 
 
 def test_it_has_no_thread_before_it_has_work() -> None:
-    """And one thread then, however many come at once."""
+    """The thread starts with the first group, and there is only one for any number of callers."""
     door = Door()
     coalescer = Coalescer("test-lazy", door)
 
@@ -158,7 +158,7 @@ def test_it_has_no_thread_before_it_has_work() -> None:
 
 
 def test_a_forked_child_has_a_thread_of_its_own() -> None:
-    """It hands over its own calls, and none of those that waited in its parent."""
+    """A forked child hands over its own groups, and none that waited in its parent."""
     door = Door()
     coalescer = Coalescer("test", door)
     coalescer.submit(group())
@@ -184,8 +184,8 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
     coalescer.close()
 
 
-def test_where_no_thread_can_start_the_caller_does_it_himself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the interpreter's end, or at the limit of threads: in the hurried way; the next one has a thread."""
+def test_without_a_new_thread_the_caller_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no thread can be started, the fallback runs in the caller's thread; the next call has a thread."""
     start, failures = threading.Thread.start, [RuntimeError("can't create new thread at shutdown")]
     seen: list[tuple[str, threading.Thread]] = []
 
@@ -202,18 +202,18 @@ def test_where_no_thread_can_start_the_caller_does_it_himself(monkeypatch: pytes
         return handle
 
     monkeypatch.setattr(threading.Thread, "start", once_too_many)
-    coalescer = Coalescer("test-late", handler("handle"), handler("hurried"))
+    coalescer = Coalescer("test-late", handler("handle"), handler("fallback"))
     assert coalescer.submit(group()).done()
     coalescer.submit(group()).result(5)
     coalescer.close()
     assert [(name, thread.name) for name, thread in seen] == [
-        ("hurried", threading.current_thread().name),
+        ("fallback", threading.current_thread().name),
         ("handle", "test-late"),
     ]
 
 
 def test_what_fails_in_the_callers_own_thread_is_told_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The future raises it: he goes on to the outbox with it."""
+    """If the handler fails in the caller's thread, the future raises the error."""
 
     def no_more(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

@@ -42,7 +42,7 @@ def test_one_image_for_all_commands() -> None:
 
 
 def test_compose_restarts_what_must_run_always() -> None:
-    """All but the migration and single commands, which end."""
+    """All services restart, except the migration and single commands, which end."""
     policies = {name: service.get("restart") for name, service in _SERVICES.items()}
     assert {name for name, policy in policies.items() if policy != "always"} == {"migrate", "botlive"}
     assert policies["migrate"] == "no"
@@ -133,7 +133,7 @@ def test_the_example_names_every_setting() -> None:
 
 
 def test_the_example_has_no_secret() -> None:
-    """What must be secret is empty, or made of other variables."""
+    """Secrets are empty or made of other variables."""
     secrets = [value for name, value in _example().items() if _SECRET.search(name)]
     assert all(not value or "${" in value or value == "http://api:8000" for value in secrets)
     assert ".env\n" in (_ROOT / ".gitignore").read_text(encoding="utf-8")

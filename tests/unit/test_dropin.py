@@ -720,7 +720,7 @@ def test_a_key_makes_the_id(redis: fakeredis.FakeStrictRedis, key: Any, kept: st
 
 @pytest.mark.parametrize("key", [None, ""])
 def test_no_key_is_no_refusal(redis: fakeredis.FakeStrictRedis, key: Any) -> None:
-    """Without a key, each call publishes its own event."""
+    """Without a key, each call publishes a new event."""
     assert [_pay(key=key), _pay(key=key)] == [True, True]
     first, second = (parse_event(json.dumps(payload)) for payload in _payloads(redis))
     assert (first.key, second.key) == (None, None)

@@ -34,7 +34,7 @@ def deep(make: Callable[[Any], Any]) -> Any:
 
 
 def cycle() -> list[Any]:
-    """One that holds itself."""
+    """Return a value that contains itself."""
     made: list[Any] = []
     made.append(made)
     return made
@@ -106,7 +106,7 @@ TEXTS = {
 def test_such_a_line_is_refused_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line on stderr for each, with its number and the field."""
+    """Each gives one line on stderr with its number and the field."""
     redis = fakeredis.FakeStrictRedis()
     monkeypatch.setattr(Publisher, "from_env", lambda **_: Publisher(redis, within=5))
     file = tmp_path / "events.ndjson"
@@ -129,7 +129,7 @@ def test_a_list_without_end_costs_no_more_than_a_long_one() -> None:
 
 
 def test_as_many_lines_as_an_order_may_have_fit() -> None:
-    """And one more does not."""
+    """The maximum number of lines fits, and one more does not."""
     line: Any = {"name": "x", "quantity": 1, "price": 1}
     fields: dict[str, Any] = {"company_id": "s", "user_id": "u", "total_amount": 1}
     assert len(OrderCompleted(**fields, items=(line,) * MOST_ITEMS).items) == MOST_ITEMS
@@ -150,7 +150,7 @@ def test_as_many_lines_as_an_order_may_have_fit() -> None:
     ],
 )
 def test_such_a_correction_is_refused(assignment: str) -> None:
-    """In one line, whatever is on either side of the sign."""
+    """The error is one line, for any text on either side of the sign."""
     event = PaymentValidated(company_id="s", user_id="u", amount=1, reference="")
     call = json.dumps(["worker.job.persist", None, [event.content()], {}]).encode()
     with pytest.raises(EditRefused) as refused:

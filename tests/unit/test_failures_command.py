@@ -204,7 +204,7 @@ def test_show_of_a_job_that_is_not_there(failures: Failing) -> None:
 def test_which_is_said_in_one_way(
     redis: fakeredis.FakeStrictRedis, failures: Failing, arguments: tuple[str, ...]
 ) -> None:
-    """No selection, or more than one, is a wrong call, so that nobody replays all by mistake."""
+    """No selection, or more than one, is an error, so that nobody replays all events by mistake."""
     job_id = fail(redis, order(), "EventRefused: x")
     assert failures(*arguments)[0] == 2
     assert FailedRegistry(redis, "botlive").ids() == [job_id]

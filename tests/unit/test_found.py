@@ -241,23 +241,23 @@ def test_an_arguments_name_that_looks_like_none_is_not_logged(
     assert name not in caplog.text
 
 
-def test_notes_that_no_edit_wrote_end_no_list() -> None:
+def test_malformed_notes_do_not_end_the_list() -> None:
     """Invalid notes do not break `failures show`."""
     server = fakeredis.FakeRedis()
     good: dict[Any, Any] = {"id": "one", "at": "2026", "fields": '["amount"]', "before": "{}"}
-    spoils: list[dict[Any, Any]] = [
+    changes: list[dict[Any, Any]] = [
         {"fields": "["},
         {"fields": "[5]"},
         {"fields": "5"},
         {"before": b"\xff"},
         {"at": b"\xff"},
     ]
-    for spoilt in spoils:
-        server.xadd("botlive:edited:botlive", {**good, **spoilt})
+    for fields in changes:
+        server.xadd("botlive:edited:botlive", {**good, **fields})
     server.xadd("botlive:edited:botlive", {"id": "one"})
     server.xadd("botlive:edited:botlive", good)
-    *spoilt_notes, last = Edits(server, "botlive").notes("one")
-    assert len(spoilt_notes) == 6
+    *malformed, last = Edits(server, "botlive").notes("one")
+    assert len(malformed) == 6
     assert last.fields == ["amount"]
 
 

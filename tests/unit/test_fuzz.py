@@ -1,4 +1,4 @@
-"""The fuzz: its short run, what it has found, and that it finds and names what is wrong."""
+"""The fuzz test: its short run, and that it finds faults and names their cases."""
 
 import gc
 import io
@@ -38,13 +38,13 @@ def test_a_short_run_of_what_people_type() -> None:
 
 
 class Odd(Target):
-    """Fails at odd numbers, in three ways."""
+    """A target that fails for some odd values, in three ways."""
 
     name, share, group = "odd", 600, 5
     outcomes = frozenset({"even", "never"})
 
     def open(self, stack: ExitStack) -> None:
-        """Nothing is needed."""
+        """Do nothing."""
 
     def make(self, dice: Dice) -> int:
         """A number."""
@@ -60,7 +60,7 @@ class Odd(Target):
 
 
 class Rest(Target):
-    """All is well."""
+    """A target that never fails."""
 
     name, share = "rest", 400
     outcomes = frozenset({"fine"})
@@ -75,7 +75,7 @@ class Rest(Target):
 
 
 def test_a_fault_is_named_by_the_number_that_makes_it_again() -> None:
-    """Also in a group; and that number alone is the same case and the same fault."""
+    """The number alone gives the same case and the same fault, also for a case of a group."""
     found = [fault for fault in Run(3, [Odd(), Rest()]).go(range(600)).faults if len(fault.numbers) == 1]
     kinds = {fault.words.partition(": ")[0] for fault in found}
     assert kinds == {"AssertionError", "KeyError"}
@@ -85,7 +85,7 @@ def test_a_fault_is_named_by_the_number_that_makes_it_again() -> None:
 
 
 def test_a_fault_of_several_together_names_them_all() -> None:
-    """Then these numbers make it again."""
+    """If only several cases together cause a fault, it has all their numbers."""
     faults = [fault for seed in range(9) for fault in Run(seed, [Odd(), Rest()]).go(range(600)).faults]
     together = next(fault for fault in faults if len(fault.numbers) > 1)
     assert "two with three" in together.words
@@ -93,7 +93,7 @@ def test_a_fault_of_several_together_names_them_all() -> None:
 
 
 def test_a_target_that_fails_always_ends_no_run() -> None:
-    """After some faults it is asked no more, and the others go on."""
+    """A target with too many faults is skipped, and the others continue."""
     target = Odd()
     target.check_all = lambda cases: 1 / 0  # type: ignore[assignment,method-assign,return-value] # a bug in it
     outcome = Run(1, [target, Rest()]).go(range(2_000))
@@ -102,7 +102,7 @@ def test_a_target_that_fails_always_ends_no_run() -> None:
 
 
 def test_what_is_shown_of_a_run() -> None:
-    """What became of the cases, the command for each fault, what never came about; and no control code."""
+    """The report has the outcomes, a command for each fault and missing outcomes, but no control code."""
     outcome = Run(3, [Odd(), Rest()]).go(range(600))
     shown = io.StringIO()
     show(outcome, 3, Console(file=shown, width=200))
@@ -113,20 +113,20 @@ def test_what_is_shown_of_a_run() -> None:
     outcome.memory = 0  # that of the whole run of the tests is no target's
     assert not is_bad(outcome)
     outcome.cases["rest"] = 100_000
-    assert [*complaints(outcome)] == ["odd: it never came about that a case is: never"]
+    assert [*complaints(outcome)] == ["odd: no case had the outcome: never"]
     outcome.memory = 10**7
     assert "of memory" in next(complaints(outcome))
 
 
 def test_the_turns_are_as_the_shares_say() -> None:
-    """The shares make up the wheel, so that a number is one target's for good."""
+    """The shares fill the wheel, so each number always has the same target."""
     made = targets()
     assert sum(target.share for target in made) == WHEEL == len(wheel(made))
     assert [target.name for target in wheel(made)] == [target.name for target in wheel(targets())]
 
 
 def test_a_case_is_made_by_its_seed_and_number_alone() -> None:
-    """Whatever was made before it; another seed makes another."""
+    """Earlier cases do not matter; another seed gives other cases."""
     turns = wheel(targets())
     numbers = [number for number in range(400) if turns[number].name in {"lines", "bodies", "workers"}]
     run, again, other = Run(5, targets()), Run(5, targets()), Run(6, targets())
@@ -146,5 +146,5 @@ def test_a_case_is_made_by_its_seed_and_number_alone() -> None:
     ],
 )
 def test_what_is_planted_is_seen(said: str, found: str | None) -> None:
-    """A number however it is written, a secret in part, a value."""
+    """A phone number in any notation, a part of a secret and a value are found."""
     assert canaries.seen(said) == found

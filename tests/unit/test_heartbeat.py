@@ -56,7 +56,7 @@ def test_without_redis_it_is_healthy(
 def test_a_setting_that_cannot_be_used_is_not_healthy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says which."""
+    """The message names the setting."""
     monkeypatch.setenv("REDIS_URL", "nonsense")
     assert heartbeat.main() == 1
     assert capsys.readouterr().out.startswith("REDIS_URL: ")

@@ -17,7 +17,7 @@ def _instructions() -> list[list[str]]:
 
 
 def _copied() -> set[str]:
-    """What the Dockerfile copies from the repository."""
+    """Return what the Dockerfile copies from the repository."""
     copies = [words[1:-1] for words in _instructions() if words[0] == "COPY" and "--from=build" not in words]
     return {source for sources in copies for source in sources}
 
@@ -27,7 +27,7 @@ def _last(name: str) -> list[str]:
 
 
 def test_the_image_has_the_code_of_the_wheel_and_no_more() -> None:
-    """It copies each folder of the wheel, and neither the local servers nor the tests."""
+    """It copies each folder of the wheel, but neither the local servers nor the tests."""
     folders = {source.rstrip("/") for source in _copied() if source.endswith("/")}
     assert folders == {*_PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]}
     assert all((_ROOT / source).exists() for source in _copied())
@@ -65,7 +65,7 @@ def test_the_image_does_not_run_as_root() -> None:
 
 
 def test_the_image_has_no_secret() -> None:
-    """Neither a build argument nor a variable can hold one: what an image has, all its users can read."""
+    """No build argument or variable contains a secret, because every user of the image can read it."""
     names = [words[1].partition("=")[0] for words in _instructions() if words[0] in {"ENV", "ARG"}]
     assert names == ["PATH"]
 

@@ -151,7 +151,7 @@ def test_an_event_arrives_as_it_was_published(event: Event) -> None:
 
 
 class _Persist:
-    """Stands for the job function; it fails as long as the test says so."""
+    """A fake of the job function, which fails as long as the test says so."""
 
     def __init__(self) -> None:
         self.failing = False

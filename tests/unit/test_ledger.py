@@ -1,4 +1,4 @@
-"""The books of single jobs: what stands in a job's hash that RQ would hand on to Redis."""
+"""The fields in a job's hash that RQ would pass to Redis."""
 
 from typing import Any
 from unittest.mock import Mock
@@ -40,6 +40,6 @@ def test_a_number_that_redis_takes_from_nobody_is_dropped(
 @pytest.mark.parametrize("field", NUMBERS)
 @pytest.mark.parametrize("value", [-1, 0, 180, 2**31])
 def test_a_number_that_redis_takes_stays(connection: fakeredis.FakeRedis, field: str, value: int) -> None:
-    """Also without end (-1)."""
+    """A number that Redis accepts is kept, also -1 (no end)."""
     assert getattr(read(connection, **{field: value}), field) == value
     assert connection.hget("rq:job:one", field) == str(value).encode()

@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 from rich.table import Table
 
 from gateway.errors import UnknownCompany
-from gateway.letters import harmless, plain
+from gateway.letters import printable, printable_lines
 from operations import logs
 from operations.output import Screen
 
 
 @given(st.text())
-def test_what_is_plain_is_one_printable_line(text: str) -> None:
+def test_a_printable_text_is_one_line(text: str) -> None:
     """The text keeps its length, so that columns stay aligned, and its printable characters."""
-    shown = plain(text)
+    shown = printable(text)
     assert shown.isprintable()
     assert len(shown) == len(text)
     assert [letter for letter in text if letter.isprintable()] == [
         after for before, after in zip(text, shown, strict=True) if before.isprintable()
     ]
-    assert harmless(text).replace("\n", "").replace("\t", "").isprintable()
-    assert plain(harmless(text)) == shown
+    assert printable_lines(text).replace("\n", "").replace("\t", "").isprintable()
+    assert printable(printable_lines(text)) == shown
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_what_is_plain_is_one_printable_line(text: str) -> None:
         ("[red]é😀[/red] :smile:", "[red]é😀[/red] :smile:"),
     ],
 )
-def test_what_is_plain(text: str, shown: str) -> None:
+def test_what_replaces_unprintable_characters(text: str, shown: str) -> None:
     """Any kind of space becomes a space, and a control code becomes a question mark."""
-    assert plain(text) == shown
+    assert printable(text) == shown
 
 
 def test_a_screen_takes_nothing_for_markup(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_a_screen_takes_nothing_for_markup(monkeypatch: pytest.MonkeyPatch) -> N
     screen.print(table, hostile, width=300)
     said = shown.getvalue()
     assert said.count("[red]r[/] [link=http://e]l[/link] :smile: ?[5mx") == 4
-    assert plain(said.replace("\n", "")) == said.replace("\n", "")
+    assert printable(said.replace("\n", "")) == said.replace("\n", "")
 
 
 def test_a_logs_line_on_a_terminal_is_a_line(

@@ -1,4 +1,4 @@
-"""A publisher's memory: what Redis confirmed and forgot is found, in order; what it did not forget is not."""
+"""The memory of a publisher finds exactly the events that Redis confirmed and forgot, in their order."""
 
 import os
 import signal
@@ -13,13 +13,13 @@ from events.publishing.memory import YOUNG, Memory
 
 
 class Hand:
-    """A clock that stands still."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.time = 1000.0
 
     def __call__(self) -> float:
-        """The seconds."""
+        """Return the seconds."""
         return self.time
 
 
@@ -31,18 +31,18 @@ def hand() -> Hand:
 
 @pytest.fixture
 def memory(hand: Hand) -> Memory:
-    """With nothing in it."""
+    """An empty memory."""
     return Memory(hand)
 
 
 def call(data: str = "") -> Call:
-    """Of an event."""
+    """Return the call of an event."""
     event = PaymentValidated(company_id="shop", user_id="+2250700000000", amount=1, reference=data)
     return Call.of(event)
 
 
 def kept(memory: Memory, *counts: int) -> list[Call]:
-    """One event confirmed with each of these counts, one after the other."""
+    """Keep one event for each of these counts."""
     calls = [call() for _ in counts]
     for count, each in zip(counts, calls, strict=True):
         memory.keep(memory.mark, count, [each])
@@ -50,12 +50,12 @@ def kept(memory: Memory, *counts: int) -> list[Call]:
 
 
 def forgotten(memory: Memory) -> list[Call]:
-    """All of them."""
+    """Return all forgotten events."""
     return memory.forgotten(10**6)
 
 
 def test_a_counter_that_goes_on_has_forgotten_nothing(memory: Memory) -> None:
-    """It may jump: what was not confirmed counts too."""
+    """The counter may jump, because unconfirmed publications count too."""
     kept(memory, 1, 2, 7, 8)
     memory.check(memory.mark, 8)
     memory.check(memory.mark, 11)
@@ -63,7 +63,7 @@ def test_a_counter_that_goes_on_has_forgotten_nothing(memory: Memory) -> None:
 
 
 def test_what_stands_behind_the_counter_is_forgotten(memory: Memory) -> None:
-    """In the order of the counts; what stands before it is not, and a new counter begins."""
+    """Events with a higher count than the counter are forgotten, in order, and a new counter begins."""
     calls = kept(memory, 1, 2, 3, 4)
     before = memory.mark
     memory.check(memory.mark, 2)
@@ -73,7 +73,7 @@ def test_what_stands_behind_the_counter_is_forgotten(memory: Memory) -> None:
 
 
 def test_a_counter_that_is_gone_has_forgotten_all(memory: Memory) -> None:
-    """As after a restart without a file."""
+    """If the counter is gone, as after a restart without a file, all events are forgotten."""
     mark, calls = memory.mark, [call() for _ in range(3)]
     for count in (2, 1, 3):
         memory.keep(mark, count, [calls[count - 1]])
@@ -82,7 +82,7 @@ def test_a_counter_that_is_gone_has_forgotten_all(memory: Memory) -> None:
 
 
 def test_an_answer_that_is_behind_shows_it_too(memory: Memory) -> None:
-    """Its own event was not counted, so that it is published again as well."""
+    """An answer with a low count shows the loss; its own event is published again as well."""
     calls = kept(memory, 11, 13, 14)
     last = call()
     memory.keep(memory.mark, 12, [last])
@@ -90,7 +90,7 @@ def test_an_answer_that_is_behind_shows_it_too(memory: Memory) -> None:
 
 
 def test_answers_that_come_out_of_order(memory: Memory) -> None:
-    """Of two threads one may hear of its count after the other: that is no alarm."""
+    """Two threads may get their counts in reverse order. This is not a loss."""
     mark = memory.mark
     later, earlier = call(), call()
     memory.keep(mark, 2, [later])
@@ -101,7 +101,7 @@ def test_answers_that_come_out_of_order(memory: Memory) -> None:
 
 
 def test_one_count_for_two_events_shows_it(memory: Memory) -> None:
-    """Redis can have counted so only after it has forgotten the first."""
+    """Two events with the same count show that Redis has forgotten the first one."""
     mark = memory.mark
     first, second = call(), call()
     memory.keep(mark, 1, [first])
@@ -112,7 +112,7 @@ def test_one_count_for_two_events_shows_it(memory: Memory) -> None:
 
 
 def test_an_answer_to_the_counter_before(memory: Memory) -> None:
-    """It was under way when another answer was behind: nobody knows on which side of the loss it counted."""
+    """The answer of an old counter may be from before or after the loss, so its event is published again."""
     mark = memory.mark
     kept(memory, 1, 2)
     memory.check(memory.mark, 1)
@@ -124,7 +124,7 @@ def test_an_answer_to_the_counter_before(memory: Memory) -> None:
 
 
 def test_a_late_look_at_the_counter_before(memory: Memory) -> None:
-    """It shows the loss that is known already, and none of what the new counter has counted."""
+    """A late check of an old counter shows the known loss, and nothing about the new counter."""
     _, second = kept(memory, 1, 2)
     mark = memory.mark
     memory.check(mark, 1)
@@ -136,7 +136,7 @@ def test_a_late_look_at_the_counter_before(memory: Memory) -> None:
 
 
 def test_what_was_left_is_forgotten_with_all_that_came_after(memory: Memory) -> None:
-    """After a first loss the rest stands before the new counter's first: a second loss may take it too."""
+    """A second loss may also include events that were kept at the first loss."""
     first, second = kept(memory, 1, 2)
     memory.check(memory.mark, 1)
     assert forgotten(memory) == [second]
@@ -149,32 +149,32 @@ def test_what_was_left_is_forgotten_with_all_that_came_after(memory: Memory) -> 
 
 
 def test_what_is_old_is_let_go(memory: Memory, hand: Hand) -> None:
-    """Once Redis has shown that it still knows it."""
+    """Old events are dropped once Redis has shown that it still has them."""
     kept(memory, 1)
     hand.time += YOUNG / 2
     (young,) = kept(memory, 2)
     hand.time += YOUNG / 2 + 1
     memory.check(memory.mark, 2)
-    memory.let_go()
+    memory.drop_old()
     memory.check(memory.mark, 0)
     assert forgotten(memory) == [young]
 
 
 def test_an_outage_makes_nothing_old(memory: Memory, hand: Hand) -> None:
-    """However long it lasts: what was confirmed just before it may be what Redis has lost."""
+    """No event is dropped during an outage, however long, because Redis may have lost it."""
     calls = kept(memory, 1)
     hand.time += 100 * YOUNG
-    memory.let_go()
+    memory.drop_old()
     memory.check(memory.mark, 0)
     assert forgotten(memory) == calls
 
 
 def test_a_day_of_silence_is_no_alarm(memory: Memory, hand: Hand) -> None:
-    """Nothing is young then, and the counter may be gone: the next event counts from the beginning."""
+    """If the counter expired while no event was kept, the next event counts from the beginning."""
     kept(memory, 40, 41)
     hand.time += YOUNG + 1
     memory.check(memory.mark, 41)
-    memory.let_go()
+    memory.drop_old()
     assert memory.is_empty
     hand.time += 86_400
     kept(memory, 1, 2)
@@ -183,9 +183,9 @@ def test_a_day_of_silence_is_no_alarm(memory: Memory, hand: Hand) -> None:
 
 
 def test_it_takes_so_many_bytes(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest go first."""
+    """If the memory is full, the oldest events are dropped."""
     size = len(call("x" * 100).data) + module._OVERHEAD
-    monkeypatch.setattr(module, "HEAVIEST", 2 * size)
+    monkeypatch.setattr(module, "MOST_BYTES", 2 * size)
     calls = [call("x" * 100) for _ in range(5)]
     for number, each in enumerate(calls, 1):
         memory.keep(memory.mark, number, [each])
@@ -194,7 +194,7 @@ def test_it_takes_so_many_bytes(memory: Memory, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_cannot_be_published_again_stays(memory: Memory) -> None:
-    """Before what was forgotten meanwhile."""
+    """Events that were not published again stay before newly forgotten ones."""
     calls = kept(memory, 1, 2, 3)
     memory.check(memory.mark, 0)
     part = memory.forgotten(2)
@@ -206,7 +206,7 @@ def test_what_cannot_be_published_again_stays(memory: Memory) -> None:
 
 @pytest.mark.parametrize(("young", "expected"), [(False, [2]), (True, [0, 1, 2])])
 def test_what_is_left_at_the_end(memory: Memory, *, young: bool, expected: Sequence[int]) -> None:
-    """The forgotten, or all; nothing stays in it."""
+    """``clear`` returns the forgotten events, or all, and the memory is then empty."""
     calls = kept(memory, 1, 2, 3)
     memory.check(memory.mark, 2)
     assert {id(each) for each in memory.clear(young=young)} == {id(calls[number]) for number in expected}
@@ -214,7 +214,7 @@ def test_what_is_left_at_the_end(memory: Memory, *, young: bool, expected: Seque
 
 
 def test_it_says_when_there_is_work(memory: Memory) -> None:
-    """At the first event, and whenever something is forgotten; not at each event."""
+    """``on_work`` is called for the first event and for each loss, not for each event."""
     told: list[int] = []
     memory.on_work = lambda: told.append(1)
     kept(memory, 1, 2, 3)
@@ -232,7 +232,7 @@ def _in_child(works: Callable[[], bool]) -> bool:
 
 
 def test_a_forked_child_counts_for_itself(memory: Memory) -> None:
-    """Its parent's events are the parent's to look after, and two processes with one counter hide a loss."""
+    """A forked child has its own counter and no events of its parent. A shared counter would hide a loss."""
     kept(memory, 1, 2)
     parents = memory.mark
     with memory._lock:  # as if another thread of the parent were at it

@@ -12,7 +12,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def test_every_metric_that_a_rule_or_a_document_names_is_there() -> None:
-    """An alert on a metric that nobody writes would never fire."""
+    """An alert on a metric that does not exist would never fire."""
     code = Path(health.__file__).read_text(encoding="utf-8")
     made = {*re.findall(r'"(botlive_\w+)"', code)}
     made |= {*re.findall(r"# TYPE (botlive_\w+)", generate_latest(REGISTRY).decode())}

@@ -1,4 +1,4 @@
-"""The outbox: what Redis does not confirm is kept, and delivered when it is back."""
+"""The outbox keeps events that Redis does not confirm, and they are delivered when Redis is back."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ QUEUE = "rq:queue:botlive"
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for it."""
+    """Wait until the condition is true."""
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -33,13 +33,13 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The courier tries again soon."""
+    """The courier retries soon."""
     monkeypatch.setattr("events.publishing.courier.PAUSE", 0.05)
 
 
 @pytest.fixture
 def server() -> fakeredis.FakeServer:
-    """A Redis that can be cut off."""
+    """A Redis that can be disconnected."""
     return fakeredis.FakeServer()
 
 
@@ -51,26 +51,26 @@ def redis(server: fakeredis.FakeServer) -> fakeredis.FakeStrictRedis:
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Outbox:
-    """A file of the test's own."""
+    """An outbox with a temporary file."""
     return Outbox(tmp_path / "outbox" / "events.db", limit=10)
 
 
 @pytest.fixture
 def publisher(redis: fakeredis.FakeStrictRedis, outbox: Outbox) -> Iterator[Publisher]:
-    """With that outbox."""
+    """A publisher with that outbox."""
     with Publisher(redis, outbox=outbox) as made:
         yield made
 
 
 def waiting(redis: fakeredis.FakeStrictRedis) -> list[str]:
-    """The ids on the queue."""
+    """Return the ids on the queue."""
     return [text(job_id) for job_id in redis.lrange(QUEUE, 0, -1)]
 
 
 def test_what_redis_does_not_confirm_is_delivered_when_it_is_back(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, publisher: Publisher, outbox: Outbox
 ) -> None:
-    """Meanwhile publish answers with the id as ever; in the end each is on the queue, in order, once."""
+    """``publish`` returns the id during an outage. Afterwards each event is on the queue once, in order."""
     server.connected = False
     events = [payment() for _ in range(3)]
     assert [publisher.publish(event) for event in events] == [event.event_id for event in events]
@@ -83,7 +83,7 @@ def test_what_redis_does_not_confirm_is_delivered_when_it_is_back(
 def test_the_next_process_delivers_what_a_crashed_one_left(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, publisher: Publisher, outbox: Outbox
 ) -> None:
-    """All it needs is the file."""
+    """A new process delivers the events of a crashed one; it needs only the file."""
     server.connected = False
     event = payment()
     publisher.publish(event)
@@ -97,7 +97,7 @@ def test_the_next_process_delivers_what_a_crashed_one_left(
 def test_while_redis_is_away_nobody_waits_for_it_twice(
     server: fakeredis.FakeServer, publisher: Publisher, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After one failure the others go to the outbox at once for a second."""
+    """After a failure other calls use the outbox for a second, without waiting for Redis."""
     tries: list[int] = []
     put = publisher._queue.put_groups
 
@@ -106,7 +106,7 @@ def test_while_redis_is_away_nobody_waits_for_it_twice(
         return put(groups)
 
     monkeypatch.setattr(publisher._sender, "_handle", counted)
-    monkeypatch.setattr(publisher._courier, "_set_out", lambda: None)
+    monkeypatch.setattr(publisher._courier, "_start", lambda: None)
     server.connected = False
     for _ in range(5):
         publisher.publish(payment())
@@ -115,7 +115,7 @@ def test_while_redis_is_away_nobody_waits_for_it_twice(
 
 
 def test_a_full_outbox_says_so(server: fakeredis.FakeServer, publisher: Publisher, outbox: Outbox) -> None:
-    """The event is refused aloud and nothing of it is kept."""
+    """The event is refused with OutboxFull, and no part of it is kept."""
     server.connected = False
     publisher.publish_many(payment() for _ in range(10))
     with pytest.raises(OutboxFull):
@@ -129,7 +129,7 @@ def test_an_outbox_that_cannot_be_written_says_so(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """At the start in the log, while Redis takes the events; aloud once Redis is away too."""
+    """The start logs it while Redis takes the events; publishing fails if Redis is unreachable too."""
     path = tmp_path / "no database"
     path.write_text("something else, and long enough to be looked at as the header of a file" * 20)
     publisher = Publisher(redis, outbox=Outbox(path))
@@ -145,14 +145,14 @@ def test_an_outbox_that_cannot_be_written_says_so(
 def test_without_an_outbox_the_failure_is_the_callers(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis
 ) -> None:
-    """As before: nothing is dropped in silence."""
+    """Without an outbox the caller gets the error, so no event is lost silently."""
     server.connected = False
     with pytest.raises(PublishError):
         Publisher(redis).publish(payment())
 
 
 def test_two_processes_share_the_file(outbox: Outbox) -> None:
-    """What a child adds, the parent finds, beside its own."""
+    """Events that a child process adds are in the parent's outbox too."""
     outbox.add([[Call.of(payment())]])
     child = os.fork()
     if child == 0:
@@ -163,7 +163,7 @@ def test_two_processes_share_the_file(outbox: Outbox) -> None:
 
 
 def test_what_is_kept_survives_the_process(outbox: Outbox) -> None:
-    """It is in the file when add returns, as another reader sees."""
+    """When ``add`` returns, another reader finds the events in the file."""
     call = Call.of(payment())
     outbox.add([[call]])
     reader = sqlite3.connect(outbox.path)
@@ -175,7 +175,7 @@ def test_what_is_kept_survives_the_process(outbox: Outbox) -> None:
 def test_the_loops_own_threads_are_left_alone(
     server: fakeredis.FakeServer, publisher: Publisher, outbox: Outbox
 ) -> None:
-    """Many calls at once use the publisher's threads, and all are kept."""
+    """Many concurrent calls use the publisher's threads and not those of the event loop."""
     server.connected = False
 
     async def many() -> None:
@@ -187,12 +187,12 @@ def test_the_loops_own_threads_are_left_alone(
 
 
 def kept(outbox: Outbox) -> list[str]:
-    """The ids in the file, first come first."""
+    """Return the ids in the file, the oldest first."""
     return [call.own_id for _, call in outbox.oldest(1000)]
 
 
 def test_a_number_is_never_used_again(outbox: Outbox) -> None:
-    """A slower deliverer must not remove an event that came after those that it has delivered."""
+    """A slow courier must not remove an event that was added after those that it has delivered."""
     outbox.add([[Call.of(payment())]])
     numbers = [number for number, _ in outbox.oldest(5)]
     outbox.remove(numbers)
@@ -203,7 +203,7 @@ def test_a_number_is_never_used_again(outbox: Outbox) -> None:
 
 
 def test_groups_are_kept_whole_or_not_at_all(outbox: Outbox) -> None:
-    """The one that does not fit is refused; those before and after it are kept."""
+    """A group that does not fit is refused. The groups before and after it are kept."""
     groups = [[Call.of(payment()) for _ in range(size)] for size in (8, 3, 2)]
     answers = outbox.add(groups)
     assert [type(answer) for answer in answers] == [type(None), OutboxFull, type(None)]
@@ -211,7 +211,7 @@ def test_groups_are_kept_whole_or_not_at_all(outbox: Outbox) -> None:
 
 
 def test_there_is_room_again_when_some_are_delivered(outbox: Outbox) -> None:
-    """As many as were removed."""
+    """Removed events make room for the same number of new ones."""
     outbox.add([[Call.of(payment()) for _ in range(10)]])
     outbox.remove([number for number, _ in outbox.oldest(4)])
     answers = outbox.add([[Call.of(payment())] for _ in range(5)])
@@ -224,7 +224,7 @@ def _large() -> PaymentIssue:
 
 
 def test_the_file_is_bounded_by_bytes_too(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large events fill it before they are many: that is said, what is kept stays, and can be delivered."""
+    """Large events may fill the file early: then OutboxFull is raised, and the kept events are delivered."""
     monkeypatch.setattr("events.publishing.outbox._PAGES", 40)
     large = [_large() for _ in range(5)]
     answers = [outbox.add([[Call.of(event)]])[0] for event in large]
@@ -236,13 +236,13 @@ def test_the_file_is_bounded_by_bytes_too(outbox: Outbox, monkeypatch: pytest.Mo
 
 
 def test_only_its_owner_may_read_the_file(outbox: Outbox) -> None:
-    """It holds customers' numbers."""
+    """The file contains phone numbers, so only its owner may read it."""
     outbox.add([[Call.of(payment())]])
     assert [path.stat().st_mode & 0o077 for path in outbox.path.parent.iterdir()] == [0]
 
 
 def test_an_older_file_and_what_lies_beside_it_become_private(tmp_path: Path) -> None:
-    """Its journal, its copies, whatever its name; not what is another's, nor what a link names."""
+    """Existing files of the outbox become private, but no file of another program and no target of a link."""
     path = tmp_path / "out[b]ox.db"
     Outbox(path).add([[Call.of(payment())]])
     link = tmp_path / "link.db"
@@ -266,7 +266,7 @@ def test_an_older_file_and_what_lies_beside_it_become_private(tmp_path: Path) ->
 def test_a_file_of_another_user_is_told_and_used(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its mode cannot be changed: once a line says who has to, and events are kept all the same."""
+    """If the mode of the file cannot be changed, one line says who must do it, and events are kept."""
     outbox.add([[Call.of(payment())]])
     outbox.path.chmod(0o644)
 
@@ -282,7 +282,7 @@ def test_a_file_of_another_user_is_told_and_used(
 
 @pytest.mark.parametrize("content", [b"not a database" * 400, b"SQLite format 3\0" + bytes(500)])
 def test_a_file_that_is_no_outbox_fails_aloud(tmp_path: Path, content: bytes) -> None:
-    """To whoever adds, and to whoever asks how much waits: 0 would be a lie."""
+    """Adding and counting raise OutboxFailed; a count of 0 would be wrong."""
     path = tmp_path / "outbox.db"
     path.write_bytes(content)
     assert [type(answer) for answer in Outbox(path).add([[Call.of(payment())]])] == [OutboxFailed]
@@ -293,14 +293,14 @@ def test_a_file_that_is_no_outbox_fails_aloud(tmp_path: Path, content: bytes) ->
 
 
 def test_a_directory_that_takes_no_file_fails_aloud(tmp_path: Path) -> None:
-    """A path that can be no directory is OutboxFailed and no OSError."""
+    """A path that cannot be a directory raises OutboxFailed, not OSError."""
     (tmp_path / "file").write_text("")
     assert [type(error) for error in Outbox(tmp_path / "file" / "outbox.db").add([[]])] == [OutboxFailed]
 
 
 @pytest.fixture
 def locked(outbox: Outbox) -> Iterator[Outbox]:
-    """Another process has the file for itself, and does not let go."""
+    """Lock the file in another process."""
     outbox.add([])
     holder = sqlite3.connect(outbox.path, isolation_level=None)
     holder.execute("begin exclusive")
@@ -311,7 +311,7 @@ def locked(outbox: Outbox) -> Iterator[Outbox]:
 def test_a_locked_file_keeps_nobody_waiting(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, locked: Outbox
 ) -> None:
-    """OutboxFailed while the file is still locked, blocking or not."""
+    """OutboxFailed is raised while the file is still locked, in both ways of publishing."""
     server.connected = False
     with Publisher(redis, outbox=locked) as publisher:
         with pytest.raises(OutboxFailed):
@@ -326,7 +326,7 @@ def test_a_file_that_hangs_keeps_nobody_waiting(
     outbox: Outbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """OutboxFailed while it hangs; what the file takes later is delivered, though no caller waits."""
+    """OutboxFailed is raised while it hangs. If the file accepts the event later, it is still delivered."""
     released = threading.Event()
     add = outbox.add
     monkeypatch.setattr(outbox, "add", lambda groups: (released.wait(), add(groups))[1])
@@ -344,7 +344,7 @@ def test_a_file_that_hangs_keeps_nobody_waiting(
 
 
 def test_a_busy_process_lets_others_in(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that writes without a pause does not shut another out."""
+    """A process that writes without a pause does not block the others."""
     monkeypatch.setattr("events.publishing.outbox._PATIENCE", 10)  # the machine may be busy too
     outbox.limit = 100_000
     outbox.add([])
@@ -361,7 +361,7 @@ def test_a_busy_process_lets_others_in(outbox: Outbox, monkeypatch: pytest.Monke
 
 
 def test_a_relative_name_is_that_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that changes its working directory later finds the same file."""
+    """A host that changes its working directory still uses the same file."""
     monkeypatch.chdir(tmp_path)
     outbox = Outbox.named("outbox.db")
     (tmp_path / "elsewhere").mkdir()
@@ -371,8 +371,8 @@ def test_a_relative_name_is_that_of_the_start(tmp_path: Path, monkeypatch: pytes
 
 
 def test_processes_that_make_the_file_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each finds it whole, whoever was first."""
-    monkeypatch.setattr("events.publishing.outbox._PATIENCE", 10)  # on a busy machine none shall give up
+    """Several processes may create the file at the same time."""
+    monkeypatch.setattr("events.publishing.outbox._PATIENCE", 10)  # so that none gives up on a busy machine
     for number in range(5):
         outbox = Outbox(tmp_path / str(number) / "outbox.db")
         at = time.monotonic() + 0.02
@@ -382,7 +382,7 @@ def test_processes_that_make_the_file_together(tmp_path: Path, monkeypatch: pyte
 
 
 def _patiently(outbox: Outbox) -> Sequence[PublishError | None]:
-    """The busy thread may be there first a few times, but not for ever."""
+    """Retry, because the busy thread may be faster a few times."""
     tries = (outbox.add([[Call.of(payment())]]) for _ in range(10))
     return next((answers for answers in tries if answers == [None]), [OutboxFailed()])
 
@@ -398,7 +398,7 @@ def _child(add: Callable[[], Sequence[PublishError | None]], at: float) -> int:
 
 
 def test_a_fork_while_another_thread_has_the_file_open(outbox: Outbox) -> None:
-    """The child can use the file: it has not taken over locks that nobody will ever give back."""
+    """A forked child can use the file, because it has no locks that are never released."""
     outbox.limit = 100_000
     ended = threading.Event()
 
@@ -423,7 +423,7 @@ def test_what_comes_while_the_courier_ends_is_delivered(
     outbox: Outbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An event kept just after its last look is not left until something else fails."""
+    """An event that is kept just after the courier's last read is still delivered."""
     looked, go_on = threading.Event(), threading.Event()
     oldest = outbox.oldest
 
@@ -453,7 +453,7 @@ def test_a_caller_who_is_cancelled_leaves_his_event_to_the_courier(
     outbox: Outbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It was being kept when his task ended: it is delivered, and not left in the file."""
+    """If the caller's task is cancelled while the event is being kept, it is still delivered."""
     released, adding = threading.Event(), threading.Event()
     add = outbox.add
     event = payment()
@@ -485,7 +485,7 @@ def test_a_caller_who_is_cancelled_leaves_his_event_to_the_courier(
 def test_why_events_wait_is_said_once(
     server: fakeredis.FakeServer, publisher: Publisher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The kind of failure, for whoever must mend it, without a word of the events."""
+    """The log names the cause once, without the content of the events."""
     server.connected = False
     for _ in range(3):
         publisher.publish(payment())
@@ -501,7 +501,7 @@ def test_why_events_wait_is_said_once(
 def test_every_way_of_publishing_is_kept(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, publisher: Publisher, *, unchecked: bool
 ) -> None:
-    """One, many, awaited, and what fits no contract."""
+    """The outbox keeps events of every publishing method."""
     server.connected = False
     if unchecked:
         ids = [publisher.publish_unchecked("payment_validated", {"amount": "x"})]
@@ -518,18 +518,18 @@ def test_every_way_of_publishing_is_kept(
 def test_a_forked_child_delivers_what_it_kept(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, outbox: Outbox
 ) -> None:
-    """Its parent's courier, which waits for Redis still, is no courier of the child's."""
+    """A forked child has its own courier, and does not use its parent's."""
     server.connected = False
     with Publisher(redis, outbox=outbox) as publisher:
         publisher.publish(payment())
-        time.sleep(0.3)  # the courier rests between two tries: fakeredis' own locks survive no fork
+        time.sleep(0.3)  # the courier must be idle, because the locks of fakeredis do not survive a fork
         child = os.fork()
         if child == 0:
             code = 1
             signal.alarm(20)
             try:
                 publisher.publish(payment())
-                server.connected = True  # the child's own copy of it
+                server.connected = True  # the child's copy
                 until(lambda: len(outbox) == 0)
                 code = 0 if len(waiting(redis)) == 2 else 2
             finally:
@@ -538,7 +538,7 @@ def test_a_forked_child_delivers_what_it_kept(
 
 
 def test_a_file_that_another_process_is_just_making(outbox: Outbox) -> None:
-    """Where SQLite cannot yet change the file's mode, the event is kept in the old one."""
+    """If SQLite cannot change the journal mode yet, the event is kept in the old mode."""
     outbox.path.parent.mkdir()
     maker = sqlite3.connect(outbox.path, isolation_level=None, check_same_thread=False)
     maker.execute("create table other (n)")
@@ -554,7 +554,7 @@ def test_a_file_that_another_process_is_just_making(outbox: Outbox) -> None:
 def test_an_event_that_redis_does_not_take_holds_up_no_other(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, publisher: Publisher, outbox: Outbox
 ) -> None:
-    """Something else stands under its job's key: it waits on, the others are delivered."""
+    """An event whose job key has another type waits, and the others are delivered."""
     server.connected = False
     events = [payment() for _ in range(3)]
     publisher.publish_many(events)

@@ -1,4 +1,4 @@
-"""The publisher: what it is given is on the queue when it answers, or it says that it may not be."""
+"""The publisher: an event is on the queue when ``publish`` returns; otherwise it raises."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ _SECRET = "hunter2hunter2"  # noqa: S105
 
 @pytest.fixture
 def server() -> fakeredis.FakeServer:
-    """A Redis of the test's own, that can be cut off."""
+    """A Redis that can be disconnected."""
     return fakeredis.FakeServer()
 
 
@@ -49,7 +49,7 @@ def redis(server: fakeredis.FakeServer) -> fakeredis.FakeStrictRedis:
 
 @pytest.fixture
 def publisher(redis: fakeredis.FakeStrictRedis) -> Iterator[Publisher]:
-    """A publisher to it; the simulation is slow, and how long anyone waits is another test's matter."""
+    """A publisher with a long time limit, because the simulated Redis is slow."""
     with Publisher(redis, within=10) as made:
         yield made
 
@@ -61,18 +61,18 @@ def _payment(amount: float = 2000, **fields: Any) -> PaymentValidated:
 
 
 def _queued(redis: fakeredis.FakeStrictRedis, queue: str = "botlive") -> list[str]:
-    """The ids of the jobs that wait, first come first."""
+    """Return the ids of the waiting jobs, the oldest first."""
     return [text(job_id) for job_id in redis.lrange(f"rq:queue:{queue}", 0, -1)]
 
 
 def _waiting(redis: fakeredis.FakeStrictRedis, queue: str = "botlive") -> list[Event]:
-    """The events that wait, as a worker would read them."""
+    """Return the waiting events as a worker would read them."""
     jobs = [redis.hget(f"rq:job:{job_id}", "data") for job_id in _queued(redis, queue)]
     return [parse_event(json.dumps(json.loads(text(data))[2][0])) for data in jobs]
 
 
 def test_publish_answers_with_the_events_id(redis: fakeredis.FakeStrictRedis, publisher: Publisher) -> None:
-    """The id is known at once: it is the job's, the order's and the session's."""
+    """``publish`` returns the event's id, which is also the id of the job, the order and the session."""
     event = _payment()
     assert publisher.publish(event) == event.event_id
     assert _queued(redis) == [str(event.event_id)]
@@ -80,7 +80,7 @@ def test_publish_answers_with_the_events_id(redis: fakeredis.FakeStrictRedis, pu
 
 
 def test_publish_writes_to_the_queue_that_it_was_given(redis: fakeredis.FakeStrictRedis) -> None:
-    """Another queue's name leads to another queue, and leaves the usual one alone."""
+    """A publisher with another queue writes only to that queue."""
     event = _payment()
     Publisher(redis, queue="other").publish(event)
     assert _waiting(redis, "other") == [event]
@@ -91,7 +91,7 @@ def test_publish_writes_to_the_queue_that_it_was_given(redis: fakeredis.FakeStri
 def test_an_event_published_again_while_it_waits(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """It is one job still, it keeps its place, and the answer is the same."""
+    """A waiting event that is published again stays one job at the same place."""
     first, second = _payment(), _payment()
     publisher.publish_many([first, second])
     again = parse_event(first.model_dump_json())
@@ -105,7 +105,7 @@ def test_an_event_published_again_while_it_waits(
 def test_an_event_published_again_after_it_was_done(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """Its job is gone, so that it waits once more: the worker will know it by its id."""
+    """An event whose job is done is queued again; a worker then finds it in the inbox."""
     event = _payment()
     publisher.publish(event)
     redis.flushall()
@@ -116,7 +116,7 @@ def test_an_event_published_again_after_it_was_done(
 def test_other_events_under_the_id_of_one_that_waits(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """All of them reach the queue, nothing is overwritten: the worker refuses the later ones aloud."""
+    """Other events with the same id are queued too and overwrite nothing. A worker refuses them."""
     first = _payment(1)
     others: list[Event] = [
         _payment(2, event_id=first.event_id),
@@ -138,7 +138,7 @@ def test_other_events_under_the_id_of_one_that_waits(
 def test_another_event_under_a_taken_id_published_again(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """It is one job too, however often it is published."""
+    """Such an event is also one job, however often it is published."""
     first = _payment(1)
     other = _payment(2, event_id=first.event_id)
     publisher.publish(first)
@@ -151,7 +151,7 @@ def test_another_event_under_a_taken_id_published_again(
 def test_events_under_one_id_published_together(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """Within one call, too, the first has the id, and its neighbours go through."""
+    """In one call too, the first event gets the id, and the others are queued."""
     first, neighbour = _payment(1), _payment()
     other = _payment(2, event_id=first.event_id)
     ids = publisher.publish_many([first, other, neighbour])
@@ -166,7 +166,7 @@ def test_events_under_one_id_published_together(
 def test_publish_many_keeps_the_order(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher, number: int
 ) -> None:
-    """However many there are, they wait in the order that they were given in, each once."""
+    """Any number of events is queued in the given order, each once."""
     events = [_payment(amount) for amount in range(number)]
     assert publisher.publish_many(iter(events)) == [event.event_id for event in events]
     assert _queued(redis) == [str(event.event_id) for event in events]
@@ -174,7 +174,7 @@ def test_publish_many_keeps_the_order(
 
 
 def test_publish_many_of_nothing(redis: fakeredis.FakeStrictRedis, publisher: Publisher) -> None:
-    """No event, no write."""
+    """Without an event nothing is written."""
     assert publisher.publish_many([]) == []
     assert redis.keys() == []
 
@@ -182,13 +182,13 @@ def test_publish_many_of_nothing(redis: fakeredis.FakeStrictRedis, publisher: Pu
 def test_publish_many_sends_hundreds_at_once(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand events take a few round trips, not a thousand."""
+    """A thousand events need only a few round trips."""
     trips: list[int] = []
     connection = redis.connection_pool.connection_class
     send = connection.send_packed_command
 
     def counted(*arguments: Any, **options: Any) -> Any:
-        if threading.current_thread().name != "botlive-watch":  # publishers of other tests look at theirs
+        if threading.current_thread().name != "botlive-watch":  # publishers of other tests read theirs
             trips.append(1)
         return send(*arguments, **options)
 
@@ -201,7 +201,7 @@ def test_publish_many_sends_hundreds_at_once(
 def test_a_restarted_server_has_forgotten_the_script(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """NOSCRIPT is nobody's concern: the publisher loads it again, and every event waits once."""
+    """After NOSCRIPT the publisher loads the script again, and every event is queued once."""
     events = [_payment(amount) for amount in range(5)]
     publisher.publish(events[0])
     redis.script_flush()
@@ -212,7 +212,7 @@ def test_a_restarted_server_has_forgotten_the_script(
 
 
 def test_a_closed_publisher_publishes_nothing(redis: fakeredis.FakeStrictRedis, publisher: Publisher) -> None:
-    """Every way of publishing is closed, more than once closing is harmless."""
+    """Every publishing method raises after ``close``, which may be called twice."""
     publisher.close()
     publisher.close()
     with pytest.raises(PublisherClosed):
@@ -229,14 +229,14 @@ def test_a_closed_publisher_publishes_nothing(redis: fakeredis.FakeStrictRedis, 
 
 
 def test_a_closed_publisher_says_so() -> None:
-    """The exception's message is a sentence, and it is a PublishError of ours."""
+    """The exception is a PublishError whose message is a sentence."""
     assert "closed" in str(PublisherClosed())
     assert issubclass(PublisherClosed, PublishError)
     assert issubclass(PublishError, BotliveError)
 
 
 def test_a_publisher_closes_at_the_end_of_its_block(redis: fakeredis.FakeStrictRedis) -> None:
-    """It publishes within ``with`` and is closed after it, also where the block failed."""
+    """It is open inside ``with`` and closed after it, also if the block raised."""
     event = _payment()
     with Publisher(redis) as publisher:
         publisher.publish(event)
@@ -251,14 +251,14 @@ def test_a_publisher_closes_at_the_end_of_its_block(redis: fakeredis.FakeStrictR
 
 
 def _said(error: BaseException) -> str:
-    """All that a log with a traceback would show of it, causes included."""
+    """Return the text of the error as a log with a traceback would show it, with its causes."""
     return f"{error!s} {error!r} {''.join(traceback.format_exception(error))}"
 
 
 def test_without_redis_the_event_may_not_be_published(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """PublishError says so without a word of the event; published again, it waits."""
+    """PublishError is raised without the content of the event. It can be published again later."""
     event = _payment(reference="WAVE-9876543")
     server.connected = False
     with pytest.raises(PublishError, match="Publish the same event again") as failure:
@@ -276,7 +276,7 @@ def test_without_redis_the_event_may_not_be_published(
 def test_a_redis_that_refuses_says_nothing_of_the_event(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher, *, contested: bool
 ) -> None:
-    """A command that Redis refuses is a PublishError; its whole traceback holds no personal data."""
+    """A refused command raises PublishError, and its traceback has no personal data."""
     event = _payment(reference="WAVE-9876543")
     if contested:
         publisher.publish(_payment(event_id=event.event_id))
@@ -291,7 +291,7 @@ def test_a_redis_that_refuses_says_nothing_of_the_event(
 def test_an_event_that_redis_refused_half_way_is_published_again(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """Whatever a refused attempt left behind, the next one puts the event on the queue."""
+    """After a partly refused attempt the next one puts the event on the queue."""
     event = _payment()
     redis.set("rq:queue:botlive", "a value where a list belongs")
     with pytest.raises(PublishError):
@@ -306,7 +306,7 @@ def test_an_event_that_redis_refused_half_way_is_published_again(
 def test_many_that_redis_refused_half_way_are_published_again(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """Redis goes between two round trips: an error, and all of them published again are all there."""
+    """If Redis fails between two round trips, all events can be published again."""
     events = [_payment(amount) for amount in range(700)]
 
     def until_redis_goes() -> Iterator[Event]:
@@ -323,7 +323,7 @@ def test_many_that_redis_refused_half_way_are_published_again(
 
 
 def test_the_password_of_redis_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens there: the error and its causes hold neither the password nor the event."""
+    """The error and its causes contain neither the password nor the event."""
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         port = unheard.getsockname()[1]
@@ -337,7 +337,7 @@ def test_the_password_of_redis_is_never_told(monkeypatch: pytest.MonkeyPatch) ->
 def test_apublish_does_not_block_the_loop(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While Redis keeps the publisher waiting, other tasks go on; one of them lets it answer."""
+    """While the publisher waits for Redis, other tasks run."""
     gate = threading.Event()
     connection = redis.connection_pool.connection_class
     send = connection.send_packed_command
@@ -363,7 +363,7 @@ def test_apublish_does_not_block_the_loop(
 
 
 def test_apublish_of_many_at_once(redis: fakeredis.FakeStrictRedis, publisher: Publisher) -> None:
-    """Each answers with its own id, and each event waits once."""
+    """Concurrent calls each return their own id, and each event is queued once."""
     events = [_payment(amount) for amount in range(50)]
 
     async def chat() -> list[UUID]:
@@ -374,14 +374,14 @@ def test_apublish_of_many_at_once(redis: fakeredis.FakeStrictRedis, publisher: P
 
 
 def test_apublish_fails_as_publish_does(server: fakeredis.FakeServer, publisher: Publisher) -> None:
-    """The same error, to the one who awaits."""
+    """``apublish`` raises the same error."""
     server.connected = False
     with pytest.raises(PublishError):
         asyncio.run(publisher.apublish(_payment()))
 
 
 def test_threads_share_a_publisher(redis: fakeredis.FakeStrictRedis, publisher: Publisher) -> None:
-    """Published from many threads at once, every event waits once."""
+    """Events that are published from many threads are each queued once."""
     events = [_payment(amount) for amount in range(200)]
     threads = [
         threading.Thread(target=lambda part=part: [publisher.publish(event) for event in part])
@@ -398,7 +398,7 @@ def test_threads_share_a_publisher(redis: fakeredis.FakeStrictRedis, publisher: 
 def test_from_env(
     monkeypatch: pytest.MonkeyPatch, server: fakeredis.FakeServer, queue: str | None, expected: str
 ) -> None:
-    """``REDIS_URL`` says where, ``BOTLIVE_QUEUE`` which queue; without it the queue is ``botlive``."""
+    """``REDIS_URL`` is the server, and ``BOTLIVE_QUEUE`` the queue, by default ``botlive``."""
     urls: list[str] = []
 
     def connect(url: str, **_: Any) -> fakeredis.FakeStrictRedis:
@@ -418,7 +418,7 @@ def test_from_env(
 
 
 def test_a_silent_redis_does_not_keep_the_chat_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that takes the connection and never answers is given up."""
+    """If a server accepts the connection and never answers, ``publish`` raises."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         with Publisher.from_env() as publisher, pytest.raises(PublishError):
@@ -431,7 +431,7 @@ def test_publishing_takes_a_quarter_of_a_second_at_most() -> None:
 
 
 def test_the_chat_imports_little() -> None:
-    """``import events`` brings neither RQ nor anything of the worker with it."""
+    """``import events`` imports neither RQ nor any part of the worker."""
     foreign = ("rq", "supabase", "httpx", "structlog", "psycopg", "handlers", "worker", "devstack", "sql")
     program = f"import sys, events; print([name for name in {foreign!r} if name in sys.modules])"
     ended = subprocess.run(
@@ -443,13 +443,13 @@ def test_the_chat_imports_little() -> None:
 def test_an_answer_that_a_busy_loop_hears_late_is_believed(
     redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The event is on the queue: to say that it may not be would be to alarm somebody for nothing."""
+    """A confirmation counts even if a busy event loop handles the timeout first."""
     publisher = Publisher(redis, within=0.2)
     submit = publisher._sender.submit
 
     def submitted(calls: Any) -> Any:
         answer = submit(calls)
-        time.sleep(0.5)  # somebody else's mistake
+        time.sleep(0.5)  # an error of another library
         return answer
 
     monkeypatch.setattr(publisher._sender, "submit", submitted)
@@ -459,7 +459,7 @@ def test_an_answer_that_a_busy_loop_hears_late_is_believed(
 
 
 def test_many_callers_have_a_traceback_each(server: fakeredis.FakeServer, publisher: Publisher) -> None:
-    """One that all of them share would grow with each, and a log with it."""
+    """A shared traceback would grow with each caller."""
     server.connected = False
 
     async def chat() -> list[Any]:

@@ -1,4 +1,4 @@
-"""The queue as the chat sees it: what goes over the line, and for how long anyone waits for it."""
+"""The queue in the chat process: what it sends, and how long a caller waits."""
 
 import socket
 import threading
@@ -18,12 +18,12 @@ from tests.replies import text
 
 
 def call() -> Call:
-    """Of a plain event."""
+    """Return the call of an event."""
     return Call.of(PaymentValidated(company_id="shop", user_id="+2250700000000", amount=1, reference=""))
 
 
 class Scripted:
-    """A server that says what it is told to, and writes down what it hears."""
+    """A server that sends scripted answers and records what it receives."""
 
     def __init__(self) -> None:
         self.server = socket.create_server(("127.0.0.1", 0))
@@ -33,12 +33,12 @@ class Scripted:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def queue(self, patience: float = 5) -> Queue:
-        """A queue to it."""
+        """Return a queue to this server."""
         port = self.server.getsockname()[1]
         return Queue(client.Redis(port=port, protocol=2), "botlive", patience=patience)
 
     def close(self) -> None:
-        """End it."""
+        """Stop the server."""
         for line in (self.server, *self.connections):
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
@@ -61,12 +61,12 @@ class Scripted:
 
 
 def says(answer: bytes) -> Callable[[socket.socket], None]:
-    """At once."""
+    """Return an answer that is sent at once."""
     return lambda line: line.sendall(answer)
 
 
 def drips(answer: Iterable[int], every: float) -> Callable[[socket.socket], None]:
-    """One byte after the other."""
+    """Return an answer that is sent byte by byte."""
 
     def drip(line: socket.socket) -> None:
         for byte in answer:
@@ -78,20 +78,20 @@ def drips(answer: Iterable[int], every: float) -> Callable[[socket.socket], None
 
 @pytest.fixture
 def server() -> Iterator[Scripted]:
-    """One, on a port of its own."""
+    """A scripted server on its own port."""
     made = Scripted()
     yield made
     made.close()
 
 
 def test_at_once_only_over_an_open_connection(server: Scripted) -> None:
-    """Nothing is opened, so that no name is looked up in the caller's thread."""
+    """No connection is opened, so no name is looked up in the caller's thread."""
     assert not server.queue().put_at_once(call(), 1)
     assert server.connections == []
 
 
 def test_one_round_trip_over_one_connection(server: Scripted) -> None:
-    """For each put, at once or not; the connection stays for the next."""
+    """Each put takes one round trip, and the connection is used again."""
     server.answers = [says(b":1\r\n") for _ in range(4)]
     queue = server.queue()
     queue.put([call()])
@@ -107,7 +107,7 @@ def test_one_round_trip_over_one_connection(server: Scripted) -> None:
     "answer", [b":-2\r\n", b"-OOM command not allowed\r\n", b"-NOSCRIPT None\r\n", b"+QUEUED\r\n"]
 )
 def test_at_once_is_yes_or_not_known(server: Scripted, answer: bytes) -> None:
-    """Whatever is not the one good answer is no, and the rest of it is nobody's: the line is given up."""
+    """Any other answer is not a confirmation, and the connection is closed."""
     server.answers = [says(b":1\r\n"), says(answer), says(b":1\r\n")]
     queue = server.queue()
     queue.put([call()])
@@ -119,7 +119,7 @@ def test_at_once_is_yes_or_not_known(server: Scripted, answer: bytes) -> None:
 
 @pytest.mark.parametrize("answer", [b":1\r\n", cycle(b"-")])
 def test_a_dripping_answer_is_bound_as_a_whole(server: Scripted, answer: Iterable[int]) -> None:
-    """The time limit does not begin anew with each byte: an answer without an end is left too."""
+    """The time limit does not begin again with each byte: an endless answer is given up too."""
     server.answers = [says(b":1\r\n"), drips(answer, every=0.08)]
     queue = server.queue()
     queue.put([call()])
@@ -128,7 +128,7 @@ def test_a_dripping_answer_is_bound_as_a_whole(server: Scripted, answer: Iterabl
 
 
 def test_an_answer_in_parts_is_one(server: Scripted) -> None:
-    """As long as all of it is there in time; the connection serves the next as ever."""
+    """An answer may arrive in parts if it is complete in time. The connection is then used again."""
     server.answers = [says(b":1\r\n"), drips(b":1\r\n", every=0.01), says(b":1\r\n")]
     queue = server.queue()
     queue.put([call()])
@@ -139,7 +139,7 @@ def test_an_answer_in_parts_is_one(server: Scripted) -> None:
 
 
 def test_a_late_answer_is_never_taken_for_the_next(server: Scripted) -> None:
-    """It would confirm an event that is not there: the connection on which it comes is given up."""
+    """A late answer must not confirm the next event, so its connection is closed."""
     late = threading.Event()
 
     def answer_late(line: socket.socket) -> None:
@@ -159,7 +159,7 @@ def test_a_late_answer_is_never_taken_for_the_next(server: Scripted) -> None:
 
 
 def test_at_once_is_no_where_the_connection_is_closed(server: Scripted) -> None:
-    """An end is not an answer; the next put opens another connection."""
+    """A closed connection is not a confirmation. The next put opens another one."""
     server.answers = [says(b":1\r\n"), lambda line: line.shutdown(socket.SHUT_RDWR), says(b":1\r\n")]
     queue = server.queue()
     queue.put([call()])
@@ -170,7 +170,7 @@ def test_at_once_is_no_where_the_connection_is_closed(server: Scripted) -> None:
 
 
 def test_a_silent_server_is_left(server: Scripted) -> None:
-    """Though the client itself would wait without end: else a thread would be lost for good."""
+    """The queue stops waiting although the client has no time limit. Otherwise the thread would be lost."""
     server.answers = [says(b":1\r\n"), says(b":1\r\n"), lambda line: None, lambda line: None]
     queue = server.queue(patience=0.1)
     queue.put([call()])
@@ -181,7 +181,7 @@ def test_a_silent_server_is_left(server: Scripted) -> None:
 
 
 def test_a_put_opens_another_connection_where_the_idle_ones_are_stale(server: Scripted) -> None:
-    """All of them go: what closed one has closed the others."""
+    """All idle connections are closed, because the cause usually affects all of them."""
     server.answers = [says(b":1\r\n")] * 2
     queue = server.queue()
     queue.put([call()])
@@ -193,7 +193,7 @@ def test_a_put_opens_another_connection_where_the_idle_ones_are_stale(server: Sc
 
 
 def test_groups_share_a_round_trip(server: Scripted) -> None:
-    """Of several callers, in their order; an error is everybody's."""
+    """Groups of several callers are sent together in their order. An error is returned for each of them."""
     server.answers = [says(b":1\r\n" * 6), says(b"-OOM no\r\n" * 6), says(b"-OOM no\r\n" * 6)]
     queue = server.queue()
     groups = [[call()], [call(), call()], [call()] * 3]
@@ -205,7 +205,7 @@ def test_groups_share_a_round_trip(server: Scripted) -> None:
 
 
 def test_an_answer_that_is_missing_is_a_failure(server: Scripted) -> None:
-    """Four of five confirmed is not all confirmed."""
+    """If one of five confirmations is missing, the put fails."""
     server.answers = [says(b":1\r\n" * 4)] * 2
     with pytest.raises(PublishError):
         server.queue(patience=0.1).put([call() for _ in range(5)])
@@ -213,21 +213,21 @@ def test_an_answer_that_is_missing_is_a_failure(server: Scripted) -> None:
 
 @pytest.mark.parametrize("url", ["redis://a..b:6379", "redis://127.0.0.1:6379/?unheard_of=1"])
 def test_whatever_the_client_raises_is_a_publish_error(url: str) -> None:
-    """Host names that no resolver takes, options that no client knows: the outbox is for these too."""
+    """Invalid host names and unknown options are also PublishErrors, so the outbox gets the event."""
     with pytest.raises(PublishError) as failure:
         Queue(client.Redis.from_url(url), "botlive", patience=5).put([call()])
     assert not isinstance(failure.value.__cause__, (client.RedisError, OSError))
 
 
 def test_nothing_to_put_is_no_round_trip() -> None:
-    """And it needs no Redis."""
+    """An empty put needs no Redis."""
     unheard = Queue(client.Redis(port=1), "botlive", patience=5)
     unheard.put([])
     assert unheard.put_groups([[], []]) == [None, None]
 
 
 def test_large_puts_are_divided() -> None:
-    """Redis stays responsive for others; all are there, in order."""
+    """A large put takes several round trips, so that Redis stays responsive. All jobs are there, in order."""
     redis = fakeredis.FakeStrictRedis()
     calls = [call() for _ in range(CHUNK + 1)]
     Queue(redis, "botlive", patience=5).put(calls)

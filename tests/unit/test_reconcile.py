@@ -28,7 +28,7 @@ _PHONE = "+2250712345678"
 
 
 class _Supabase:
-    """Stands for the gateway: has an inbox, and records the calls."""
+    """A fake gateway that has an inbox and records the calls."""
 
     def __init__(self) -> None:
         self.inbox: dict[str, str] = {}

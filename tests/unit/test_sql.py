@@ -1,4 +1,4 @@
-"""What each file under ``sql/`` keeps to."""
+"""The rules for each file under ``sql/``."""
 
 import re
 from collections import Counter

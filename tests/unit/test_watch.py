@@ -1,4 +1,4 @@
-"""The watch: what Redis confirmed and forgot is published again, and said once."""
+"""The watch: events that Redis confirmed and forgot are published again, with one log line."""
 
 import logging
 import threading
@@ -25,7 +25,7 @@ Snapshot = dict[bytes, bytes]
 
 @pytest.fixture
 def server() -> fakeredis.FakeServer:
-    """A Redis of the test's own, that can be cut off."""
+    """A Redis that can be disconnected."""
     return fakeredis.FakeServer()
 
 
@@ -37,41 +37,41 @@ def redis(server: fakeredis.FakeServer) -> fakeredis.FakeStrictRedis:
 
 @pytest.fixture(autouse=True)
 def _always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each look asks Redis; the thread's own looks come too late for these tests."""
-    monkeypatch.setattr(module, "LOOK", 0.0)
+    """Each check reads the counter, and no background thread checks."""
+    monkeypatch.setattr(module, "INTERVAL", 0.0)
     monkeypatch.setattr(Watch, "_begin", lambda self: None)
 
 
 @pytest.fixture
 def publisher(redis: fakeredis.FakeStrictRedis) -> Iterator[Publisher]:
-    """To that Redis."""
+    """A publisher to that Redis."""
     with Publisher(redis, within=10) as made:
         yield made
 
 
 def payment() -> PaymentValidated:
-    """A plain event."""
+    """Return an event."""
     return PaymentValidated(company_id="shop", user_id="+2250700000000", amount=1, reference="WAVE-99")
 
 
 def publish(publisher: Publisher, number: int) -> list[str]:
-    """So many events; their ids."""
+    """Publish this number of events and return their ids."""
     return [str(publisher.publish(payment())) for _ in range(number)]
 
 
 def queued(redis: fakeredis.FakeStrictRedis) -> list[str]:
-    """The ids on the queue, first come first."""
+    """Return the ids on the queue, the oldest first."""
     return [text(job_id) for job_id in redis.lrange(QUEUE, 0, -1)]
 
 
 def remembered(redis: fakeredis.FakeStrictRedis) -> Snapshot:
-    """All that it knows."""
+    """Return all keys and values."""
     keys: list[bytes] = list(redis.scan_iter())
     return {key: redis.dump(key) or b"" for key in keys}
 
 
 def forget(redis: fakeredis.FakeStrictRedis, known: Snapshot) -> None:
-    """It knows only that any more."""
+    """Replace all keys and values by these."""
     redis.flushall()
     for key, value in known.items():
         redis.restore(key, 0, value)
@@ -80,17 +80,17 @@ def forget(redis: fakeredis.FakeStrictRedis, known: Snapshot) -> None:
 def test_what_redis_forgot_is_published_again(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In its order, behind what is left, and that is said in one line without a word of the events."""
+    """Forgotten events are published again in their order; one log line says so, without their content."""
     caplog.set_level(logging.DEBUG)
     left = publish(publisher, 2)
     known = remembered(redis)
     lost = publish(publisher, 3)
     forget(redis, known)
-    assert publisher._watch.look()
+    assert publisher._watch.check()
     assert queued(redis) == [*left, *lost]
-    assert not publisher._watch.look()
+    assert not publisher._watch.check()
     assert [record.getMessage() for record in caplog.records] == [
-        "Redis forgot 3 events that it had confirmed: they are published again"
+        "Redis forgot 3 events that it had confirmed: they were published again"
     ]
 
 
@@ -98,39 +98,39 @@ def test_what_redis_forgot_is_published_again(
 def test_the_next_answer_shows_it(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher, *, many: bool
 ) -> None:
-    """No look is needed, nor another round trip: one event or many, over an open connection or another."""
+    """The next publication detects the loss without a check, for any number of events and connections."""
     known = remembered(redis)
     lost = publish(publisher, 3)
     forget(redis, known)
     events = [payment() for _ in range(3 if many else 1)]
     publisher.publish_many(events)
     assert publisher._watch._memory.forgotten(100)
-    publisher._watch.look()
+    publisher._watch.check()
     assert {*queued(redis)} == {*lost, *(str(event.event_id) for event in events)}
 
 
 def test_an_answer_that_is_lost_hides_nothing(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until an answer has come the counter stays behind: it does not catch up with what is confirmed."""
+    """The counter stays behind until an answer arrives, so it cannot catch up unnoticed."""
     known = remembered(redis)
     lost = publish(publisher, 3)
     forget(redis, known)
     with monkeypatch.context() as patched:
         patched.setattr(Memory, "keep", lambda *_: None)
         publish(publisher, 5)
-    publisher._watch.look()
+    publisher._watch.check()
     assert {*lost} <= {*queued(redis)}
 
 
 def test_a_counter_that_is_lost_alone(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody's DEL, or an eviction: nothing is on the queue twice, and it is said once."""
+    """If only the counter was deleted or evicted, no event is on the queue twice, and one line is logged."""
     ids = publish(publisher, 3)
     redis.delete(*redis.keys("botlive:published:*"))
-    assert publisher._watch.look()
-    assert not publisher._watch.look()
+    assert publisher._watch.check()
+    assert not publisher._watch.check()
     assert queued(redis) == ids
     assert len(caplog.records) == 1
 
@@ -138,14 +138,14 @@ def test_a_counter_that_is_lost_alone(
 def test_all_queues_of_a_publisher_count_together(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, tmp_path: Path
 ) -> None:
-    """What the outbox brought is watched as well."""
+    """Events that the outbox delivered are watched too."""
     with Publisher(redis, within=10, outbox=Outbox(tmp_path / "outbox.db")) as publisher:
         server.connected = False
         (late,) = publish(publisher, 1)
         server.connected = True
         publisher.drain()
         redis.flushall()
-        publisher._watch.look()
+        publisher._watch.check()
         assert queued(redis) == [late]
     assert len(redis.keys("botlive:published:*")) == 1
 
@@ -153,7 +153,7 @@ def test_all_queues_of_a_publisher_count_together(
 def test_many_that_are_sent_together_count_once(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """The last of them: to count each would cost Redis another command an event."""
+    """Only the last event is counted, because each count costs Redis a command."""
     publisher.publish_many(payment() for _ in range(30))
     publisher.publish(payment())
     (counter,) = redis.keys("botlive:published:*")
@@ -161,12 +161,12 @@ def test_many_that_are_sent_together_count_once(
 
 
 def test_the_counter_goes_after_a_day(redis: fakeredis.FakeStrictRedis, publisher: Publisher) -> None:
-    """A day without an event: a process that ended leaves nothing; a look is a use too."""
+    """The counter expires after a day without use, so an ended process leaves no key. A check is a use."""
     publish(publisher, 2)
     (counter,) = redis.keys("botlive:published:*")
     assert 86_000 < redis.ttl(counter) <= 86_400
     redis.expire(counter, 5)
-    publisher._watch.look()
+    publisher._watch.check()
     assert redis.ttl(counter) > 86_000
     redis.expire(counter, 5)
     publish(publisher, 99)
@@ -174,7 +174,7 @@ def test_the_counter_goes_after_a_day(redis: fakeredis.FakeStrictRedis, publishe
 
 
 def test_a_counter_that_is_behind_goes_after_a_day_too(redis: fakeredis.FakeStrictRedis) -> None:
-    """Nobody reads it any more."""
+    """A counter that is no longer used expires too."""
     memory = Memory()
     queue = Queue(redis, "botlive", patience=5, memory=memory)
     queue.put([Call.of(payment())])
@@ -188,16 +188,16 @@ def test_a_counter_that_is_behind_goes_after_a_day_too(redis: fakeredis.FakeStri
 def test_one_that_redis_refuses_does_not_hold_up_the_others(
     redis: fakeredis.FakeStrictRedis, publisher: Publisher
 ) -> None:
-    """It waits; the others are published, and it is published once Redis takes it."""
+    """A refused event waits while the others are published. It is published once Redis accepts it."""
     first, refused, last = publish(publisher, 3)
     redis.flushall()
     redis.set(f"rq:job:{refused}", "a value where a hash belongs")
     with pytest.raises(PublishError):
-        publisher._watch.look()
+        publisher._watch.check()
     assert queued(redis) == [first, last]
     assert [call.own_id for call in publisher._watch._memory.forgotten(10)] == [refused]
     redis.delete(f"rq:job:{refused}")
-    publisher._watch.look()
+    publisher._watch.check()
     assert queued(redis) == [first, last, refused]
 
 
@@ -207,7 +207,7 @@ def test_while_redis_is_away_it_waits(
     publisher: Publisher,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Until it is back, and the cause is said once."""
+    """Forgotten events wait until Redis is back, and the cause is logged once."""
     ids = publish(publisher, 3)
     redis.flushall()
     (last,) = publish(publisher, 1)
@@ -225,7 +225,7 @@ def test_while_redis_is_away_it_waits(
 def test_closing_keeps_what_is_in_doubt_in_the_outbox(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, tmp_path: Path, *, known: bool
 ) -> None:
-    """What Redis forgot, or may have forgotten while it is away: the next process delivers it."""
+    """Events that Redis forgot, or may have forgotten, go to the outbox for the next process."""
     outbox = Outbox(tmp_path / "outbox.db")
     publisher = Publisher(redis, within=10, outbox=outbox)
     ids = publish(publisher, 3)
@@ -248,7 +248,7 @@ def test_closing_without_an_outbox_says_what_is_in_doubt(
     publisher: Publisher,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nothing is lost in silence."""
+    """Without an outbox, their number is logged."""
     publish(publisher, 3)
     server.connected = False
     publisher._watch._has_missed()
@@ -260,39 +260,39 @@ def test_closing_without_an_outbox_says_what_is_in_doubt(
 def test_closing_says_nothing_where_nothing_is_in_doubt(
     publisher: Publisher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As it usually is."""
+    """Closing usually logs nothing."""
     publish(publisher, 3)
     publisher.close()
     assert caplog.records == []
 
 
 class _Looking:
-    """A publisher whose thread looks as often as it can; its threads by their name."""
+    """A publisher whose thread checks as often as possible."""
 
     def __init__(self, redis: fakeredis.FakeStrictRedis) -> None:
         self.memory = Memory()
         self.queue = Queue(redis, "botlive", patience=5, memory=self.memory)
         self.looks = threading.Semaphore(0)
         self.watch = Watch(self.memory, self.queue)
-        look = self.queue.look
+        check = self.queue.check_counter
 
         def counted() -> None:
-            look()
+            check()
             self.looks.release()
 
-        self.queue.look = counted  # type: ignore[method-assign]
+        self.queue.check_counter = counted  # type: ignore[method-assign]
 
     @property
     def threads(self) -> int:
-        """That look."""
+        """The number of watch threads."""
         return sum(thread.name == "botlive-watch" for thread in threading.enumerate())
 
 
 @pytest.fixture
 def looking(redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Looking]:
-    """One, with a thread."""
+    """A publisher with a thread."""
     monkeypatch.undo()
-    monkeypatch.setattr(module, "LOOK", 0.01)
+    monkeypatch.setattr(module, "INTERVAL", 0.01)
     made = _Looking(redis)
     yield made
     made.watch.stop()
@@ -309,7 +309,7 @@ def _until(condition: Callable[[], bool]) -> None:
 def test_it_looks_while_something_is_young(
     redis: fakeredis.FakeStrictRedis, looking: _Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One thread from the first event on, which sleeps while nothing is young, and can be stopped."""
+    """One thread checks from the first event on, sleeps while no event is kept, and can be stopped."""
     before = looking.threads
     calls = [Call.of(payment()) for _ in range(3)]
     assert not looking.looks.acquire(timeout=0.05)
@@ -334,7 +334,7 @@ def test_it_looks_while_something_is_young(
 def test_it_looks_seldom_where_redis_forgets_again_and_again(
     looking: _Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where two servers answer in turn: what is published again must not become a flood."""
+    """If Redis forgets repeatedly, checks become rare, so that not too many events are published again."""
     pauses: list[float] = []
     monkeypatch.setattr(module, "_LONGEST", 0.08)
     missed = iter([True, True, True, True, False, True])
@@ -355,7 +355,7 @@ def test_it_looks_seldom_where_redis_forgets_again_and_again(
 def test_where_no_thread_can_be_started_publishing_goes_on(
     redis: fakeredis.FakeStrictRedis, looking: _Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The interpreter ends: the event is on the queue."""
+    """If no thread can be started, because the interpreter is ending, the event is still published."""
 
     def refused(self: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
@@ -374,7 +374,7 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(max_examples=60)
 def test_in_any_order_of_things_nothing_confirmed_is_lost(steps: list[str]) -> None:
-    """Two queues of a publisher, lost answers, and a Redis that goes back to an earlier state at any time."""
+    """No event is lost if answers are lost and Redis returns to an earlier state at any time."""
     redis, memory = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer()), Memory()
     queues = [Queue(redis, "botlive", patience=5, memory=memory) for _ in range(2)]
     watch = Watch(memory, queues[1])
@@ -394,5 +394,5 @@ def test_in_any_order_of_things_nothing_confirmed_is_lost(steps: list[str]) -> N
         elif step == "forget":
             forget(redis, known)
         else:
-            watch.look()
+            watch.check()
             assert confirmed <= {*queued(redis)}

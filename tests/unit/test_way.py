@@ -62,7 +62,7 @@ def call(clock: Clock, *errors: Exception, step: float = 1.0) -> Callable[[], st
 
 
 def nothing(*_: object) -> None:
-    """Stands for redis-py's handler of a failure."""
+    """A fake of redis-py's failure handler."""
 
 
 def test_a_failure_is_said_once_and_that_it_is_over(retry: RedisRetry, clock: Clock, logs: list[Any]) -> None:

@@ -34,7 +34,7 @@ def test_all_have_one_root() -> None:
 
 @pytest.mark.parametrize("kind", [errors.UnknownCompany, errors.UnknownFunction, errors.UndecodableJob])
 def test_what_no_retry_mends_is_refused(kind: type[Exception]) -> None:
-    """These are the event's own fault, for good."""
+    """These errors are caused by the event, so it is refused."""
     assert issubclass(kind, errors.EventRefused)
 
 

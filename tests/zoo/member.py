@@ -1,4 +1,4 @@
-"""What a project of the field is, and what must come of it."""
+"""Projects as in the field, and their expected results."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,7 +20,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Member:
-    """A small project as it is before our migrations, on top of ``base.sql``."""
+    """A small project before our migrations, based on ``base.sql``."""
 
     name: str
     sql: str

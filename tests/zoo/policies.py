@@ -1,4 +1,4 @@
-"""Projects with policies and grants of their own: who could do what before us can do it afterwards."""
+"""Projects with their own policies and grants: what each user could do before our migrations still works."""
 
 from tests.zoo.member import Ask, Member
 

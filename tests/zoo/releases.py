@@ -9,7 +9,7 @@ _INVOKERS_VIEW = f" with ({_INVOKER} = true)"
 
 
 def inheriting(role: str, member: str) -> str:
-    """The statement by which the member has the role's rights; before PostgreSQL 16 the member itself says so."""
+    """Return the statement that makes the member inherit the role's rights."""
     return f"""do $$ begin
       if current_setting('server_version_num')::integer >= 160000 then
         execute 'grant {role} to {member} with inherit true';
@@ -21,7 +21,7 @@ def inheriting(role: str, member: str) -> str:
 
 
 def has_invokers_views(database: psycopg.Connection[Any]) -> bool:
-    """Whether a view may be read with the rights of who asks: from PostgreSQL 15 on."""
+    """Return whether a view can run with the rights of its reader: from PostgreSQL 15 on."""
     return database.info.server_version >= 150000
 
 

@@ -35,7 +35,7 @@ class Shape:
 
     @property
     def sql(self) -> str:
-        """What makes the policy; an insert has a check only."""
+        """Return the statement that creates the policy. An insert has only a check."""
         clause = self.using if self.using.startswith(("using", "with")) else f"using ({self.using})"
         if self.command == "insert" and not self.using.startswith("with"):
             clause = f"with check ({self.using})"

@@ -1,4 +1,4 @@
-"""What PostgREST, gateways, proxies and other sites answer to the worker and to the dashboard."""
+"""Answers of PostgREST, gateways, proxies and other servers to the worker and to the dashboard."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -13,8 +13,8 @@ from gateway.client import Gateway
 from gateway.errors import WorkerError
 from gateway.settings import Settings
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
+from tests.fuzz.capture import capture
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing
 from tests.fuzz.loop import Loop
 from tests.fuzz.replies import GOOD, Answer, answer
 from tests.fuzz.target import Target, no_canary, one_line
@@ -22,24 +22,24 @@ from worker.elements import element
 
 
 class _Wire(httpcore.NetworkBackend):
-    """Connections that say what they are given."""
+    """Connections that return ``data``."""
 
     data = b""
 
     def connect_tcp(self, *_: Any, **__: Any) -> httpcore.NetworkStream:
-        """One that says it at once."""
+        """Return such a connection."""
         return httpcore.MockStream([self.data])
 
 
 class Answers(Target):
-    """An answer of the form that was asked for, or a WorkerError of one line that quotes nothing."""
+    """The result has the expected form, or a WorkerError has one line without any quoted value."""
 
     name, share = "answers", 80
     outcomes = frozenset({*GOOD, *(f"{asked} fails" for asked in GOOD)})
 
     def open(self, stack: ExitStack) -> None:
-        """With one gateway and one reader, as in a process."""
-        settings = Settings(supabase_url="http://supabase", supabase_key=f"{SECRET}-key")  # type: ignore[arg-type] # as read
+        """Create one gateway and one reader, as in a process."""
+        settings = Settings(supabase_url="http://supabase", supabase_key=f"{SECRET}-key")  # type: ignore[arg-type] # pydantic converts it
         self._gateway = Gateway.connect(settings, transport=httpx.MockTransport(self._answer))
         self._wire = _Wire()
         on_wire = httpx.HTTPTransport()
@@ -52,13 +52,13 @@ class Answers(Target):
         stack.callback(self._on_wire.close)
 
     def make(self, dice: Dice) -> Answer:
-        """An answer."""
+        """Create an answer."""
         return answer(dice, dice.choice((*GOOD, "persist", "persist")), dice.choice((0, 1, 2, 3)))
 
     def check(self, case: Answer) -> Iterable[str]:
-        """Ask for it."""
+        """Let the gateway or the reader receive it."""
         self._now = case
-        with hearing() as heard:
+        with capture() as captured:
             try:
                 self._ask(case)
             except WorkerError as error:
@@ -70,7 +70,7 @@ class Answers(Target):
                 outcome = f"{case.asked} fails"
             else:
                 outcome = case.asked
-        no_canary(heard.all, "the log")
+        no_canary(captured.all, "the log")
         return [outcome]
 
     def _ask(self, case: Answer) -> None:

@@ -1,4 +1,4 @@
-"""What people type behind ``botlive``, and programs pass."""
+"""Arguments of ``botlive``, as typed by people or passed by programs."""
 
 import os
 import sys
@@ -17,8 +17,8 @@ from gateway.client import Gateway
 from operations import cli
 from operations.commands import failures, reconcile
 from tests.fuzz.canaries import OBEYED, PASSWORD, PHONE, SECRET, VALUE
+from tests.fuzz.capture import capture, exit_code
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import exit_code, hearing
 from tests.fuzz.target import Target, no_canary
 from tests.fuzz.targets.decode import call, results
 from tests.fuzz.targets.lines import Recording
@@ -73,20 +73,20 @@ _IDS = ("one", "two", "with:a:colon", "no text \udcff", "three")
 
 
 class Arguments(Target):
-    """A documented exit code, no stack, no secret, and nothing that a terminal would obey."""
+    """The exit code is documented, and the output has no traceback, no secret and no control code."""
 
     name, share = "arguments", 5
     outcomes = frozenset({"0", "1", "2"})
 
     def open(self, stack: ExitStack) -> None:
-        """With doubles in the place of all servers."""
+        """Replace all servers by test doubles."""
         self._folder = Path(stack.enter_context(TemporaryDirectory()))
         (self._folder / "events").write_bytes(b'{"type": "live_toggled", "company_id": "shop"}\n{}\n')
         (self._folder / "typed").write_bytes(b"{}\n")
         self._redis = fakeredis.FakeRedis()
 
     def enter(self, stack: ExitStack) -> None:
-        """In their environment."""
+        """Set the environment variables and the test doubles."""
         stack.enter_context(patch.dict(os.environ, _environment(self._folder), clear=True))
         stack.enter_context(patch.object(Publisher, "from_env", lambda **_: Recording()))
         stack.enter_context(
@@ -100,14 +100,14 @@ class Arguments(Target):
         for name in ("configure", "Board", "server"):
             stack.enter_context(patch(f"operations.commands.dashboard.{name}"))
         stack.enter_context(patch("operations.commands.dashboard.redis_at", self._redis_at))
-        stack.enter_context(patch("operations.cli.gc.freeze"))  # of each call's own, for good
+        stack.enter_context(patch("operations.cli.gc.freeze"))  # because it cannot be undone
         stack.enter_context(patch.object(sys, "stdin"))
 
     def make(self, dice: Dice) -> tuple[list[str], Callable[[], None]]:
-        """Arguments, and what stands in Redis."""
+        """Create arguments, and a function that fills Redis."""
         command = dice.choice([*_COMMANDS, "failures", "failures", "company"])
         typed = [word for word in (command, dice.choice(_COMMANDS[command])) if word]
-        if typed == ["failures", "edit"]:  # where a value is typed that must not be shown again
+        if typed == ["failures", "edit"]:  # the typed value must not be shown
             field = dice.choice(("amount", "items.0.price", "user_id", "phone", ""))
             typed += ["--set", f"{field}={_held(dice.choice((VALUE, PHONE, dice.text())))}"]
         typed += [_word(dice) for _ in range(dice.randrange(5))]
@@ -115,21 +115,21 @@ class Arguments(Target):
         return typed, lambda: self._fill(Dice(seed))
 
     def check(self, case: tuple[list[str], Callable[[], None]]) -> Iterable[str]:
-        """Type them."""
+        """Run the command with them."""
         typed, fill = case
         fill()
         before = Path.cwd()
         os.chdir(self._folder)
         try:
-            with Path("typed").open() as sys.stdin, hearing() as heard:  # a file, as what a shell passes is
+            with Path("typed").open() as sys.stdin, capture() as captured:  # a real file, as in a shell
                 code = exit_code(cli.main, typed)
         finally:
             os.chdir(before)
         assert code in {0, 1, 2, 3}, f"the exit code is {code}"
-        assert "Traceback" not in heard.all
+        assert "Traceback" not in captured.all
         if "--payload" not in typed:
-            no_canary(heard.all, "what is said")
-        assert not OBEYED.search(heard.all), "what is said holds what a terminal obeys"
+            no_canary(captured.all, "the output")
+        assert not OBEYED.search(captured.all), "the output contains control codes"
         return [str(code)]
 
     def _fill(self, dice: Dice) -> None:
@@ -162,17 +162,20 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _word(dice: Dice) -> str:
     word: str = dice.one_of(
-        lambda: dice.choice(_OPTIONS), lambda: dice.choice(_IDS), lambda: _harmless(dice), lambda: "events"
+        lambda: dice.choice(_OPTIONS),
+        lambda: dice.choice(_IDS),
+        lambda: _word_without_canary(dice),
+        lambda: "events",
     )
     return word
 
 
-def _harmless(dice: Dice) -> str:
-    """A word that is no file outside, and that a person who types it may see again."""
+def _word_without_canary(dice: Dice) -> str:
+    """Return a word that is no path outside and that may be shown to the person who typed it."""
     word = _held(dice.text()).replace("/", "_")
     return "word" if any(canary in word for canary in ("QX", "5948", "59 48")) else word
 
 
 def _held(text: str) -> str:
-    """As an operating system passes it."""
+    """Return the text as an operating system would pass it."""
     return text.replace("\0", "").encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""HTTP requests to the router, in a host's application."""
+"""HTTP requests to the router in the application of a host."""
 
 from collections.abc import Iterable, MutableMapping, Sequence
 from contextlib import ExitStack
@@ -16,8 +16,8 @@ from events import Event, Publisher
 from events.publishing.call import Call
 from tests.fuzz import documents
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
+from tests.fuzz.capture import capture
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing
 from tests.fuzz.loop import Loop
 from tests.fuzz.target import Target, no_canary
 from worker.decode import read
@@ -37,7 +37,7 @@ _TYPES = (
 
 
 class Sent(NamedTuple):
-    """A request, and what Supabase answers."""
+    """A request, and the answer of Supabase."""
 
     method: str
     path: bytes
@@ -48,30 +48,30 @@ class Sent(NamedTuple):
 
 
 class Recording(Publisher):
-    """Takes what Redis would."""
+    """Records the calls instead of sending them to Redis."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
     async def apublish(self, event: Event) -> UUID:
-        """Into memory."""
+        """Record the call."""
         self.calls.append(Call.of(event))
         return event.event_id
 
 
 async def everyone(request: Request, company_id: str = "") -> bool:
-    """Lets everyone in."""
+    """Allow every request."""
     return True
 
 
 class Bodies(Target):
-    """A documented status, a problem document where it is one, and nothing of what was sent in it."""
+    """The status is documented, and an error is a problem document without any value of the request."""
 
     name, share = "bodies", 50
     outcomes = frozenset({"200", "404", "405", "422", "503"})
 
     def open(self, stack: ExitStack) -> None:
-        """As a server calls it."""
+        """Create the application as a host does."""
         self._loop = stack.enter_context(Loop())
         self._publisher = Recording()
         transport = httpx.MockTransport(lambda _: httpx.Response(200, content=self._rows))
@@ -80,11 +80,11 @@ class Bodies(Target):
         self._app.include_router(router(authorize=everyone, publisher=self._publisher))
 
     def enter(self, stack: ExitStack) -> None:
-        """With a Supabase that answers as the case says."""
+        """Let Supabase answer what the case says."""
         stack.enter_context(patch.object(Reader, "from_env", lambda: self._reader))
 
     def make(self, dice: Dice) -> Sent:
-        """A request."""
+        """Create a request."""
         path = dice.choice(_PATHS).encode()
         if not path.startswith(b"/toggle") or dice.chance(0.1):
             path += dice.choice((b"shop", b"shop", quote_from_bytes(_bytes(dice)).encode(), _bytes(dice)))
@@ -110,7 +110,7 @@ class Bodies(Target):
         return Sent(method, path, query, headers, (body[:cut], body[cut:]), rows)
 
     def check(self, case: Sent) -> Iterable[str]:
-        """Send it."""
+        """Send the request."""
         self._rows, self._publisher.calls, sent = case.rows, [], []
         waiting = [{"type": "http.request", "body": part, "more_body": True} for part in case.body]
         waiting += [{"type": "http.request", "body": b"", "more_body": False}]
@@ -121,10 +121,10 @@ class Bodies(Target):
         async def send(message: MutableMapping[str, Any]) -> None:
             sent.append(message)
 
-        with hearing() as heard:
+        with capture() as captured:
             self._loop.run(lambda: self._app(_scope(case), receive, send))
-        # The log names a company that is in no mapping.
-        no_canary(heard.all, "the log", values=VALUE.encode() not in unquote_to_bytes(case.path))
+        # The log may name a company that has no mapping row.
+        no_canary(captured.all, "the log", values=VALUE.encode() not in unquote_to_bytes(case.path))
         status, headers = sent[0]["status"], dict(sent[0]["headers"])
         body = b"".join(message.get("body", b"") for message in sent[1:]).decode()
         assert status in _STATUSES, f"the status is {status}"

@@ -1,4 +1,4 @@
-"""The customer's old functions (``dropin``), called with anything at all."""
+"""Calls of the old functions (``dropin``) with any arguments."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import ExitStack
@@ -15,8 +15,8 @@ from events.publishing.call import Call
 from events.publishing.keys import Keys
 from gateway.errors import EventRefused
 from tests.fuzz.canaries import PHONE, SECRET, VALUE
+from tests.fuzz.capture import capture
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing
 from tests.fuzz.loop import Loop
 from tests.fuzz.target import Target, no_canary
 from worker.decode import read
@@ -59,7 +59,7 @@ _GOOD = {
 
 
 class _Raising:
-    """Whose every method raises, with what it holds."""
+    """An object whose methods all raise an error that contains canaries."""
 
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError(f"{VALUE} {PHONE} {SECRET}")
@@ -71,7 +71,7 @@ class _Raising:
 
 
 class _Text(str):
-    """A text that is more than one."""
+    """A subclass of str that cannot be converted to text."""
 
     __slots__ = ()
 
@@ -104,7 +104,7 @@ _OBJECTS: tuple[Callable[[], Any], ...] = (
     lambda: Decimal(10**30),
     lambda: 10**5_000,
     lambda: complex(1, 1),
-    lambda: datetime(2026, 1, 1),  # as callers do
+    lambda: datetime(2026, 1, 1),  # callers pass naive times
     lambda: {1, 2},
     lambda: b"\xff",
     lambda: bytearray(5),
@@ -122,7 +122,7 @@ _OBJECTS: tuple[Callable[[], Any], ...] = (
 
 
 class Called(NamedTuple):
-    """A call of one of the functions."""
+    """A call of one function."""
 
     name: str
     positional: list[Any]
@@ -130,19 +130,19 @@ class Called(NamedTuple):
 
 
 class Recording(Publisher):
-    """Takes what Redis would, and writes it as redis-py does."""
+    """Records the calls, encoded as redis-py would encode them."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
     async def apublish(self, event: Event) -> UUID:
-        """Into memory."""
+        """Record the call."""
         return self._take(Call.of(event))
 
     async def apublish_unchecked(
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
-        """The same."""
+        """Record the call."""
         return self._take(Call.unchecked(event_id, event_type, payload))
 
     def _take(self, call: Call) -> UUID:
@@ -152,22 +152,22 @@ class Recording(Publisher):
 
 
 class Calls(Target):
-    """Nothing is ever raised, each call is on the queue once, and its answer says what became of it."""
+    """A call never raises, is queued once, and its return value says whether it was accepted."""
 
     name, share = "calls", 80
     outcomes = frozenset({"accepted", "refused"})
 
     def open(self, stack: ExitStack) -> None:
-        """In an event loop of one's own."""
+        """Create an event loop and a publisher."""
         self._loop = stack.enter_context(Loop())
         self._publisher = Recording()
 
     def enter(self, stack: ExitStack) -> None:
-        """With a publisher of ours."""
+        """Replace the publisher of ``dropin``."""
         stack.enter_context(patch.object(sender, "_given", self._publisher))
 
     def make(self, dice: Dice) -> Called:
-        """A call."""
+        """Create a call."""
         name = dice.choice([*_FUNCTIONS])
         fields = {field: _GOOD[field] for field in _FUNCTIONS[name][1]}
         for _ in range(dice.choice((0, 1, 1, 2, 3))):
@@ -187,14 +187,14 @@ class Calls(Target):
         return Called(name, positional, fields)
 
     def check(self, case: Called) -> Iterable[str]:
-        """Make it."""
+        """Call the function."""
         function, _, answers = _FUNCTIONS[case.name]
         self._publisher.calls = []
-        with hearing() as heard:
+        with capture() as captured:
             answer = self._loop.run(lambda: function(*case.positional, **case.named))
-        no_canary(heard.all, "the log")
+        no_canary(captured.all, "the log")
         assert isinstance(answer, answers), f"the answer is a {type(answer).__name__}"
-        assert len(self._publisher.calls) == 1, "a call is not on the queue once"
+        assert len(self._publisher.calls) == 1, "a call is not queued exactly once"
         return [self._judged(self._publisher.calls[0], answer)]
 
     def _judged(self, call: Call, answer: Any) -> str:
@@ -202,10 +202,10 @@ class Calls(Target):
             event = read(call.data.encode())
         except EventRefused as error:
             no_canary(error.report, "a refusal")
-            assert not answer, "what is refused was answered as if it were accepted"
+            assert not answer, "the return value says accepted, but the event is refused"
             return "refused"
         Delivery.of(call.own_id, event)
-        assert answer, "what is accepted was answered as if it were refused"
+        assert answer, "the return value says refused, but the event is accepted"
         return "accepted"
 
 

@@ -1,4 +1,4 @@
-"""RQ's keys and ours beside the jobs, with contents that neither wrote, and whoever reads them."""
+"""Keys of RQ and of ours, except jobs, with contents from other programs, and the commands that read them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -10,8 +10,8 @@ from operations import cli
 from tests.fuzz import documents, samples
 from tests.fuzz.bench import Bench
 from tests.fuzz.canaries import OBEYED, PHONE, SECRET
+from tests.fuzz.capture import capture, exit_code
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import exit_code, hearing
 from tests.fuzz.target import Target, no_canary
 
 _QUEUE = "fuzz"
@@ -35,7 +35,7 @@ _SHOPS = (b"shop", b"", b"\xff", b"a:b", b"x" * 300)
 
 
 class Planted(NamedTuple):
-    """A key, its type and what it holds."""
+    """A key, its type and its content."""
 
     key: bytes
     kind: str
@@ -43,13 +43,13 @@ class Planted(NamedTuple):
 
 
 class Control(Target):
-    """The event beside them is persisted, and every list can be made."""
+    """A valid event is still persisted, and every list can be shown."""
 
     name, share, group = "control", 5, 20
     outcomes = frozenset({"zset", "list", "set", "hash", "stream", "string"})
 
     def open(self, stack: ExitStack) -> None:
-        """With a Valkey of one's own."""
+        """Start a Valkey."""
         self._bench = Bench(stack)
         self._environment = {
             "REDIS_URL": f"redis://127.0.0.1:{self._bench.port}/0",
@@ -59,16 +59,16 @@ class Control(Target):
         }
 
     def enter(self, stack: ExitStack) -> None:
-        """With this Valkey in the environment."""
+        """Set the environment variables for this Valkey."""
         stack.enter_context(patch.dict("os.environ", self._environment))
         stack.enter_context(patch("operations.cli.gc.freeze"))
 
     def make(self, dice: Dice) -> Planted:
-        """A key."""
+        """Create a key."""
         return dice.choice(_MAKERS)(dice)
 
     def check_all(self, cases: Sequence[Planted]) -> Iterable[str]:
-        """Plant them; then a worker works, and people look."""
+        """Write the keys, run a worker, then run the commands that show them."""
         bench, steady = self._bench, documents.Steady(5)
         bench.empty()
         event = parse_event(documents.written(steady, samples.event(steady, "shop")))
@@ -76,7 +76,7 @@ class Control(Target):
         for case in kinds:
             _WRITERS[case.kind](bench.redis, case.key, case.content)
         bench.publish(event)
-        with hearing() as heard:
+        with capture() as captured:
             bench.work()
             for typed in (
                 ["failures"],
@@ -85,10 +85,10 @@ class Control(Target):
                 ["failures", "show", "one", "--payload"],
                 ["failures", "replay", "--all"],
             ):
-                assert exit_code(cli.main, typed) in {0, 1}, f"{typed} ends otherwise"
-        no_canary(heard.all, "what is said")
-        assert not OBEYED.search(heard.out), "what is said holds what a terminal obeys"
-        assert "own fault" not in heard.all, "a fault of the worker's own"
+                assert exit_code(cli.main, typed) in {0, 1}, f"{typed} has another exit code"
+        no_canary(captured.all, "the output")
+        assert not OBEYED.search(captured.out), "the output contains control codes"
+        assert "own fault" not in captured.all, "a bug of the worker"
         assert str(event.event_id) in bench.tables.events, "the event is not persisted"
         return [case.kind for case in kinds]
 

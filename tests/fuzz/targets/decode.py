@@ -1,4 +1,4 @@
-"""A job's call, as a worker reads it from Redis, and as the commands show one that failed."""
+"""The data of jobs, as a worker reads it from Redis and as the commands show failed jobs."""
 
 import zlib
 from base64 import b64encode
@@ -32,7 +32,7 @@ _TRACES = (
 
 
 class Job(NamedTuple):
-    """A job's hash and results, as they may stand in Redis."""
+    """The hash and the results of a job in Redis."""
 
     data: bytes
     kind: bytes
@@ -43,17 +43,17 @@ class Job(NamedTuple):
     group: bytes
 
 
-def call(dice: Dice, company_id: str | None = None, spoilt: float = 0.85) -> tuple[bytes, dict[str, Any]]:
-    """A job's data, good or not, and the event that it was made from."""
+def call(dice: Dice, company_id: str | None = None, mutated: float = 0.85) -> tuple[bytes, dict[str, Any]]:
+    """Return the data of a job, valid or not, and the event that it was made from."""
     event = samples.event(dice, company_id)
-    if not dice.chance(spoilt):
+    if not dice.chance(mutated):
         return Call.of(parse_event(documents.written(_STEADY, event))).data.encode(), event
-    given = documents.spoilt(dice, event)
+    given = documents.mutated(dice, event)
     if company_id and isinstance(given, dict):
-        given["company_id"] = company_id  # it is shown, and for that holds nothing that was planted
+        given["company_id"] = company_id  # it is shown, so it must contain no canary
     document: Any = [FUNCTION, None, [given], {}]
     if dice.chance(0.3):
-        document = documents.spoilt(dice, [FUNCTION, None, [], {"payload": given}])
+        document = documents.mutated(dice, [FUNCTION, None, [], {"payload": given}])
     data = documents.written(dice, document)
     if dice.chance(0.2):
         data = documents.broken(dice, data)
@@ -67,7 +67,7 @@ _STEADY = documents.Steady(0)
 
 
 def results(dice: Dice) -> Sequence[tuple[bytes, Mapping[bytes, bytes]]]:
-    """A job's stream of results, the newest first."""
+    """Return the results of a job, the newest first."""
     return [
         (f"{dice.choice((1763625600000, 0, 1, 10**13))}-{each}".encode(), _result(dice))
         for each in range(dice.randrange(3))
@@ -90,13 +90,13 @@ def _without_canaries(text: str) -> str:
 
 
 class Decode(Target):
-    """An event that can be persisted, or a refusal by name; whatever it is, it can be listed and shown."""
+    """The job contains a valid event or is refused with the field. Every job can be listed and shown."""
 
     name, share = "decode", 210
     outcomes = frozenset({"accepted", "refused", "edited", "not edited"})
 
     def make(self, dice: Dice) -> Job:
-        """A job."""
+        """Create a job."""
         data, _ = call(dice, "shop")
         fields = [data, *(_field(dice) for _ in range(3))]
         label = documents.any_bytes(dice, ["shop", dice.choice(("live_toggled", dice.text()))])
@@ -110,7 +110,7 @@ class Decode(Target):
         return Job(data, kind, fields, results(dice), changes, label, group)
 
     def check(self, case: Job) -> Iterable[str]:
-        """Read it, show it, and correct it."""
+        """Read, show and edit the job."""
         event = self._read(case.data)
         detail = read_failure("an id", case.kind, case.fields, case.results)
         for said in listing.row(detail.failure):
@@ -122,7 +122,9 @@ class Decode(Target):
         if kept := read_group(case.label, case.group):
             kind, group = kept
             one_line(
-                listing.apart(kind._replace(company_id="shop"), group, 3), "what waits apart", values=False
+                listing.apart(kind._replace(company_id="shop"), group, 3),
+                "a group that waits apart",
+                values=False,
             )
         return ["accepted" if event else "refused", self._edit(case)]
 

@@ -1,4 +1,4 @@
-"""Settings, as the environment may hold them."""
+"""Settings in the environment."""
 
 import os
 import ssl
@@ -19,8 +19,8 @@ from operations.database import connect
 from operations.errors import MigrationFailed
 from tests.fuzz import documents
 from tests.fuzz.canaries import PASSWORD, PHONE, SECRET
+from tests.fuzz.capture import capture
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing
 from tests.fuzz.target import Target, no_canary, one_line
 from worker.bootstrap import connect_redis
 
@@ -82,7 +82,7 @@ _READERS: dict[str, Callable[[], Any]] = {
 
 
 class Environments(Target):
-    """Taken, or refused in one line that names the variable and never shows what it holds."""
+    """A setting is accepted, or refused in one line that names the variable and never shows its value."""
 
     name, share = "environments", 20
     outcomes = frozenset(
@@ -90,26 +90,26 @@ class Environments(Target):
     )
 
     def open(self, stack: ExitStack) -> None:
-        """The certificates of the machine are read once: that is most of what a client costs."""
+        """Read the certificates of the machine once, because this takes most of the time of a client."""
         self._certificates = ssl.create_default_context()
 
     def enter(self, stack: ExitStack) -> None:
-        """Where no database answers."""
-        stack.enter_context(patch.object(psycopg, "connect", _nobody))
+        """Replace the database and what is slow."""
+        stack.enter_context(patch.object(psycopg, "connect", _refuse))
         stack.enter_context(patch("events.publishing.publisher.Courier"))
         stack.enter_context(patch("redis.utils.get_lib_version", return_value="8"))
         stack.enter_context(patch("ssl.create_default_context", partial(_context, self._certificates)))
 
     def make(self, dice: Dice) -> tuple[str, Mapping[str, str]]:
-        """Who reads the environment of which process."""
+        """Choose a reader and create an environment."""
         chosen = {name: dice.choice(values) for name, values in _GOOD.items() if dice.chance(0.9)}
-        spoilt = dice.sample(sorted(_NAMES), dice.choice((0, 1, 1, 2)))
-        return dice.choice([*_READERS]), {**chosen, **{name: _held(_spoilt(dice, name)) for name in spoilt}}
+        mutated = dice.sample(sorted(_NAMES), dice.choice((0, 1, 1, 2)))
+        return dice.choice([*_READERS]), {**chosen, **{name: _held(_mutated(dice, name)) for name in mutated}}
 
     def check(self, case: tuple[str, Mapping[str, str]]) -> Iterable[str]:
-        """Read it."""
+        """Read the environment."""
         name, environment = case
-        with patch.dict(os.environ, environment, clear=True), hearing() as heard:
+        with patch.dict(os.environ, environment, clear=True), capture() as captured:
             named = True
             try:
                 _READERS[name]()
@@ -123,7 +123,7 @@ class Environments(Target):
             else:
                 outcome = name
         assert named, "a refused setting is not named"
-        no_canary(heard.all, "what is said")
+        no_canary(captured.all, "the output")
         return [outcome]
 
 
@@ -131,17 +131,17 @@ def _context(context: ssl.SSLContext, *_: Any, **__: Any) -> ssl.SSLContext:
     return context
 
 
-def _nobody(conninfo: str, **_: Any) -> None:
-    """A server that says what it was asked for."""
+def _refuse(conninfo: str, **_: Any) -> None:
+    """Fail with an error that contains the URL and the password."""
     raise psycopg.OperationalError(f"connection to {conninfo} failed: {PASSWORD}")
 
 
 def _held(text: str) -> str:
-    """As the operating system holds and gives it: bytes without a zero among them."""
+    """Return the text as an operating system would pass it, without zero bytes."""
     return text.replace("\0", "").encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
 
 
-def _spoilt(dice: Dice, name: str) -> str:
+def _mutated(dice: Dice, name: str) -> str:
     good = dice.choice(_GOOD[name])
     made: str = dice.one_of(
         dice.text,

@@ -1,4 +1,4 @@
-"""``botlive publish``: files of events, some of whose lines are spoilt."""
+"""Files of events for ``botlive publish``, in which some lines are malformed."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,8 @@ from events.publishing.call import Call
 from events.publishing.keys import Keys
 from operations.commands.publish import publish
 from tests.fuzz import documents, samples
+from tests.fuzz.capture import capture, exit_code
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import exit_code, hearing
 from tests.fuzz.target import Target, one_line
 from worker.decode import read
 from worker.persister import Delivery
@@ -25,16 +25,16 @@ _ENDINGS = (b"\n", b"\n", b"\n", b"\r\n", b"\n\n \n", b"\n\t\r\n")
 
 
 class Line(NamedTuple):
-    """A line of a file, and what ends it."""
+    """A line of a file, and its line end."""
 
     content: bytes
     intact: str | None
-    """The id of its event, where it is as it should be."""
+    """The id of its event if the line is valid."""
     ending: bytes = b"\n"
 
 
 def line(dice: Dice) -> Line:
-    """A line, good or not."""
+    """Return a line, valid or not."""
     event = samples.event(dice)
     ending = dice.choice(_ENDINGS)
     if dice.chance(0.15):
@@ -45,69 +45,69 @@ def line(dice: Dice) -> Line:
 
 
 def content(lines: Sequence[Line]) -> bytes:
-    """The file of these lines."""
+    """Return the content of the file with these lines."""
     return b"".join(line.content + line.ending for line in lines)
 
 
 def count(lines: Sequence[Line]) -> int:
-    """How many of its lines say something: a reader's count, not the product's."""
+    """Return the number of lines that are not empty, counted without the product."""
     return sum(bool(text.strip()) for text in content(lines).split(b"\n"))
 
 
 class Recording(Publisher):
-    """Takes what Redis would."""
+    """Records the calls instead of sending them to Redis."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
     def publish_many(self, events: Iterable[Event]) -> list[UUID]:
-        """As the publisher's, into memory."""
+        """Record the calls, encoded as redis-py would encode them."""
         calls = [Call.of(event) for event in events]
         for call in calls:
-            "".join(call.arguments(_KEYS, call.own_id)).encode()  # as redis-py sends them
+            "".join(call.arguments(_KEYS, call.own_id)).encode()
         self.calls += calls
         return [call.event_id for call in calls]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
     @property
     def waiting(self) -> int:
-        """There is no outbox."""
+        """Always 0."""
         return 0
 
 
 class Lines(Target):
-    """Every line is published or refused by its number and field; the good ones are published."""
+    """Every line is published, or refused with its number and field. Valid lines are published."""
 
     name, share, group = "lines", 370, 25
     outcomes = frozenset({"published", "refused"})
 
     def enter(self, stack: ExitStack) -> None:
-        """With a publisher of ours in the place of the environment's."""
+        """Replace the publisher."""
         self._publisher = Recording()
         stack.enter_context(patch.object(Publisher, "from_env", lambda **_: self._publisher))
 
     def make(self, dice: Dice) -> Line:
-        """A line."""
+        """Create a line."""
         return line(dice)
 
     def check_all(self, cases: Sequence[Line]) -> Iterable[str]:
-        """Publish the file of these lines."""
+        """Publish a file with these lines."""
         self._publisher.calls = []
-        with TemporaryFile() as stream, hearing() as heard:
+        with TemporaryFile() as stream, capture() as captured:
             stream.write(content(cases))
             stream.seek(0)
             code = exit_code(publish, stream)
-        calls, refused = self._publisher.calls, heard.err.splitlines()
+        calls, refused = self._publisher.calls, captured.err.splitlines()
         for said in refused:
             one_line(said, "a refusal")
             assert REFUSAL.fullmatch(said), "a refusal names no line and field"
-        assert heard.out == f"published {len(calls)}, refused {len(refused)}\n"
-        assert len(calls) + len(refused) == count(cases), "a line went missing"
+        assert captured.out == f"published {len(calls)}, refused {len(refused)}\n"
+        assert len(calls) + len(refused) == count(cases), "a line is missing in the counts"
         assert code == (1 if refused else 0)
         assert {each.intact for each in cases} - {None} <= {call.own_id for call in calls}, (
-            "a good line is lost"
+            "a valid line was not published"
         )
         for call in calls:
             persistable(call)
@@ -115,8 +115,8 @@ class Lines(Target):
 
 
 def persistable(call: Call) -> None:
-    """A worker reads from the job the very event, and can say what it means for the tables."""
+    """Assert that a worker reads the same event from the job, and can convert it to rows."""
     event = read(call.data.encode())
-    assert event.event_id == call.event_id, "the job is another event's"
+    assert event.event_id == call.event_id, "the job has the id of another event"
     assert Call.of(event).fingerprint == call.fingerprint, "the job's event is not the one that was published"
     Delivery.of(call.own_id, event)

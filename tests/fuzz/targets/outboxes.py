@@ -1,4 +1,4 @@
-"""An outbox's file: torn, foreign, or with rows that no publisher wrote."""
+"""Outbox files that are damaged, have another schema, or have rows of another program."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -15,12 +15,12 @@ from events.publishing.outbox import Outbox
 from events.publishing.queue import Queue
 from gateway.errors import EventRefused
 from tests.fuzz import documents, samples
+from tests.fuzz.capture import capture
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing
 from tests.fuzz.target import Target, no_canary
 from worker.decode import read
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 # the disk's pauses are no part of what is tried
+_MEMORY = Path("/dev/shm")  # noqa: S108 # memory, because the disk is slow
 _OTHER_TABLES = (
     "create table waiting (number integer primary key, event_id blob)",
     "create table waiting (a, b, c)",
@@ -29,67 +29,67 @@ _OTHER_TABLES = (
 )
 
 
-class Spoilt(NamedTuple):
-    """What is done to a file with so many events."""
+class Damaged(NamedTuple):
+    """A file with events, and what is changed in it."""
 
     calls: Sequence[Call]
     rows: Sequence[tuple[Any, ...]]
-    """That no publisher wrote."""
+    """Rows of another program."""
     tear: Callable[[bytes], bytes] | None
     schema: str | None
     late: Call
 
 
 class Taking(Queue):
-    """A queue that takes everything, as Redis would."""
+    """A queue that records all calls."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
     def put(self, calls: Sequence[Call]) -> None:
-        """Into memory, as redis-py would write it."""
+        """Record the calls, encoded as redis-py would encode them."""
         for call in calls:
             "".join((call.own_id, call.contested_id, call.data, call.fingerprint, call.description)).encode()
         self.calls += calls
 
 
 class Outboxes(Target):
-    """What can be read is delivered, foreign rows too, and what cannot is said by an OutboxFailed."""
+    """All readable rows are delivered, including foreign ones. Otherwise OutboxFailed is raised."""
 
     name, share = "outboxes", 15
     outcomes = frozenset({"delivered", "delivered as it is", "cannot be read", "kept", "not kept"})
 
     def open(self, stack: ExitStack) -> None:
-        """In a folder of one's own."""
+        """Create a folder."""
         self._folder = Path(
             stack.enter_context(TemporaryDirectory(dir=_MEMORY if _MEMORY.exists() else None))
         )
 
-    def make(self, dice: Dice) -> Spoilt:
-        """A file."""
+    def make(self, dice: Dice) -> Damaged:
+        """Create a file."""
         calls = [_call(dice) for _ in range(dice.randrange(4))]
         rows = [tuple(_cell(dice) for _ in range(4)) for _ in range(dice.choice((0, 0, 1, 2)))]
         seed = dice.random()
         tear = (lambda data: _torn(Dice(seed), data)) if dice.chance(0.4) else None
-        return Spoilt(
+        return Damaged(
             calls, rows, tear, dice.choice(_OTHER_TABLES) if dice.chance(0.05) else None, _call(dice)
         )
 
-    def check(self, case: Spoilt) -> Iterable[str]:
-        """Deliver what is in it, and keep one more."""
+    def check(self, case: Damaged) -> Iterable[str]:
+        """Deliver the events of the file, and add one more."""
         for old in self._folder.iterdir():
             old.unlink()
         path = self._folder / "outbox.db"
         rows = _prepare(path, case)
         outbox, queue = Outbox(path), Taking()
-        with hearing() as heard:
+        with capture() as captured:
             courier = Courier(outbox, queue)
             outcomes = [*self._drain(courier, queue, case, rows), self._keep(outbox, case.late)]
             courier.stop()
-        no_canary(heard.all, "the log")
+        no_canary(captured.all, "the log")
         return outcomes
 
-    def _drain(self, courier: Courier, queue: Taking, case: Spoilt, rows: int) -> Iterable[str]:
+    def _drain(self, courier: Courier, queue: Taking, case: Damaged, rows: int) -> Iterable[str]:
         try:
             courier.drain()
         except PublishError as error:
@@ -106,10 +106,10 @@ class Outboxes(Target):
         return "not kept" if refused else "kept"
 
 
-def _unread(error: PublishError, case: Spoilt) -> str:
+def _unread(error: PublishError, case: Damaged) -> str:
     no_canary(str(error), "an error")
     assert isinstance(error, OutboxFailed | OutboxFull)
-    assert case.tear or case.schema, "a file that is whole cannot be read"
+    assert case.tear or case.schema, "an undamaged file cannot be read"
     return "cannot be read"
 
 
@@ -122,8 +122,8 @@ def _judged(call: Call) -> str:
     return "delivered"
 
 
-def _prepare(path: Path, case: Spoilt) -> int:
-    """The file as the case wants it; how many foreign rows it took."""
+def _prepare(path: Path, case: Damaged) -> int:
+    """Write the file of the case, and return the number of foreign rows that SQLite accepted."""
     taken = 0
     if case.schema:
         with closing(sqlite3.connect(path)) as file:
@@ -138,7 +138,7 @@ def _prepare(path: Path, case: Spoilt) -> int:
                 )
                 taken += 1
             except (sqlite3.Error, UnicodeEncodeError, OverflowError):
-                continue  # the table takes no such row
+                continue  # SQLite refuses such a row
         file.commit()
         file.execute("pragma wal_checkpoint(truncate)")
     if case.tear:

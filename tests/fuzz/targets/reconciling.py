@@ -1,4 +1,4 @@
-"""``botlive reconcile``: spoilt files, and whatever Redis and Supabase know of their events."""
+"""Files for ``botlive reconcile`` with malformed lines, and any state of their events in the servers."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +15,8 @@ from gateway.client import Gateway
 from gateway.settings import Settings
 from operations.commands import reconcile as command
 from tests.fuzz.canaries import PHONE
+from tests.fuzz.capture import capture, exit_code
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import exit_code, hearing
 from tests.fuzz.target import Target, one_line
 from tests.fuzz.targets.decode import results
 from tests.fuzz.targets.lines import REFUSAL, Line, content, count, line
@@ -27,7 +27,7 @@ _SAID = re.compile(r"line \d+: [0-9a-f-]{36} (persisted|waiting|failed|unknown)(
 
 
 class Known(NamedTuple):
-    """A line, and what is known of its event."""
+    """A line, and the state of its event."""
 
     line: Line
     fields: Any
@@ -37,13 +37,13 @@ class Known(NamedTuple):
 
 
 class _Redis:
-    """Answers about any job of an event what its case says."""
+    """A fake Redis that knows the jobs of the cases."""
 
     def __init__(self, known: Mapping[str, Known]) -> None:
         self._known, self._replies = known, list[Any]()
 
     def pipeline(self, *, transaction: bool) -> Self:
-        """Itself."""
+        """Return itself."""
         return self
 
     def _of(self, key: str | bytes) -> Known | None:
@@ -51,22 +51,22 @@ class _Redis:
         return self._known.get(name.removeprefix("rq:job:").removeprefix("rq:results:")[:36])
 
     def hmget(self, key: bytes, *_: str) -> None:
-        """The job's digest and status."""
+        """Queue the answer: the digest and status of the job."""
         known = self._of(key)
         self._replies.append(known.fields if known else [None, None])
 
     def zscore(self, _: str, job_id: str) -> None:
-        """Whether it stands in the failed registry."""
+        """Queue the answer: the score in the failed registry, if the job is there."""
         known = self._of(job_id)
         self._replies.append(known.score if known else None)
 
     def xrevrange(self, key: bytes, count: int) -> None:
-        """The newest result."""
+        """Queue the answer: the newest result."""
         known = self._of(key)
         self._replies.append(known.results if known else [])
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
-        """All answers."""
+        """Return all queued answers."""
         replies, self._replies = self._replies, []
         if raise_on_error:
             for reply in replies:
@@ -76,13 +76,13 @@ class _Redis:
 
 
 class Reconciling(Target):
-    """Every line has one outcome, and what somebody spoilt in Redis is no end of the command."""
+    """Every line has one outcome, and malformed data in Redis does not end the command."""
 
     name, share, group = "reconciling", 120, 25
     outcomes = frozenset(_OUTCOMES)
 
     def enter(self, stack: ExitStack) -> None:
-        """With what is known in the place of the servers."""
+        """Replace the servers by the state of the cases."""
         self._persisted: Any = {}
         gateway = Mock(spec=Gateway, call=lambda *_: self._persisted)
         stack.enter_context(patch.object(Gateway, "connect", lambda _: gateway))
@@ -90,7 +90,7 @@ class Reconciling(Target):
         stack.enter_context(patch.object(command, "redis_at", self._redis_at))
 
     def make(self, dice: Dice) -> Known:
-        """A line, and what is known of it."""
+        """Create a line and the state of its event."""
         made = line(dice)
         digest = dice.choice((None, b"", b"\xff", b"0" * 16, _digest(made)))
         status = dice.choice((None, b"queued", b"failed", b"finished", b"\xff", PHONE.encode()))
@@ -99,23 +99,23 @@ class Reconciling(Target):
         return Known(made, fields, score, _WRONG if dice.chance(0.05) else results(dice), dice.chance(0.3))
 
     def check_all(self, cases: Sequence[Known]) -> Iterable[str]:
-        """Reconcile the file of these lines."""
+        """Reconcile a file with these lines."""
         self._known = {key: each for each in cases if (key := _event_id(each.line))}
         self._persisted = {key: _content(each.line) for key, each in self._known.items() if each.is_persisted}
         lines = [each.line for each in cases]
-        with TemporaryFile() as stream, hearing() as heard:
+        with TemporaryFile() as stream, capture() as captured:
             stream.write(content(lines))
             stream.seek(0)
             code = exit_code(command.reconcile, stream)
-        *said, totals = heard.out.splitlines()
-        for each in heard.err.splitlines():
+        *said, totals = captured.out.splitlines()
+        for each in captured.err.splitlines():
             one_line(each, "a refusal")
             assert REFUSAL.fullmatch(each), "a refusal names no line and field"
         for each in said:
             one_line(each, "an outcome", values=False)
             assert _SAID.fullmatch(each)
         numbers = [int(part.split()[1]) for part in totals.split(", ")]
-        assert sum(numbers) == count(lines), "a line went missing"
+        assert sum(numbers) == count(lines), "a line is missing in the counts"
         assert code == (0 if 0 < sum(numbers) == numbers[0] else 1)
         return [name for name, number in zip(_OUTCOMES, numbers, strict=True) for _ in range(number)]
 

@@ -1,4 +1,4 @@
-"""Jobs in a real Redis that nobody's publisher wrote, among events, and a real worker that takes them."""
+"""Jobs of other programs among events in a real Valkey, and a real worker that processes them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -11,8 +11,8 @@ from operations.failed.registry import FailedRegistry
 from tests.fuzz import documents, samples
 from tests.fuzz.bench import Bench
 from tests.fuzz.canaries import PHONE, VALUE
+from tests.fuzz.capture import capture
 from tests.fuzz.dice import Dice
-from tests.fuzz.hearing import hearing
 from tests.fuzz.target import Target, no_canary, one_line
 from tests.fuzz.targets.decode import call
 from worker.persister import Persister
@@ -71,35 +71,35 @@ called: list[object] = []
 
 
 def never(*arguments: object, **_: object) -> None:
-    """What no job may call."""
+    """Record a call, which no job may make."""
     called.append(arguments)
 
 
 class Job(NamedTuple):
-    """What stands on the queue, and behind it."""
+    """A job id on the queue, and the hash of the job."""
 
     job_id: bytes
     fields: Mapping[str, bytes] | None
-    """Of its hash; None: its key is no hash."""
+    """The fields of the hash. None if the key is not a hash."""
 
 
 class Workers(Target):
-    """No job ends the worker or stops the queue; each is persisted, or set aside where it can be listed."""
+    """No job stops the worker or the queue. Each is persisted, or fails and can be listed."""
 
     name, share, group = "workers", 20, 100
     outcomes = frozenset({"persisted", "set aside", "gone"})
 
     def open(self, stack: ExitStack) -> None:
-        """With a Valkey of one's own."""
+        """Start a Valkey."""
         self._bench = Bench(stack)
         self._failures = FailedRegistry(self._bench.redis, self._bench.queue)
 
     def enter(self, stack: ExitStack) -> None:
-        """With our tables for stock jobs too."""
+        """Use the fake gateway for jobs that RQ itself runs too."""
         stack.enter_context(patch("worker.job.persister", lambda: Persister(self._bench.tables)))
 
     def make(self, dice: Dice) -> Job:
-        """A job."""
+        """Create a job."""
         job_id = dice.choice(_IDS) % dice.getrandbits(60)
         if dice.chance(0.02):
             return Job(job_id, None)
@@ -113,7 +113,7 @@ class Workers(Target):
         return Job(job_id, fields)
 
     def check_all(self, cases: Sequence[Job]) -> Iterable[str]:
-        """Work them off, with events before, amid and behind them."""
+        """Let a worker process the jobs, with events before, between and after them."""
         bench, steady = self._bench, documents.Steady(len(cases))
         bench.empty()
         called.clear()
@@ -124,12 +124,12 @@ class Workers(Target):
                 bench.publish(good[number // 34])
             self._plant(case)
         bench.publish(good[3])
-        with hearing() as heard:
+        with capture() as captured:
             bench.work()
-        no_canary(heard.all, "the log")
-        assert "own fault" not in heard.all, "a fault of the worker's own"
+        no_canary(captured.all, "the log")
+        assert "own fault" not in captured.all, "a bug of the worker"
         assert not called, "a function that a job names was called"
-        assert bench.waiting() == 0, "something is left"
+        assert bench.waiting() == 0, "jobs are left on the queue"
         published = {str(event.event_id) for event in good[: 1 + (len(jobs) - 1) // 34]} | {
             str(good[3].event_id)
         }
@@ -153,7 +153,7 @@ class Workers(Target):
             for said in listing.row(failure):
                 one_line(said, "a list", values=False)
         for job_id in listed:
-            assert int(self._bench.redis.ttl(b"rq:job:" + job_id)) == -1, "what is set aside goes by itself"
+            assert int(self._bench.redis.ttl(b"rq:job:" + job_id)) == -1, "a failed job has a time to live"
         outcomes = ["set aside" if job_id in listed else self._other(job) for job_id, job in jobs.items()]
         self._failures.replay(self._failures.ids())
         self._failures.discard(list(self._failures.all()), "fuzz")
@@ -163,5 +163,5 @@ class Workers(Target):
         if not self._bench.redis.exists(b"rq:job:" + job.job_id):
             return "persisted" if job.fields else "gone"
         status = self._bench.redis.hget(b"rq:job:" + job.job_id, "status")
-        assert {*(job.fields or ())} & {*_STOCK}, f"a job is nowhere; its status is {status!r}"
+        assert {*(job.fields or ())} & {*_STOCK}, f"a job is in no list; its status is {status!r}"
         return "persisted"

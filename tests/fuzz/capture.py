@@ -1,4 +1,4 @@
-"""What a piece of the product says, on its streams and in a host's plain log."""
+"""Captures the standard streams and the log lines of the code under test."""
 
 import io
 import logging
@@ -11,8 +11,8 @@ import structlog
 import typer
 
 
-class Heard:
-    """Streams in the place of the process's own."""
+class Captured:
+    """Replacements for the standard streams of the process."""
 
     def __init__(self) -> None:
         self._out, self._err = io.BytesIO(), io.BytesIO()
@@ -21,42 +21,42 @@ class Heard:
 
     @property
     def out(self) -> str:
-        """Of standard output."""
+        """The text of standard output."""
         return self._out.getvalue().decode()
 
     @property
     def err(self) -> str:
-        """Of standard error, log lines among it."""
+        """The text of standard error, which includes log lines."""
         return self._err.getvalue().decode()
 
     @property
     def all(self) -> str:
-        """Both."""
+        """The text of both streams."""
         return f"{self.out}\n{self.err}"
 
 
 class _Plain(logging.Handler):
-    """As an application's that masks nothing; what cannot be made to text is raised."""
+    """A log handler of a host without masking. It raises if a record cannot be formatted."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line."""
         sys.stderr.write(f"{self.format(record)}\n")
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # logging's
-        """Raise what is wrong with it."""
-        raise AssertionError(f"a log line of {record.name} could not be made") from sys.exc_info()[1]
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # the name is from logging
+        """Raise an error."""
+        raise AssertionError(f"a log record of {record.name} cannot be formatted") from sys.exc_info()[1]
 
 
 @contextmanager
-def hearing() -> Iterator[Heard]:
-    """What is said meanwhile: on the streams, and in a log as a host's process has it."""
-    heard, root = Heard(), logging.getLogger()
+def capture() -> Iterator[Captured]:
+    """Capture the streams, and log lines as the process of a host would write them."""
+    captured, root = Captured(), logging.getLogger()
     streams, handlers, level = (sys.stdout, sys.stderr), root.handlers[:], root.level
-    sys.stdout, sys.stderr = heard.stdout, heard.stderr
+    sys.stdout, sys.stderr = captured.stdout, captured.stderr
     root.handlers[:] = [_Plain()]
     root.setLevel(logging.INFO)
     try:
-        yield heard
+        yield captured
     finally:
         sys.stdout, sys.stderr = streams
         root.handlers[:] = handlers
@@ -65,7 +65,7 @@ def hearing() -> Iterator[Heard]:
 
 
 def exit_code(call: Callable[..., Any], *arguments: Any) -> int:
-    """How a command ends; an exception that is no documented end goes through."""
+    """Call a command and return its exit code. Other exceptions are raised."""
     try:
         call(*arguments)
     except typer.Exit as ended:
