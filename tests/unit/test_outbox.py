@@ -516,18 +516,25 @@ def test_every_way_of_publishing_is_kept(
 
 
 def test_a_forked_child_delivers_what_it_kept(
-    server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, outbox: Outbox
+    server: fakeredis.FakeServer,
+    redis: fakeredis.FakeStrictRedis,
+    outbox: Outbox,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A forked child has its own courier, and does not use its parent's."""
     server.connected = False
+    monkeypatch.setattr("events.publishing.courier.PAUSE", 60)
     with Publisher(redis, outbox=outbox) as publisher:
         publisher.publish(payment())
-        time.sleep(0.3)  # the courier must be idle, because the locks of fakeredis do not survive a fork
+        # The courier must be idle, because the locks of fakeredis do not survive a fork.
+        until(lambda: "events wait in the outbox" in caplog.text)
         child = os.fork()
         if child == 0:
             code = 1
-            signal.alarm(20)
+            signal.alarm(60)
             try:
+                monkeypatch.setattr("events.publishing.courier.PAUSE", 0.01)
                 publisher.publish(payment())
                 server.connected = True  # the child's copy
                 until(lambda: len(outbox) == 0)
