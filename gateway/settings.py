@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, PlainSerializer, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -127,6 +127,20 @@ class HealthSettings(QueueSettings):
     host: str = Field(default="127.0.0.1", validation_alias="BOTLIVE_METRICS_HOST")
     port: int | None = Field(default=None, ge=1, le=65_535, validation_alias="BOTLIVE_METRICS_PORT")
     """Without it there are none. With ``--processes`` each process takes the next port."""
+
+
+class TelemetrySettings(Environment):
+    """Settings of spans and of reports to Sentry. The libraries read their other variables themselves."""
+
+    collector: str | None = Field(
+        default=None,
+        repr=False,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )
+    """The address of an OpenTelemetry collector, for OTLP over HTTP."""
+    dsn: Annotated[SecretStr, AfterValidator(_unwrapped)] | None = Field(
+        default=None, validation_alias="SENTRY_DSN"
+    )
 
 
 class OutboxSettings(Environment):

@@ -229,4 +229,6 @@ def _kind(delivery: Delivery) -> Kind:
 def own_fault(error: BaseException) -> OwnFault:
     """Turn an unexpected exception into a fault. Log its stack here: the breaker logs only its name."""
     structlog.stdlib.get_logger("botlive").error("own fault", exc_info=error)
-    return OwnFault(error)
+    fault = OwnFault(error)
+    fault.__cause__ = error
+    return fault

@@ -5,6 +5,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from events.publishing.address import client
 from gateway.client import Gateway
@@ -14,6 +16,8 @@ from worker.persister import Persister
 
 ANSWER = 6.0
 """Seconds that a worker waits for an answer of Redis; its lease ends after the same time."""
+
+_SPANS = 1.0  # seconds that a batch waits at most for what its spans are linked to
 
 if TYPE_CHECKING:
     from worker.consumer import Consumer
@@ -28,15 +32,39 @@ def consumer(settings: Settings, breaker: Breaker | None = None) -> "Consumer":
 
     EventJob.callbacks = frozenset(settings.callbacks.replace(",", " ").split())
     connection = connect_redis(settings.redis_url)
-    gateway = Gateway.connect(settings)
+    gateway, persister = _parts(settings)
     breaker = breaker or Breaker(settings.batch)
     # Twice the timeout: a call connects, sends and reads, and each of these steps has its own timeout.
     with translating_errors():
         connection.ping()  # before RQ's first commands: RQ would take an error for an old server
-        made = Consumer(settings.queue, connection, gateway, breaker, patience=2 * settings.timeout)
+        made = Consumer(
+            settings.queue,
+            connection,
+            gateway,
+            breaker,
+            patience=2 * settings.timeout,
+            persister=persister,
+        )
     # RQ has set it to 25 s, because it waits longer for jobs than we do.
     connection.connection_pool.connection_kwargs["socket_timeout"] = ANSWER
     return made
+
+
+def _parts(settings: Settings) -> tuple[Gateway, Persister]:
+    """Create the gateway and the persister. They make spans if OpenTelemetry is installed and on."""
+    try:
+        from worker import tracing
+    except ImportError:
+        is_traced = False
+    else:
+        is_traced = tracing.has_provider()
+    if not is_traced:
+        gateway = Gateway.connect(settings)
+        return gateway, Persister(gateway, apart=True)
+    gateway = tracing.TracedGateway.connect(settings)
+    patience = {"socket_connect_timeout": _SPANS, "socket_timeout": _SPANS, "retry": Retry(NoBackoff(), 0)}
+    contexts = tracing.Contexts(client(settings.redis_url, **patience))
+    return gateway, tracing.TracedPersister(gateway, contexts, settings.queue)
 
 
 @cache

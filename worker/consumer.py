@@ -57,8 +57,15 @@ class Consumer(GuardedWorker):
 
     job_class = EventJob
 
-    def __init__(
-        self, queue: str, connection: redis.Redis, gateway: Gateway, breaker: Breaker, *, patience: float = 30
+    def __init__(  # noqa: PLR0913 # its parts
+        self,
+        queue: str,
+        connection: redis.Redis,
+        gateway: Gateway,
+        breaker: Breaker,
+        *,
+        patience: float = 30,
+        persister: Persister | None = None,
     ) -> None:
         super().__init__(
             [queue],
@@ -72,9 +79,8 @@ class Consumer(GuardedWorker):
         self._breaker = breaker
         self._ledger = Ledger(self, self._claims)
         self._apart = Apart(Store(connection, queue), gateway, self.name)
-        self._batches = Batches(
-            Persister(gateway, apart=True), self._ledger, self._apart, self._breaker, patience=patience
-        )
+        persister = persister or Persister(gateway, apart=True)
+        self._batches = Batches(persister, self._ledger, self._apart, self._breaker, patience=patience)
         self._probe = Probe(gateway, breaker, patience=patience)
         self._control = Control(connection, queue, self.key)
         self._standing = Standing(self, self._ledger)

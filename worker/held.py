@@ -3,8 +3,10 @@
 import structlog
 from rq.worker import WorkerStatus
 
+from worker import incidents
 from worker.breaker import Breaker
 from worker.guard import GuardedWorker, best_effort
+from worker.incidents import Incident
 
 
 class Held:
@@ -17,10 +19,11 @@ class Held:
 
     def report(self, breaker: Breaker) -> None:
         """Log once when events are held and once when they flow again; keep the worker's state up to date."""
-        if breaker.is_open and not self._is_reported:
+        if breaker.fault and not self._is_reported:
             self._is_reported = True
             reason = str(breaker.fault)
             self._log.error("held", reason=reason)
+            incidents.report(Incident("worker held", breaker.fault))
             with best_effort():
                 self._worker.connection.hset(self._worker.key, "held", reason)
         elif not breaker.is_open and not breaker.is_careful:

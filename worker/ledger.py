@@ -9,9 +9,10 @@ from rq.exceptions import NoSuchJobError
 from rq.job import validate_job_id
 
 from gateway.errors import EventRefused, OversizedJob
-from worker import metrics
+from worker import incidents, metrics
 from worker.claims import Claims
 from worker.event_job import EventJob
+from worker.incidents import Incident
 
 _LONGEST = 2**31  # seconds, for any duration of a job; -1 means without an end
 
@@ -36,12 +37,13 @@ class Ledger:
 
     def fail(self, job_id: str, error: EventRefused) -> None:
         """Put the job into RQ's failed registry, with its reason."""
+        event_type = None
         self._claims.prepare_failure(job_id)
         try:
             if isinstance(error, OversizedJob):
                 self._claims.set_aside(job_id, error.report)
             else:
-                self._fail(job_id, error)
+                event_type = self._fail(job_id, error)
         except NoSuchJobError:  # somebody discarded it in the meantime
             self.acknowledge([job_id])
             return
@@ -49,6 +51,7 @@ class Ledger:
             self._claims.set_aside(job_id, error.report)
         metrics.count_failure(type(error).__name__)
         self._log.warning("set aside", job_id=job_id, reason=str(error))
+        incidents.report(Incident("event failed", error, job_id, event_type))
 
     def give_back(self, job_ids: Sequence[str]) -> None:
         """Put the jobs back on the queue, without counting an attempt."""
@@ -68,12 +71,14 @@ class Ledger:
             job = self._fetch(job_id)
         return job
 
-    def _fail(self, job_id: str, error: EventRefused) -> None:
+    def _fail(self, job_id: str, error: EventRefused) -> str | None:
+        """Let RQ record the failure. Return the description of the job, which is the type of its event."""
         job, queue = self.job(job_id), self._worker.queues[0]
         job.retries_left = 0  # a retry would be refused again
         self._worker.handle_job_failure(job, queue, exc_string=error.report)
         if not self._claims.release_failed(job.id):  # RQ only logs its errors
             raise redis.RedisError("a job was not added to the failed registry: it stays claimed")
+        return job.description
 
     def _fetch(self, job_id: str) -> EventJob:
         connection = self._worker.connection

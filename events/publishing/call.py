@@ -7,7 +7,7 @@ The chat process therefore does not need RQ. ``tests/integration`` reads the job
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -20,6 +20,7 @@ from events import clock
 from events.contracts import TYPES, Event
 from events.fields import LONGEST_TEXT
 from events.identity import id_of_payload
+from events.publishing import tracing
 from events.publishing.keys import JOB, QUEUES, Keys, timestamp
 
 FUNCTION = "worker.job.persist"
@@ -45,6 +46,8 @@ class Call:
     fingerprint: str
     """A hash of the call, which tells apart two events with the same id. It is stored in the job's hash."""
     description: str
+    trace: tuple[str, ...] = field(default=(), compare=False)
+    """Names and values for the job's hash: the caller's trace context. It is no part of the fingerprint."""
 
     @classmethod
     def of(cls, event: Event) -> "Call":
@@ -76,14 +79,14 @@ class Call:
     def _of(cls, event_id: UUID, argument: str, description: str, content: str | None) -> "Call":
         """Create the call. ``content`` is the digest of the event if it is not the hash of the whole data."""
         data = f'["{FUNCTION}",null,[{argument}],{{}}]'
-        return cls(event_id, data, (content or _sha256(data))[:16], description)
+        return cls(event_id, data, (content or _sha256(data))[:16], description, tracing.fields())
 
     def arguments(self, keys: Keys, job_id: str) -> list[str]:
         """Return the arguments of ``publish.lua``, except the publisher's counter and its confirmed count."""
         taken = [f"{JOB}{job_id}", keys.queue, QUEUES, keys.failed]
         # The fingerprint and six fields of RQ: an eighth field would cost Redis 130 more bytes per event. The
         # missing ones (timeout, result_ttl, enqueued_at) have defaults in RQ. rq-dashboard and RQ's log lines
-        # show the description, so it must not contain the arguments.
+        # show the description, so it must not contain the arguments. Only the caller's trace adds fields.
         return [
             *(*taken, job_id, self.fingerprint),
             *("data", self.data),
@@ -92,6 +95,7 @@ class Call:
             *("failure_ttl", "-1"),
             *("description", self.description),
             *("created_at", timestamp()),
+            *self.trace,
         ]
 
     @property

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.settings import AlertSettings, HealthSettings, Settings
+from gateway.settings import AlertSettings, HealthSettings, Settings, TelemetrySettings
+from operations import telemetry
 from operations.alerts.watch import Watch
 from operations.health import serve
 from operations.logs import configure
@@ -32,6 +33,7 @@ def worker(
     if processes > 1:
         Supervisor(["worker", *(["--burst"] if burst else [])], processes).run(burst=burst)
         return
+    telemetry.start(TelemetrySettings.from_env())
     watch = None if burst else Watch.of(AlertSettings.from_env())
     made = consumer(settings)
     serve(made, HealthSettings.from_env())
