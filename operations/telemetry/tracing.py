@@ -1,5 +1,8 @@
 """Sends this process's spans to the collector of ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
 
+import atexit
+from threading import Timer
+
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import (
@@ -14,6 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from gateway.release import release
 
 _SERVICE = "botlive-worker"
+_LAST = 1.0  # seconds
 
 
 def start() -> None:
@@ -24,6 +28,21 @@ def start() -> None:
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return  # `opentelemetry-instrument botlive worker`
     ours = Resource.create({SERVICE_NAME: _SERVICE, SERVICE_VERSION: release()})
-    provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider = TracerProvider(
+        resource=ours.merge(OTELResourceDetector().detect()),
+        shutdown_on_exit=False,  # that would wait up to 30 s for a collector that is away
+    )
+    exporter = OTLPSpanExporter()
+    processor = BatchSpanProcessor(exporter)
+    provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
+    atexit.register(_end, processor, exporter)
+
+
+def _end(processor: BatchSpanProcessor, exporter: OTLPSpanExporter) -> None:
+    """Send the last spans, without retries after ``_LAST`` seconds."""
+    limit = Timer(_LAST, exporter.shutdown)
+    limit.daemon = True
+    limit.start()
+    processor.shutdown()  # type: ignore[no-untyped-call] # untyped in OpenTelemetry
+    limit.cancel()

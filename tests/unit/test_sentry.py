@@ -88,7 +88,7 @@ def test_an_event_that_failed_for_good_is_reported(reports: list[dict[str, Any]]
     assert PHONE not in json.dumps(report)
 
 
-def _hash(call: Call) -> dict[str, str]:
+def _hash(call: Call) -> dict[Any, Any]:
     return {
         "data": call.data,
         "origin": "botlive",

@@ -1,6 +1,8 @@
 """OpenTelemetry: the chat's trace context in the job, and the worker's spans."""
 
 import asyncio
+import runpy
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Never
@@ -458,8 +460,21 @@ def test_without_a_provider_nothing_is_traced() -> None:
     assert not tracing.has_provider()
 
 
-def test_a_damaged_package_breaks_no_chat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a working package no job carries a context."""
-    monkeypatch.setattr(publishing, "_inject", None)
+class Damaged:
+    """A package whose import fails in its own way."""
+
+    def __getattr__(self, name: str) -> Never:
+        """Fail."""
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize("package", [None, Damaged()], ids=["missing", "damaged"])
+def test_without_the_package_no_job_carries_a_context(
+    monkeypatch: pytest.MonkeyPatch, package: Damaged | None
+) -> None:
+    """The chat's process imports the module all the same, and publishes."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace.propagation.tracecontext", package)
+    fields = runpy.run_path(publishing.__file__)["fields"]
     with trace.use_span(trace.NonRecordingSpan(trace.SpanContext(1, 2, False))):
-        assert publishing.fields() == ()
+        assert publishing.fields()
+        assert fields() == ()
