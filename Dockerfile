@@ -4,11 +4,13 @@
 
 FROM python:3.11-slim-trixie AS build
 WORKDIR /build
-COPY requirements/build.txt requirements/worker.txt requirements/dashboard.txt requirements/
+COPY requirements/build.txt requirements/worker.txt requirements/dashboard.txt requirements/tracing.txt \
+    requirements/sentry.txt requirements/
 RUN python -m venv --without-pip /opt/botlive \
     && pip install --no-cache-dir --require-hashes -r requirements/build.txt \
     && pip --python /opt/botlive/bin/python install --no-cache-dir --require-hashes \
-        -r requirements/worker.txt -r requirements/dashboard.txt
+        -r requirements/worker.txt -r requirements/dashboard.txt \
+        -r requirements/tracing.txt -r requirements/sentry.txt
 COPY pyproject.toml README.md ./
 COPY events/ events/
 COPY handlers/ handlers/

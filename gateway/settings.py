@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -132,10 +132,8 @@ class HealthSettings(QueueSettings):
 class TelemetrySettings(Environment):
     """Settings of spans and of reports to Sentry. The libraries read their other variables themselves."""
 
-    collector: str | None = Field(
-        default=None,
-        repr=False,
-        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    collector: Annotated[str, _UNSEEN] | None = Field(
+        default=None, repr=False, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT"
     )
     """The address of an OpenTelemetry collector, for OTLP over HTTP."""
     dsn: Annotated[SecretStr, AfterValidator(_unwrapped)] | None = Field(
