@@ -101,7 +101,7 @@ class TracedGateway(Gateway):
 
     def __init__(self, client: Any, http: httpx.Client, replies: Any) -> None:
         super().__init__(client, http, replies)
-        http.event_hooks = {**http.event_hooks, "request": [_describe]}
+        http.event_hooks["request"].append(_describe)
 
     def call(self, function: str, arguments: Mapping[str, Any]) -> Any:
         """Call a function of the database, see ``Gateway.call``."""

@@ -1,7 +1,7 @@
 """Sends this process's spans to the collector of ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
 
 import atexit
-from threading import Timer
+from threading import Event, Thread
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from gateway.release import release
 
 _SERVICE = "botlive-worker"
-_LAST = 1.0  # seconds
+_LAST = 2.0  # seconds
 
 
 def start() -> None:
@@ -32,17 +32,25 @@ def start() -> None:
         resource=ours.merge(OTELResourceDetector().detect()),
         shutdown_on_exit=False,  # that would wait up to 30 s for a collector that is away
     )
-    exporter = OTLPSpanExporter()
-    processor = BatchSpanProcessor(exporter)
+    processor = BatchSpanProcessor(OTLPSpanExporter())
     provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
-    atexit.register(_end, processor, exporter)
+    _end_with_process(processor)
 
 
-def _end(processor: BatchSpanProcessor, exporter: OTLPSpanExporter) -> None:
-    """Send the last spans, without retries after ``_LAST`` seconds."""
-    limit = Timer(_LAST, exporter.shutdown)
-    limit.daemon = True
-    limit.start()
-    processor.shutdown()  # type: ignore[no-untyped-call] # untyped in OpenTelemetry
-    limit.cancel()
+def _end_with_process(processor: BatchSpanProcessor) -> None:
+    """Send the last spans when the process ends, for ``_LAST`` seconds at most."""
+    ends = Event()
+
+    def wait_and_send() -> None:
+        ends.wait()
+        processor.shutdown()  # type: ignore[no-untyped-call] # untyped in OpenTelemetry
+
+    def end() -> None:
+        ends.set()
+        thread.join(_LAST)
+
+    # It starts now, because Python starts no threads in a process that ends.
+    thread = Thread(target=wait_and_send, name="last spans", daemon=True)
+    thread.start()
+    atexit.register(end)

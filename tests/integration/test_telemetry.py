@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from events import Event
-from tests.integration.line import Line
+from tests.integration.line import Line, until
 from tests.make import PHONE, payment
 
 _CHAT = trace.SpanContext(
@@ -37,14 +37,24 @@ class Receiver(ThreadingHTTPServer):
         return settings(self.server_address[1])
 
     @property
-    def spans(self) -> list[Span]:
-        """All spans of the worker, by their name."""
+    def groups(self) -> list[ResourceSpans]:
+        """All spans, by the process that sent them."""
         bodies = [body for path, body in self.bodies if path == "/v1/traces"]
-        groups = [
+        return [
             group for body in bodies for group in ExportTraceServiceRequest.FromString(body).resource_spans
         ]
-        found = [span for group in groups for scope in group.scope_spans for span in scope.spans]
+
+    @property
+    def spans(self) -> list[Span]:
+        """All spans of the worker, by their name."""
+        found = [span for group in self.groups for scope in group.scope_spans for span in scope.spans]
         return sorted(found, key=lambda span: span.name)
+
+    @property
+    def services(self) -> set[str]:
+        """The names of the services that sent spans."""
+        attributes = [each for group in self.groups for each in group.resource.attributes]
+        return {each.value.string_value for each in attributes if each.key == "service.name"}
 
     @property
     def reports(self) -> list[dict[str, Any]]:
@@ -98,8 +108,10 @@ def test_a_worker_sends_spans_and_reports(line: Line, receiver: Receiver) -> Non
     shop, _ = line.shop()
     good, bad = payment(shop), payment("no-shop")
     publish(line, good, bad)
-    line.environment |= {**receiver.environment, "BOTLIVE_BATCH": "1"}
+    empty = dict.fromkeys(["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME", "SENTRY_ENVIRONMENT"], "")
+    line.environment |= {**receiver.environment, **empty, "BOTLIVE_BATCH": "1"}  # as compose.yaml sets them
     line.work()
+    assert receiver.services == {"botlive-worker"}
     calls, batches = receiver.spans[:2], receiver.spans[2:]
     assert [span.name for span in calls] == ["POST botlive_persist"] * 2
     assert [span.name for span in batches] == [f"process {line.name}"] * 2
@@ -109,20 +121,22 @@ def test_a_worker_sends_spans_and_reports(line: Line, receiver: Receiver) -> Non
     [report] = receiver.reports
     assert report["tags"]["reason"] == "UnknownCompany"
     assert report["tags"]["event_id"] == str(bad.event_id)
+    assert report["environment"] == "production"
     assert not [path for path, body in receiver.bodies if PHONE.encode() in body]
 
 
 @pytest.mark.slow
 def test_a_worker_does_without_a_receiver(line: Line) -> None:
-    """Nobody listens on the port: the events are persisted, and the worker ends as usual."""
+    """They never answer: the event is persisted, and a stop is complete before its limit (exit code 143)."""
     shop, uuid = line.shop()
     event = payment(shop)
     publish(line, event)
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    line.environment |= settings(port)
-    line.work()
-    assert {*line.rows([uuid]).activities} == {event.event_id}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        line.environment |= settings(silent.getsockname()[1])
+        with line.worker() as worker:
+            until(lambda: {*line.rows([uuid]).activities} == {event.event_id} and not line.held(), 60)
+            worker.terminate()
+            assert worker.wait(60) == 0
 
 
 def test_a_worker_does_without_the_packages(line: Line, tmp_path: Path) -> None:
