@@ -12,13 +12,13 @@ PARENT, STATE = "traceparent", "tracestate"
 LONGEST_STATE = 512
 """Characters of ``tracestate``; a longer one is left out. W3C asks for no more."""
 
-_inject: Callable[[dict[str, str]], None] | None = None
+_inject: Callable[[dict[str, str]], None] | None
 try:
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-except Exception:  # noqa: BLE001, S110 # it is not installed, or damaged: the chat publishes all the same
-    pass
-else:
+
     _inject = TraceContextTextMapPropagator().inject
+except Exception:  # noqa: BLE001 # it is not installed, or damaged: the chat publishes without a context
+    _inject = None
 
 
 def fields() -> tuple[str, ...]:
