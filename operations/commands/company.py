@@ -14,9 +14,17 @@ from gateway.client import Gateway
 from gateway.letters import plain
 from gateway.masking import mask_text
 from gateway.settings import Settings
+from operations.examples import examples
 from operations.output import Screen, say
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+_SHOP = "4OS4yFcf2LZwxhKojbAVbKuVuSdb"
+_UUID = "0197b6a2-5e1c-7d3a-9f00-3c2b1a0d9e8f"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog=examples("botlive company list", f"botlive company add {_SHOP} --name 'Boutique Awa'"),
+)
 
 TextId = Annotated[str, typer.Argument(metavar="TEXT_ID", help="The shop's company_id in Botlive.")]
 Owner = Annotated[
@@ -41,7 +49,13 @@ class Company(BaseModel):
     former_uuid: str | None = None
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        f"botlive company add {_SHOP} --name 'Boutique Awa'",
+        "botlive company add boutique-awa \\",
+        f"    --owner {_UUID}",
+    )
+)
 def add(
     text_id: TextId,
     uuid: Annotated[
@@ -57,7 +71,14 @@ def add(
     _say("already exists:" if company.was_there else "added", company)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "botlive company link boutique-awa \\",
+        f"    {_UUID}",
+        "botlive company link boutique-awa --force \\",
+        f"    --owner {_UUID}",
+    )
+)
 def link(
     text_id: TextId,
     uuid: Annotated[
@@ -72,7 +93,7 @@ def link(
     _say("linked", _call(f"botlive_company_link{_BY_FORCE if force else ''}", arguments, Company))
 
 
-@app.command(name="list")
+@app.command(name="list", epilog=examples("botlive company list"))
 def list_companies() -> None:
     """Show all companies that Botlive knows, with or without a mapping."""
     table = Table("company_id", "uuid", "name", "owner")

@@ -13,9 +13,16 @@ from gateway.settings import DatabaseSettings
 from operations import migrations
 from operations.doctor.examination import examine
 from operations.doctor.result import Fix, Level, Result
+from operations.examples import examples
 from operations.output import Screen, report, say
 
 _STYLES = {Level.OK: "green", Level.NOT_CHECKED: "dim", Level.WARNING: "yellow", Level.FAILURE: "red"}
+
+EPILOG = examples(
+    "botlive doctor",
+    "botlive doctor --fix",
+    "botlive doctor --json | jq 'select(.level == \"failure\")'",
+)
 
 
 def doctor(
@@ -30,11 +37,6 @@ def doctor(
     BOTLIVE_OUTBOX. What could not be checked is said.
 
     Exit codes: 0 no fault, 1 warnings, 2 failures.
-
-    Examples:
-      botlive doctor
-
-      botlive doctor --json | jq 'select(.level == "failure")'
     """
     results = [*examine()]
     if fix and (fixes := list(dict.fromkeys(result.fix for result in results if result.fix))):

@@ -14,6 +14,7 @@ from operations.database import connect
 from operations.erasure import outbox as outboxes
 from operations.erasure.jobs import Jobs
 from operations.erasure.tables import Tables
+from operations.examples import examples
 from operations.logs import configure
 from operations.outbox import waiting
 from operations.output import report, say
@@ -22,12 +23,17 @@ from operations.terminal import redis_at
 _PLACES = ("orders", "activities", "waiting", "claimed", "failed", "edit notes", "outbox")
 _LONGEST = 128  # characters, as in events.fields
 
-_EPILOG = """
+EPILOG = examples(
+    "botlive erase +2250700000000 --dry-run",
+    "botlive erase +2250700000000",
+    "botlive erase - --yes < user-id.txt",
+    then="""
 The rows and the events stay, with their company, amounts, status and times. The customer's id, name, phone
 number, zone, messages and references, the names of the items, and the conversation's id are removed or
 replaced by ***. An event that occurred before the erasure and is delivered later is masked when it is
 persisted. Events that occur afterwards are persisted as usual.
-"""
+""",
+)
 
 
 def erase(

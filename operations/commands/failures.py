@@ -11,6 +11,7 @@ import typer
 
 from gateway.hints import word
 from gateway.settings import QueueSettings
+from operations.examples import examples
 from operations.failed import table as listing
 from operations.failed.correction import Change
 from operations.failed.job import FailedJob
@@ -48,7 +49,15 @@ reported on stderr.
 _DISCARDED = ("at", "id", "event_type", "company_id", "error", "reason", "why")
 
 
-@app.callback(invoke_without_command=True, epilog=_EPILOG)
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples(
+        "botlive failures",
+        "botlive failures --reason UnknownCompany --limit 20",
+        "botlive failures --json | jq -r .reason | sort | uniq -c",
+        then=_EPILOG,
+    ),
+)
 def failures(
     context: typer.Context,
     reason: ReasonPart = None,
@@ -68,7 +77,7 @@ def failures(
         raise typer.BadParameter("put the options after the subcommand", param_hint="the options")
 
 
-@app.command()
+@app.command(epilog=examples("botlive failures show ID", "botlive failures show ID --payload"))
 def show(
     job_id: Annotated[str, typer.Argument(metavar="ID")],
     with_payload: Annotated[
@@ -91,7 +100,13 @@ def show(
     _refuse([] if found else [job_id])
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "botlive failures edit ID --set items.0.price=500",
+        "botlive failures edit ID --unset zone",
+        """botlive failures edit ID --set 'reference="123"'""",
+    )
+)
 def edit(
     job_id: Annotated[str, typer.Argument(metavar="ID", help="The id that the list shows.")],
     assignments: Annotated[
@@ -127,7 +142,13 @@ def edit(
     say(f"edited and replayed {job_id}: {', '.join(fields)}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "botlive failures replay ID",
+        "botlive failures replay --reason UnknownCompany --company boutique-awa",
+        "botlive failures replay --all",
+    )
+)
 def replay(
     ids: Ids = None,
     reason: ReasonPart = None,
@@ -152,7 +173,12 @@ def replay(
     _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "botlive failures discard ID --why 'a test'",
+        "botlive failures discard --reason InvalidEvent --why 'sent by a test'",
+    )
+)
 def discard(
     why: Annotated[str, typer.Option(help="The reason; it is kept with the entry.")],
     ids: Ids = None,
@@ -175,7 +201,7 @@ def discard(
     _refuse(set(ids or ()) - {failure.job_id for failure in done})
 
 
-@app.command()
+@app.command(epilog=examples("botlive failures discarded", "botlive failures discarded --json"))
 def discarded(as_json: AsJson = False) -> None:
     """List the discarded events, the newest first, with the reasons."""
     with _registry() as registry:

@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 
 from gateway.settings import DatabaseSettings
+from operations.examples import examples
 from operations.migrations import check, script
 from operations.migrations import migrate as apply
 from operations.output import say
+
+EPILOG = examples("botlive migrate", "botlive migrate --sql > migrate.sql")
 
 
 def migrate(

@@ -7,22 +7,26 @@ from events.errors import PublishError
 from events.publishing.outbox import LIMIT, Outbox
 from gateway.errors import InvalidSetting
 from gateway.settings import OutboxSettings
+from operations.examples import examples
 from operations.outbox import waiting
 from operations.output import say
 from operations.terminal import fault
 
 _PATIENCE = 10.0  # seconds; a person at a terminal can wait longer than a chat
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+_STATUS = "BOTLIVE_OUTBOX=/var/lib/botlive/outbox.db botlive outbox status"
+_DRAIN = "BOTLIVE_OUTBOX=/var/lib/botlive/outbox.db botlive outbox drain"
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, epilog=examples(_STATUS, _DRAIN))
 
 
-@app.command()
+@app.command(epilog=examples(_STATUS))
 def status() -> None:
     """Show how many events wait in the file BOTLIVE_OUTBOX."""
     say(f"{waiting(_outbox())} of at most {LIMIT} events wait")
 
 
-@app.command()
+@app.command(epilog=examples(_DRAIN))
 def drain() -> None:
     """Publish the events in the file BOTLIVE_OUTBOX to the queue at REDIS_URL."""
     outbox = _outbox()

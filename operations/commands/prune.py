@@ -12,6 +12,7 @@ import typer
 from gateway.letters import plain
 from gateway.settings import PruneSettings
 from operations import unfinished
+from operations.examples import examples
 from operations.output import report, say
 from operations.pruning import SHORTEST, Progress, Pruner, Rows, pruner
 from operations.terminal import redis_at
@@ -20,6 +21,8 @@ _INTERRUPTED = 130  # exit code
 _SHOWN = 10  # ids
 _EVERY = 5.0  # seconds between two lines of progress
 _MOST = 36_500  # days
+
+EPILOG = examples("botlive prune --older-than 180d --dry-run", "botlive prune --older-than 180d")
 
 
 def _days(text: str) -> int:

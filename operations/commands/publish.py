@@ -15,12 +15,15 @@ from rich.progress import Progress
 from events import AnyEvent, InvalidEvent, InvalidRedisUrl, Publisher, PublishError
 from events.publishing.cause import cause_of
 from gateway.errors import InvalidSetting
-from operations import ndjson
+from operations import completion, ndjson
+from operations.examples import examples
 from operations.output import Screen, report, say
 
 _CHUNK = 500  # events published at once
 _NOT_CONFIRMED = 3  # exit code
 _PATIENCE = 10.0  # seconds; a person at a terminal can wait longer than a chat
+
+EPILOG = examples("botlive publish day.ndjson", "botlive publish - < day.ndjson")
 
 
 @dataclass(slots=True)
@@ -33,7 +36,12 @@ class Tally:
 
 def publish(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="NDJSON: one event per line; - is stdin.")
+        typer.FileBinaryRead,
+        typer.Argument(
+            metavar="FILE|-",
+            help="NDJSON: one event per line; - is stdin.",
+            autocompletion=completion.by_the_shell,
+        ),
     ],
 ) -> None:
     """Publish the events of an NDJSON file.
