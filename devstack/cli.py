@@ -19,6 +19,7 @@ from devstack.server import ServerError
 from devstack.stack import Stack
 from operations.completion import by_the_shell
 from operations.examples import examples
+from operations.exits import ExitCode
 
 _RUN = "botlive stack run -- make probes"
 
@@ -74,7 +75,7 @@ def _started(state: Path | None, *, migrations: bool) -> Iterator[Stack]:
         stack.start()
     except (StackRunningError, ServerError) as error:
         typer.echo(f"botlive stack: {error}", err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(ExitCode.FAILED) from error
     try:
         yield stack
     finally:

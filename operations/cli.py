@@ -12,6 +12,7 @@ from gateway.letters import plain
 from gateway.release import release
 from operations import completion, streams
 from operations.examples import examples
+from operations.exits import ExitCode
 
 if TYPE_CHECKING:
     from typer import Typer
@@ -70,11 +71,16 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command named in the arguments (by default those of the process), and exit.
 
-    Exit codes: 0 for success, 1 for a failure, 2 for wrong arguments, settings or installation. Some
-    commands have further codes.
+    ``ExitCode`` lists the exit codes.
     """
     streams.harden()
-    arguments = [*(sys.argv[1:] if arguments is None else arguments)]
+    try:
+        _run([*(sys.argv[1:] if arguments is None else arguments)])
+    except KeyboardInterrupt:  # while the modules are loaded; later typer ends the command
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+def _run(arguments: Sequence[str]) -> NoReturn:
     words = completion.words(os.environ) or arguments
     name = words[0] if words and words[0] in COMMANDS else ""
     _look_at_the_origin("devstack" if name == "stack" else "worker")
@@ -96,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _look_at_the_origin(needed: str) -> None:
     if what := origin.problem(needed):
         sys.stderr.write(f"{plain(what)}\n")
-        sys.exit(2)
+        sys.exit(ExitCode.WRONG_CALL)
     if what := origin.warning():
         sys.stderr.write(f"note: {plain(what)}\n")
 
@@ -109,7 +115,7 @@ def _exit(code: Any) -> NoReturn:
         sys.stderr.write(
             f"the output of botlive could not be written ({why}): the command itself has succeeded\n"
         )
-        code = 1
+        code = ExitCode.FAILED
     sys.exit(code)
 
 
@@ -181,10 +187,12 @@ def _not_called() -> None:
 def _failure(name: str, error: Exception) -> Exception | None:
     """Return the error to show in one line, or None for a bug, which keeps its traceback."""
     from events.errors import BotliveError
-    from operations.errors import DevelopmentOnly, MissingExtra
+    from operations.errors import DevelopmentOnly, FileUnusable, MissingExtra
 
     if isinstance(error, BotliveError):
         return error
+    if isinstance(error, OSError) and error.filename is not None:
+        return FileUnusable(str(error.filename), error.strerror or type(error).__name__)
     if isinstance(error, ModuleNotFoundError) and error.name == "devstack":
         return DevelopmentOnly()
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in _OURS:
@@ -192,12 +200,13 @@ def _failure(name: str, error: Exception) -> Exception | None:
     return None
 
 
-def _exit_code(failure: Exception) -> int:
+def _exit_code(failure: Exception) -> ExitCode:
     from events.errors import InvalidRedisUrl
     from gateway.errors import SettingError
     from operations.errors import DevelopmentOnly, MissingExtra
 
-    return 2 if isinstance(failure, DevelopmentOnly | MissingExtra | SettingError | InvalidRedisUrl) else 1
+    wrong = DevelopmentOnly | MissingExtra | SettingError | InvalidRedisUrl
+    return ExitCode.WRONG_CALL if isinstance(failure, wrong) else ExitCode.FAILED
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def looks(connection: redis.Redis, queue: str, seconds: float) -> Iterator[Look]
         except RedisError as error:
             failure = fault(error, "trying again")
             if is_first or not isinstance(failure, TransientFault):
-                raise failure from None
+                raise fault(error) from None
             yield Look(datetime.now(UTC), None, [], None, str(failure))
         else:
             now, done = time.monotonic(), {each.name: each.finished + each.failed for each in status.workers}

@@ -21,6 +21,7 @@ from gateway.settings import AlertSettings
 from operations import status
 from operations.alerts.problem import Problem, outbox_problem, problems
 from operations.alerts.webhook import Message, Webhook
+from operations.outbox import count
 
 EVERY = 20.0
 """Seconds between two looks: a problem is sent within a minute, and all that a look finds in one message."""
@@ -93,9 +94,8 @@ class Watch:
     def _outbox(self) -> list[Problem]:
         if not self._settings.outbox:
             return []
-        outbox = Outbox.named(self._settings.outbox)
         try:
-            problem = outbox_problem(len(outbox), LIMIT) if outbox.path.exists() else None
+            problem = outbox_problem(count(Outbox.named(self._settings.outbox)) or 0, LIMIT)
         except OutboxFailed:
             problem = Problem.of("outbox", "the chat's outbox cannot be read; run `botlive doctor`")
         return [problem] if problem else []

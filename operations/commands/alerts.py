@@ -9,6 +9,7 @@ from gateway.errors import MissingSetting
 from gateway.settings import AlertSettings
 from operations.alerts.watch import Watch
 from operations.examples import examples
+from operations.exits import ExitCode
 from operations.logs import configure
 from operations.output import report, say
 
@@ -33,7 +34,7 @@ def alerts(
     if test:
         why = watch.test()
         (report if why else say)(f"the test message could not be sent: {why}" if why else "sent")
-        raise typer.Exit(1 if why else 0)
+        raise typer.Exit(ExitCode.FAILED if why else ExitCode.DONE)
     configure()
     signal.signal(signal.SIGTERM, lambda *_: watch.stop())
     watch.run()

@@ -12,6 +12,7 @@ import typer
 from gateway.hints import word
 from gateway.settings import QueueSettings
 from operations.examples import examples
+from operations.exits import ExitCode
 from operations.failed import table as listing
 from operations.failed.correction import Change
 from operations.failed.job import FailedJob
@@ -232,7 +233,7 @@ def _select(
 def _choose_one(*ways: object) -> None:
     if sum(map(bool, ways)) != 1:
         raise typer.BadParameter(
-            "select the events either by their IDs or by options, not by both", param_hint="the selection"
+            "name IDs, or use options to select the events, but not both", param_hint="the selection"
         )
 
 
@@ -242,7 +243,7 @@ def _refuse(absent: Iterable[str], *, also: bool = False) -> None:
     for job_id in missing:
         report(f"{job_id} is not in the failed registry")
     if missing or also:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _age(failure: FailedJob) -> float:

@@ -7,6 +7,7 @@ import typer
 
 from gateway.settings import DatabaseSettings
 from operations.examples import examples
+from operations.exits import ExitCode
 from operations.migrations import check, script
 from operations.migrations import migrate as apply
 from operations.output import say
@@ -32,4 +33,4 @@ def migrate(
     findings = check(database_url)
     for finding in findings:
         say(f"{'cannot work' if finding.blocks else 'note'}: {finding.words}")
-    raise typer.Exit(1 if any(finding.blocks for finding in findings) else 0)
+    raise typer.Exit(ExitCode.FAILED if any(finding.blocks for finding in findings) else ExitCode.DONE)

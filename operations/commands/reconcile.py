@@ -17,6 +17,7 @@ from gateway.client import Gateway
 from gateway.settings import Settings
 from operations import completion, ndjson
 from operations.examples import examples
+from operations.exits import ExitCode
 from operations.failed.job import reason
 from operations.failed.registry import readable
 from operations.output import report, say
@@ -91,7 +92,7 @@ def reconcile(
         gateway.close()
     say(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
     # A file without events proves nothing, so it is not a success.
-    raise typer.Exit(0 if 0 < tally.total() == tally["persisted"] else 1)
+    raise typer.Exit(ExitCode.DONE if 0 < tally.total() == tally["persisted"] else ExitCode.FAILED)
 
 
 def _events(lines: Iterable[bytes], tally: Counter[str]) -> Iterator[Line]:
