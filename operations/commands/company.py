@@ -1,12 +1,13 @@
 """``botlive company``: maps shops of Botlive to companies of Lovable."""
 
+import sys
 from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
 from pydantic import BaseModel
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from gateway.answers import shaped
@@ -95,15 +96,18 @@ def link(
 
 @app.command(name="list", epilog=examples("botlive company list"))
 def list_companies() -> None:
-    """Show all companies that Botlive knows, with or without a mapping."""
-    table = Table("company_id", "uuid", "name", "owner")
-    for company in _call("botlive_company_list", {}, list[Company]):
-        table.add_row(
-            _text(company.company_id),
-            _text(company.uuid) if company.uuid else Text("not mapped", style="red"),
-            _text(company.name or ""),
-            _text(company.owner) if company.owner else Text("nobody", style="dim"),
-        )
+    """Show all companies that Botlive knows, with or without a mapping.
+
+    If stdout is not a terminal, tabs separate the columns: company_id, uuid, name, owner.
+    """
+    companies = _call("botlive_company_list", {}, list[Company])
+    if not sys.stdout.isatty():
+        for company in companies:
+            say(*(cell.plain for cell in _row(company)))
+        return
+    table = Table(*(Column(name, overflow="fold") for name in ("company_id", "uuid", "name", "owner")))
+    for company in companies:
+        table.add_row(*_row(company))
     Screen().print(table)
 
 
@@ -117,6 +121,15 @@ def _call(function: str, arguments: dict[str, Any], form: type[_Form]) -> _Form:
     finally:
         gateway.close()
     return shaped(answer, form)
+
+
+def _row(company: Company) -> list[Text]:
+    return [
+        _text(company.company_id),
+        _text(company.uuid) if company.uuid else Text("not mapped", style="red"),
+        _text(company.name or ""),
+        _text(company.owner) if company.owner else Text("nobody", style="dim"),
+    ]
 
 
 def _text(value: str) -> Text:
