@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from gateway.errors import TransientFault
 from operations import shops
+from operations.failed.memory import Memory
 from operations.shops import Shop
 from operations.status import Status, read
 from operations.terminal import fault
@@ -58,9 +59,10 @@ def looks(connection: redis.Redis, queue: str, seconds: float) -> Iterator[Look]
     before: dict[str, int] = {}
     then: float | None = None
     is_first = True
+    memory = Memory(connection, queue)
     while True:
         try:
-            status, most = read(connection, queue), shops.most(connection, queue)
+            status, most = read(connection, queue, memory=memory), shops.most(connection, queue)
         except RedisError as error:
             failure = fault(error, "trying again")
             if is_first or not isinstance(failure, TransientFault):

@@ -5,9 +5,10 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
+import fakeredis
 import pytest
+from pydantic import SecretStr
 
 from gateway.settings import AlertSettings
 from operations import cli, ndjson
@@ -129,10 +130,10 @@ def test_an_outbox_that_cannot_be_read_is_no_unconfirmed_event(
     assert "Redis did not confirm" not in shown.err
 
 
-def test_an_outbox_that_cannot_be_looked_at_silences_no_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outbox_that_cannot_be_looked_at_silences_no_alert() -> None:
     """The look reports the outbox as a problem instead of ending."""
-    settings = AlertSettings(url="https://hooks.example", outbox=_TOO_LONG)
-    watch = Watch(settings, Any, Webhook("https://hooks.example"))
+    settings = AlertSettings(url=SecretStr("https://hooks.example"), outbox=_TOO_LONG)
+    watch = Watch(settings, fakeredis.FakeStrictRedis(), Webhook("https://hooks.example"))
     assert [problem.key for problem in watch._outbox()] == ["outbox"]
 
 
