@@ -10,7 +10,7 @@ from operations.examples import examples
 from operations.exits import ExitCode
 from operations.migrations import check, script
 from operations.migrations import migrate as apply
-from operations.output import say
+from operations.output import report, say
 
 EPILOG = examples("botlive migrate", "botlive migrate --sql > migrate.sql")
 
@@ -28,8 +28,12 @@ def migrate(
         sys.stdout.write(script())
         return
     database_url = DatabaseSettings.from_env().database_url.get_secret_value()
-    for line in apply(database_url):
-        say(line)
+    try:
+        for line in apply(database_url):
+            say(line)
+    except KeyboardInterrupt:
+        report("interrupted: what is done stays done; run it again to do the rest")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     findings = check(database_url)
     for finding in findings:
         say(f"{'cannot work' if finding.blocks else 'note'}: {finding.words}")

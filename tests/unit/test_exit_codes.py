@@ -150,6 +150,7 @@ _RUNS: dict[tuple[str, int], tuple[list[str], dict[str, Any]]] = {
     ("erase", 1): (["erase", "x", "--yes"], {**_REDIS, **_erasing(held=1)}),
     ("migrate", 0): (["migrate", "--sql"], {}),
     ("migrate", 1): (["migrate"], {}),
+    ("migrate", 130): (["migrate"], {f"{_COMMANDS}.migrate.apply": _raises(KeyboardInterrupt())}),
     ("dashboard", 0): (
         ["dashboard"],
         {**_REDIS, f"{_COMMANDS}.dashboard.server.listening": _raises(SystemExit(0))},

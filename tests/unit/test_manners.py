@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import fakeredis
 import pytest
 from pydantic import SecretStr
 
+from gateway.client import Gateway
 from gateway.settings import AlertSettings
 from operations import cli, ndjson
 from operations.alerts.watch import Watch
@@ -156,3 +158,44 @@ def test_a_watch_that_ends_does_not_say_that_it_tries_again(capsys: pytest.Captu
     """`status --watch` ends if Redis is away at the first look, and says what to do."""
     assert _run("status", "--watch") == 1
     assert capsys.readouterr().err.endswith("run the command again when that is fixed\n")
+
+
+_SHOP = {"company_id": "s" * 128, "uuid": "0197b6a2-5e1c-7d3a-9f00-3c2b1a0d9e8f", "name": "Boutique Awa"}
+
+
+def test_a_list_of_companies_in_a_pipe_has_one_line_for_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal tabs separate the columns, and no line is broken, whatever COLUMNS says."""
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr(Gateway, "call", lambda *_: [_SHOP])
+    assert _run("company", "list") == 0
+    assert capsys.readouterr().out == "\t".join((*_SHOP.values(), "nobody")) + "\n"
+
+
+def test_a_narrow_terminal_cuts_nothing_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal of 40 columns the list breaks long texts, and shows all of them."""
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(Gateway, "call", lambda *_: [_SHOP])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert _run("company", "list") == 0
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert max(map(len, shown.splitlines())) <= 40
+    assert shown.count("s") >= 128
+    assert "\u2026" not in shown
+
+
+def test_a_migration_that_is_interrupted_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After Ctrl-C one line says that nothing is half done."""
+
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("operations.commands.migrate.apply", interrupted)
+    assert _run("migrate") == 130
+    assert capsys.readouterr().err == ("interrupted: what is done stays done; run it again to do the rest\n")
