@@ -17,14 +17,24 @@ import typer
 from devstack.registry import StackRunningError
 from devstack.server import ServerError
 from devstack.stack import Stack
+from operations.completion import by_the_shell
+from operations.examples import examples
+from operations.exits import ExitCode
 
-app = typer.Typer(help="A local Supabase and Redis, for development and tests.", add_completion=False)
+_RUN = "botlive stack run -- make probes"
+
+app = typer.Typer(
+    help="A local Supabase and Redis, for development and tests.",
+    add_completion=False,
+    epilog=examples("botlive stack", "botlive stack --state .state", _RUN),
+)
 
 State = Annotated[
     Path | None,
     typer.Option(
         "--state",
         metavar="DIR",
+        autocompletion=by_the_shell,
         help="Keep the data here between runs (default: a temporary directory).",
     ),
 ]
@@ -39,7 +49,10 @@ def stack(context: typer.Context, state: State = None, migrate: Migrations = Tru
         _stay(state, migrations=migrate)
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog=examples(_RUN, "botlive stack run -- sh -c 'botlive worker --burst; botlive status'"),
+)
 def run(
     context: typer.Context,
     command: Annotated[list[str], typer.Argument(metavar="-- CMD…", help="The command and its arguments.")],
@@ -62,7 +75,7 @@ def _started(state: Path | None, *, migrations: bool) -> Iterator[Stack]:
         stack.start()
     except (StackRunningError, ServerError) as error:
         typer.echo(f"botlive stack: {error}", err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(ExitCode.FAILED) from error
     try:
         yield stack
     finally:

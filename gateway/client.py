@@ -7,11 +7,9 @@ so a batch is one ``rpc()`` (https://postgrest.org, "Transactions").
 import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, NotRequired, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, Self, cast
 
 import httpx
-from postgrest.exceptions import APIError
-from supabase import Client, ClientOptions
 from typing_extensions import TypedDict
 
 from events import AnyEvent
@@ -20,6 +18,9 @@ from gateway.errors import CommandRefused, DeploymentFault, EventRefused, Unknow
 from gateway.faults import FailedCall, classify
 from gateway.settings import Settings
 from gateway.transport import cause
+
+if TYPE_CHECKING:
+    from supabase import Client
 
 PERSIST = "botlive_persist"
 """The SQL function that persists a batch."""
@@ -72,7 +73,7 @@ class Outcome(NamedTuple):
 class Gateway:
     """Calls Supabase with the worker's key. Each process needs its own, because a fork breaks connections."""
 
-    def __init__(self, client: Client, http: httpx.Client, replies: "Replies") -> None:
+    def __init__(self, client: "Client", http: httpx.Client, replies: "Replies") -> None:
         self._client = client
         self._http = http
         self._replies = replies
@@ -80,6 +81,8 @@ class Gateway:
     @classmethod
     def connect(cls, settings: Settings, *, transport: httpx.BaseTransport | None = None) -> Self:
         """Create a gateway to ``SUPABASE_URL``. It opens no connection yet."""
+        from supabase import Client, ClientOptions
+
         replies = Replies()
         http = httpx.Client(
             http2=False,  # with HTTP/2 the sync client is not thread-safe and fails on GOAWAY (httpcore #45)
@@ -138,6 +141,8 @@ class Gateway:
         Raises:
             WorkerError: the call failed; ``gateway.faults`` classified the failure.
         """
+        from postgrest.exceptions import APIError
+
         self._replies.forget()
         try:
             return self._client.rpc(function, cast("dict[str, str]", arguments)).execute().data

@@ -90,6 +90,18 @@ def web_address(text: str) -> str:
     return url
 
 
+def webhook(text: str) -> str:
+    """Return the address of a webhook.
+
+    Raises:
+        ValueError: the text is not such an address.
+    """
+    url = unwrapped(text)
+    if not url.lower().startswith(("http://", "https://")) or not _host(url):
+        raise ValueError("must be the whole address of a webhook, which begins with https:// and a host")
+    return url
+
+
 def _host(url: str) -> str:
     try:
         parts = urlsplit(url)

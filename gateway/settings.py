@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from events.errors import InvalidRedisUrl
 from events.publishing.address import DEFAULT, client
 from events.publishing.keys import QUEUE
-from gateway.credentials import secret_key, unwrapped, web_address
+from gateway.credentials import secret_key, unwrapped, web_address, webhook
 from gateway.errors import InvalidSetting, MissingSetting, SettingError
 from gateway.masking import MASK
 
@@ -21,6 +21,10 @@ def _secret_key(key: SecretStr) -> SecretStr:
 
 def _unwrapped(url: SecretStr) -> SecretStr:
     return SecretStr(unwrapped(url.get_secret_value()))
+
+
+def _webhook(url: SecretStr) -> SecretStr:
+    return SecretStr(webhook(url.get_secret_value()))
 
 
 def _folder(path: Path) -> Path:
@@ -110,7 +114,7 @@ class Settings(QueueSettings):
 class AlertSettings(QueueSettings):
     """Settings of the alerts."""
 
-    url: Annotated[SecretStr, AfterValidator(_unwrapped)] | None = Field(
+    url: Annotated[SecretStr, AfterValidator(_webhook)] | None = Field(
         default=None, validation_alias="BOTLIVE_ALERT_URL"
     )
     """The webhook: Slack-compatible, Telegram's (``…/sendMessage?chat_id=…``), or one that takes JSON."""

@@ -1,6 +1,7 @@
 """The console script ``botlive``. It imports only the module of the command that is called."""
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 from gateway import origin
 from gateway.letters import printable
 from gateway.release import release
-from operations import streams
+from operations import completion, streams
+from operations.examples import examples
+from operations.exits import ExitCode
 
 if TYPE_CHECKING:
     from typer import Typer
@@ -32,7 +35,9 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "alerts": Command("operations.commands.alerts:alerts", "worker", "Send a queue's problems to a webhook."),
+    "alerts": Command(
+        "operations.commands.alerts:alerts", "worker", "Send the problems of a queue to a webhook."
+    ),
     "company": Command(
         "operations.commands.company:app", "worker", "Map shops of Botlive to companies of Lovable."
     ),
@@ -49,7 +54,7 @@ COMMANDS = {
     "migrate": Command(
         "operations.commands.migrate:migrate", "worker", "Update the database to this release."
     ),
-    "outbox": Command("operations.commands.outbox:app", "worker", "Show or deliver a chat's outbox."),
+    "outbox": Command("operations.commands.outbox:app", "worker", "Show or deliver the outbox of a chat."),
     "prune": Command("operations.commands.prune:prune", "worker", "Delete old rows of the database."),
     "publish": Command(
         "operations.commands.publish:publish", "worker", "Publish the events of an NDJSON file."
@@ -66,12 +71,18 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command named in the arguments (by default those of the process), and exit.
 
-    Exit codes: 0 for success, 1 for a failure, 2 for wrong arguments, settings or installation. Some
-    commands have further codes.
+    ``ExitCode`` lists the exit codes.
     """
     streams.harden()
-    arguments = [*(sys.argv[1:] if arguments is None else arguments)]
-    name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    try:
+        _run([*(sys.argv[1:] if arguments is None else arguments)])
+    except KeyboardInterrupt:  # while the modules are loaded; later typer ends the command
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+def _run(arguments: Sequence[str]) -> NoReturn:
+    words = completion.words(os.environ) or arguments
+    name = words[0] if words and words[0] in COMMANDS else ""
     _look_at_the_origin("devstack" if name == "stack" else "worker")
     if name in _TAKES_TEXT:
         arguments = streams.as_typed(arguments)
@@ -91,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _look_at_the_origin(needed: str) -> None:
     if what := origin.problem(needed):
         sys.stderr.write(f"{printable(what)}\n")
-        sys.exit(2)
+        sys.exit(ExitCode.WRONG_CALL)
     if what := origin.warning():
         sys.stderr.write(f"note: {printable(what)}\n")
 
@@ -104,7 +115,7 @@ def _exit(code: Any) -> NoReturn:
         sys.stderr.write(
             f"the output of botlive could not be written ({why}): the command itself has succeeded\n"
         )
-        code = 1
+        code = ExitCode.FAILED
     sys.exit(code)
 
 
@@ -112,42 +123,43 @@ def _loaded(name: str) -> "Typer":
     """Load the commands without garbage collection, which would take a tenth of the start-up time."""
     gc.disable()
     try:
-        return _app(name)
+        return application(name)
     finally:
         gc.freeze()
         gc.enable()
 
 
-def _app(name: str) -> "Typer":
+def application(name: str) -> "Typer":
     """Build the application: all commands are listed, but only the one that is called is loaded."""
     from typer import Typer
 
     app = Typer(
         help="Delivers Botlive's events to the shops' tables in Supabase.",
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         # Typer's tracebacks would show local variables, and so customers' data.
         pretty_exceptions_enable=False,
+        epilog=examples("botlive publish day.ndjson", "botlive status --watch", "botlive doctor"),
     )
     _add_version(app)
     for other, command in COMMANDS.items():
-        _add(app, other, command, _load(command) if other == name else _not_called)
+        if other == name:
+            _add(app, name, command)
+        else:
+            app.command(other, short_help=command.help)(_not_called)
     return app
 
 
-def _add(app: "Typer", name: str, command: Command, target: Any) -> None:
+def _add(app: "Typer", name: str, command: Command) -> None:
     from typer import Typer
 
+    module_name, _, attribute = command.target.partition(":")
+    module = import_module(module_name)
+    target = getattr(module, attribute)
     if isinstance(target, Typer):
         app.add_typer(target, name=name, help=command.help)
     else:
-        app.command(name, short_help=command.help)(target)
-
-
-def _load(command: Command) -> Any:
-    module, _, attribute = command.target.partition(":")
-    return getattr(import_module(module), attribute)
+        app.command(name, short_help=command.help, epilog=getattr(module, "EPILOG", None))(target)
 
 
 def _add_version(app: "Typer") -> None:
@@ -175,10 +187,12 @@ def _not_called() -> None:
 def _failure(name: str, error: Exception) -> Exception | None:
     """Return the error to show in one line, or None for a bug, which keeps its traceback."""
     from events.errors import BotliveError
-    from operations.errors import DevelopmentOnly, MissingExtra
+    from operations.errors import DevelopmentOnly, FileUnusable, MissingExtra
 
     if isinstance(error, BotliveError):
         return error
+    if isinstance(error, OSError) and error.filename is not None:
+        return FileUnusable(str(error.filename), error.strerror or type(error).__name__)
     if isinstance(error, ModuleNotFoundError) and error.name == "devstack":
         return DevelopmentOnly()
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in _OURS:
@@ -186,12 +200,13 @@ def _failure(name: str, error: Exception) -> Exception | None:
     return None
 
 
-def _exit_code(failure: Exception) -> int:
+def _exit_code(failure: Exception) -> ExitCode:
     from events.errors import InvalidRedisUrl
     from gateway.errors import SettingError
     from operations.errors import DevelopmentOnly, MissingExtra
 
-    return 2 if isinstance(failure, DevelopmentOnly | MissingExtra | SettingError | InvalidRedisUrl) else 1
+    wrong = DevelopmentOnly | MissingExtra | SettingError | InvalidRedisUrl
+    return ExitCode.WRONG_CALL if isinstance(failure, wrong) else ExitCode.FAILED
 
 
 if __name__ == "__main__":

@@ -23,6 +23,13 @@ class CannotListen(WorkerError):
         )
 
 
+class FileUnusable(WorkerError):
+    """A file or folder that the command needs cannot be used."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}: check the path, its permissions and its disk, then run this again")
+
+
 class DevelopmentOnly(WorkerError):
     """`botlive stack` is not installed, as it is for development: run it in the repository (`make setup`)."""
 

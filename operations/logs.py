@@ -4,6 +4,7 @@ Lines that libraries log through the standard library, RQ above all, are process
 """
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -130,7 +131,16 @@ def _on_stderr() -> tuple[Processor, ...]:
         is_terminal = sys.stderr.isatty()
     except (AttributeError, ValueError):  # stderr is missing or closed
         is_terminal = False
-    return (without_control_codes, structlog.dev.ConsoleRenderer()) if is_terminal else (_JSON,)
+    return (
+        (without_control_codes, structlog.dev.ConsoleRenderer(colors=_has_colours()))
+        if is_terminal
+        else (_JSON,)
+    )
+
+
+def _has_colours() -> bool:
+    """Return whether the terminal takes colours and the person wants them (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 _JSON = structlog.processors.JSONRenderer()

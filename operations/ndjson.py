@@ -4,17 +4,29 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from events import AnyEvent, InvalidEvent, parse_event
+from operations.errors import FileUnusable
 
 LONGEST_LINE = 1_000_000
 """Bytes of one line, at most."""
 
 
 def lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield each line; of a line that is too long only the beginning, so that memory stays bounded."""
-    while line := file.readline(LONGEST_LINE + 1):
+    """Yield each line; of a line that is too long only the beginning, so that memory stays bounded.
+
+    Raises:
+        FileUnusable: the file cannot be read.
+    """
+    while line := _read(file, LONGEST_LINE + 1):
         yield line
         while line and not line.endswith(b"\n"):
-            line = file.readline(LONGEST_LINE)
+            line = _read(file, LONGEST_LINE)
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    try:
+        return file.readline(size)
+    except OSError as error:  # the disk fails, or the file cannot be read in this way
+        raise FileUnusable(str(file.name), error.strerror or type(error).__name__) from None
 
 
 def is_blank(line: bytes) -> bool:

@@ -12,6 +12,7 @@ import redis
 
 from events.publishing.keys import WORKER, WORKERS, Keys, job_key, raw, text
 from gateway.letters import printable
+from operations.failed.memory import Memory
 from operations.failed.registry import FailedRegistry
 from worker.claims import LEASE_TTL
 from worker.control import Control, none_if_wrong_type
@@ -66,12 +67,15 @@ class Status(NamedTuple):
         return {**self._asdict(), "workers": [worker._asdict() for worker in self.workers]}
 
 
-def read(connection: redis.Redis, queue: str, *, with_reasons: bool = True) -> Status:
+def read(
+    connection: redis.Redis, queue: str, *, with_reasons: bool = True, memory: Memory | None = None
+) -> Status:
     """Read the status of the queue.
 
-    ``with_reasons`` reads every failed job for its reason; else they are counted under ``failed``.
+    ``with_reasons`` reads every failed job for its reason; else they are counted under ``failed``. With a
+    ``memory``, which the caller keeps between two looks, only those that changed are read.
     """
-    return _Reader(connection, queue, with_reasons=with_reasons).read()
+    return _Reader(connection, queue, with_reasons=with_reasons, memory=memory).read()
 
 
 def all_workers(connection: redis.Redis) -> list[Worker]:
@@ -80,11 +84,14 @@ def all_workers(connection: redis.Redis) -> list[Worker]:
 
 
 class _Reader:
-    def __init__(self, connection: redis.Redis, queue: str, *, with_reasons: bool) -> None:
+    def __init__(
+        self, connection: redis.Redis, queue: str, *, with_reasons: bool, memory: Memory | None = None
+    ) -> None:
         self._redis = connection
         self._keys = Keys(queue)
         self._with_reasons = with_reasons
         self._failures = FailedRegistry(connection, queue)
+        self._memory = memory
 
     def read(self) -> Status:
         queue = self._keys.queue.encode()
@@ -110,7 +117,7 @@ class _Reader:
             return {}
         if not self._with_reasons:
             return {"failed": self._count("zcard", self._keys.failed)}
-        reasons = Counter(failure.reason.kind for failure in self._failures.all())
+        reasons = Counter(failure.reason.kind for failure in (self._memory or self._failures).all())
         return dict(reasons.most_common())
 
     def _oldest(self, heads: list[bytes]) -> float | None:

@@ -111,6 +111,8 @@ def _open_what_is_closed() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, which is this one
+    if sys.stdin is None:  # it was closed: reading it then is reading an empty file
+        sys.stdin = os.fdopen(0, closefd=False)
 
 
 def _lasting_stream(name: str, descriptor: int, old: TextIO | None) -> TextIO:

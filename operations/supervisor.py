@@ -14,6 +14,7 @@ import structlog
 
 from gateway.errors import WorkerEnded
 from gateway.settings import HealthSettings
+from operations.exits import ExitCode
 
 GRACE = 15.0
 """Seconds that a stop waits for the workers: each of them stops within 10 s."""
@@ -21,7 +22,6 @@ GRACE = 15.0
 _TICK = 0.1  # seconds
 _STEADY = 60.0  # seconds of life after which the next restart does not wait
 _LONGEST = 30.0  # seconds before a restart, at most
-_MISCONFIGURED = 2  # the exit code of a command that needs another setting: a restart does not help
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Supervisor:
                 if place.process is None:
                     self._start(place)
                 elif (code := place.process.poll()) is not None:
-                    is_wrong |= code == _MISCONFIGURED
+                    is_wrong |= code == ExitCode.WRONG_CALL  # a restart does not help
                     if burst and code == 0:
                         places.remove(place)
                     else:

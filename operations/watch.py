@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from gateway.errors import TransientFault
 from operations import shops
+from operations.failed.memory import Memory
 from operations.shops import Shop
 from operations.status import Status, read
 from operations.terminal import fault
@@ -58,13 +59,14 @@ def looks(connection: redis.Redis, queue: str, seconds: float) -> Iterator[Look]
     before: dict[str, int] = {}
     then: float | None = None
     is_first = True
+    memory = Memory(connection, queue)
     while True:
         try:
-            status, most = read(connection, queue), shops.most(connection, queue)
+            status, most = read(connection, queue, memory=memory), shops.most(connection, queue)
         except RedisError as error:
             failure = fault(error, "trying again")
             if is_first or not isinstance(failure, TransientFault):
-                raise failure from None
+                raise fault(error) from None
             yield Look(datetime.now(UTC), None, [], None, str(failure))
         else:
             now, done = time.monotonic(), {each.name: each.finished + each.failed for each in status.workers}

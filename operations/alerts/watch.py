@@ -21,6 +21,8 @@ from gateway.settings import AlertSettings
 from operations import status
 from operations.alerts.problem import Problem, outbox_problem, problems
 from operations.alerts.webhook import Message, Webhook
+from operations.failed.memory import Memory
+from operations.outbox import count
 
 EVERY = 20.0
 """Seconds between two looks: a problem is sent within a minute, and all that a look finds in one message."""
@@ -40,6 +42,7 @@ class Watch:
         self._redis = connection
         self._webhook = webhook
         self._keys = Keys(settings.queue)
+        self._failures = Memory(connection, settings.queue)
         self._name = uuid4().hex
         self._unreachable: Problem | None = None
         self._stopped = threading.Event()
@@ -86,16 +89,15 @@ class Watch:
             self._away(None)
 
     def _found(self) -> list[Problem]:
-        found = status.read(self._redis, self._settings.queue)
+        found = status.read(self._redis, self._settings.queue, memory=self._failures)
         oldest, workers = self._settings.oldest, self._settings.workers
         return [*problems(found, oldest=oldest, workers=workers), *self._outbox()]
 
     def _outbox(self) -> list[Problem]:
         if not self._settings.outbox:
             return []
-        outbox = Outbox.named(self._settings.outbox)
         try:
-            problem = outbox_problem(len(outbox), LIMIT) if outbox.path.exists() else None
+            problem = outbox_problem(count(Outbox.named(self._settings.outbox)) or 0, LIMIT)
         except OutboxFailed:
             problem = Problem.of("outbox", "the chat's outbox cannot be read; run `botlive doctor`")
         return [problem] if problem else []

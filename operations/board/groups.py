@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
+import redis
+
 from operations.failed.job import FailedJob
-from operations.failed.registry import FailedRegistry
+from operations.failed.memory import Memory
 
 _PER_PAGE = 50
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -34,9 +37,17 @@ class Page(NamedTuple):
     total: int
 
 
-def newest_first(registry: FailedRegistry) -> list[FailedJob]:
-    """Read all failed events."""
-    return sorted(registry.all(), key=lambda failure: failure.failed_at or _LONG_AGO, reverse=True)
+@lru_cache(maxsize=8)
+def memory(connection: redis.Redis, queue: str) -> Memory:
+    """Return what was read of the queue before: an open page is read again every few seconds."""
+    return Memory(connection, queue)
+
+
+def newest_first(connection: redis.Redis, queue: str) -> list[FailedJob]:
+    """Return all failed events of the queue as they are now."""
+    return sorted(
+        memory(connection, queue).all(), key=lambda failure: failure.failed_at or _LONG_AGO, reverse=True
+    )
 
 
 def grouped(failures: Sequence[FailedJob]) -> list[Group]:

@@ -33,7 +33,7 @@ def failed(queue_name: str | None) -> str:
     """Show the failed events of a queue, and those that wait apart."""
     queue_name = queue_name or str(current_app.config[QUEUE])
     registry = FailedRegistry(connection(), queue_name)
-    failures = groups.newest_first(registry)
+    failures = groups.newest_first(connection(), queue_name)
     kind = request.args.get("reason")
     chosen = [failure for failure in failures if kind in {None, failure.reason.kind}]
     return _page(

@@ -8,8 +8,16 @@ import typer
 from gateway.errors import MissingSetting
 from gateway.settings import AlertSettings
 from operations.alerts.watch import Watch
+from operations.examples import examples
+from operations.exits import ExitCode
 from operations.logs import configure
 from operations.output import report, say
+
+EPILOG = examples(
+    "BOTLIVE_ALERT_URL=https://hooks.slack.com/services/T0/B0/X0 \\",
+    "    botlive alerts --test",
+    "BOTLIVE_ALERT_WORKERS=2 botlive alerts",
+)
 
 
 def alerts(
@@ -19,11 +27,6 @@ def alerts(
 
     A worker does this by itself where BOTLIVE_ALERT_URL is set. Run this command on another machine too:
     it also sees that no worker is alive. With BOTLIVE_OUTBOX it watches that file, on the chat's machine.
-
-    Examples:
-      BOTLIVE_ALERT_URL=https://hooks.slack.com/services/… botlive alerts --test
-
-      BOTLIVE_ALERT_URL='https://api.telegram.org/bot…/sendMessage?chat_id=…' botlive alerts
     """
     watch = Watch.of(AlertSettings.from_env())
     if watch is None:
@@ -31,7 +34,7 @@ def alerts(
     if test:
         why = watch.test()
         (report if why else say)(f"the test message could not be sent: {why}" if why else "sent")
-        raise typer.Exit(1 if why else 0)
+        raise typer.Exit(ExitCode.FAILED if why else ExitCode.DONE)
     configure()
     signal.signal(signal.SIGTERM, lambda *_: watch.stop())
     watch.run()

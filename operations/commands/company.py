@@ -1,12 +1,13 @@
 """``botlive company``: maps shops of Botlive to companies of Lovable."""
 
+import sys
 from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
 from pydantic import BaseModel
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from gateway.answers import shaped
@@ -14,9 +15,17 @@ from gateway.client import Gateway
 from gateway.letters import printable
 from gateway.masking import mask_text
 from gateway.settings import Settings
+from operations.examples import examples
 from operations.output import Screen, say
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+_SHOP = "4OS4yFcf2LZwxhKojbAVbKuVuSdb"
+_UUID = "0197b6a2-5e1c-7d3a-9f00-3c2b1a0d9e8f"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog=examples("botlive company list", f"botlive company add {_SHOP} --name 'Boutique Awa'"),
+)
 
 TextId = Annotated[str, typer.Argument(metavar="TEXT_ID", help="The shop's company_id in Botlive.")]
 Owner = Annotated[
@@ -41,7 +50,13 @@ class Company(BaseModel):
     former_uuid: str | None = None
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        f"botlive company add {_SHOP} --name 'Boutique Awa'",
+        "botlive company add boutique-awa \\",
+        f"    --owner {_UUID}",
+    )
+)
 def add(
     text_id: TextId,
     uuid: Annotated[
@@ -57,7 +72,14 @@ def add(
     _say("already exists:" if company.was_there else "added", company)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "botlive company link boutique-awa \\",
+        f"    {_UUID}",
+        "botlive company link boutique-awa --force \\",
+        f"    --owner {_UUID}",
+    )
+)
 def link(
     text_id: TextId,
     uuid: Annotated[
@@ -72,17 +94,20 @@ def link(
     _say("linked", _call(f"botlive_company_link{_BY_FORCE if force else ''}", arguments, Company))
 
 
-@app.command(name="list")
+@app.command(name="list", epilog=examples("botlive company list"))
 def list_companies() -> None:
-    """Show all companies that Botlive knows, with or without a mapping."""
-    table = Table("company_id", "uuid", "name", "owner")
-    for company in _call("botlive_company_list", {}, list[Company]):
-        table.add_row(
-            _text(company.company_id),
-            _text(company.uuid) if company.uuid else Text("not mapped", style="red"),
-            _text(company.name or ""),
-            _text(company.owner) if company.owner else Text("nobody", style="dim"),
-        )
+    """Show all companies that Botlive knows, with or without a mapping.
+
+    If stdout is not a terminal, tabs separate the columns: company_id, uuid, name, owner.
+    """
+    companies = _call("botlive_company_list", {}, list[Company])
+    if not sys.stdout.isatty():
+        for company in companies:
+            say(*(cell.plain for cell in _row(company)))
+        return
+    table = Table(*(Column(name, overflow="fold") for name in ("company_id", "uuid", "name", "owner")))
+    for company in companies:
+        table.add_row(*_row(company))
     Screen().print(table)
 
 
@@ -96,6 +121,15 @@ def _call(function: str, arguments: dict[str, Any], form: type[_Form]) -> _Form:
     finally:
         gateway.close()
     return shaped(answer, form)
+
+
+def _row(company: Company) -> list[Text]:
+    return [
+        _text(company.company_id),
+        _text(company.uuid) if company.uuid else Text("not mapped", style="red"),
+        _text(company.name or ""),
+        _text(company.owner) if company.owner else Text("nobody", style="dim"),
+    ]
 
 
 def _text(value: str) -> Text:

@@ -8,11 +8,19 @@ import typer
 from gateway.settings import DashboardSettings
 from operations.board import gate, server
 from operations.board.app import Board
+from operations.examples import examples
 from operations.logs import configure
 from operations.output import say
 from operations.terminal import redis_at
 
 _ANY = {"0.0.0.0", "::"}  # noqa: S104 # only compared
+
+EPILOG = examples(
+    "botlive dashboard",
+    "botlive dashboard --port 8080",
+    "RQ_DASHBOARD_USERNAME=awa RQ_DASHBOARD_PASSWORD=$SECRET \\",
+    "    botlive dashboard --bind 0.0.0.0 --host monitor.example.com",
+)
 
 
 def dashboard(

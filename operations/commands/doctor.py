@@ -13,9 +13,17 @@ from gateway.settings import DatabaseSettings
 from operations import migrations
 from operations.doctor.examination import examine
 from operations.doctor.result import Fix, Level, Result
+from operations.examples import examples
+from operations.exits import ExitCode
 from operations.output import Screen, report, say
 
 _STYLES = {Level.OK: "green", Level.NOT_CHECKED: "dim", Level.WARNING: "yellow", Level.FAILURE: "red"}
+
+EPILOG = examples(
+    "botlive doctor",
+    "botlive doctor --fix",
+    "botlive doctor --json | jq 'select(.level == \"failure\")'",
+)
 
 
 def doctor(
@@ -30,11 +38,6 @@ def doctor(
     BOTLIVE_OUTBOX. What could not be checked is said.
 
     Exit codes: 0 no fault, 1 warnings, 2 failures.
-
-    Examples:
-      botlive doctor
-
-      botlive doctor --json | jq 'select(.level == "failure")'
     """
     results = [*examine()]
     if fix and (fixes := list(dict.fromkeys(result.fix for result in results if result.fix))):
@@ -43,8 +46,13 @@ def doctor(
             _run(each)
         results = [*examine()]
     (_say_json if as_json else _say)(results)
-    levels = {result.level for result in results}
-    raise typer.Exit(2 if Level.FAILURE in levels else 1 if Level.WARNING in levels else 0)
+    raise typer.Exit(_code({result.level for result in results}))
+
+
+def _code(levels: set[Level]) -> ExitCode:
+    if Level.FAILURE in levels:
+        return ExitCode.WRONG_CALL
+    return ExitCode.FAILED if Level.WARNING in levels else ExitCode.DONE
 
 
 def _run(fix: Fix) -> None:

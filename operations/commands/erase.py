@@ -14,6 +14,8 @@ from operations.database import connect
 from operations.erasure import outbox as outboxes
 from operations.erasure.jobs import Jobs
 from operations.erasure.tables import Tables
+from operations.examples import examples
+from operations.exits import ExitCode
 from operations.logs import configure
 from operations.outbox import waiting
 from operations.output import report, say
@@ -22,12 +24,17 @@ from operations.terminal import redis_at
 _PLACES = ("orders", "activities", "waiting", "claimed", "failed", "edit notes", "outbox")
 _LONGEST = 128  # characters, as in events.fields
 
-_EPILOG = """
+EPILOG = examples(
+    "botlive erase +2250700000000 --dry-run",
+    "botlive erase +2250700000000",
+    "botlive erase - --yes < user-id.txt",
+    then="""
 The rows and the events stay, with their company, amounts, status and times. The customer's id, name, phone
 number, zone, messages and references, the names of the items, and the conversation's id are removed or
 replaced by ***. An event that occurred before the erasure and is delivered later is masked when it is
 persisted. Events that occur afterwards are persisted as usual.
-"""
+""",
+)
 
 
 def erase(
@@ -106,10 +113,8 @@ def _person(words: list[str]) -> str:
 
 def _outbox(name: str | None) -> Outbox | None:
     outbox = Outbox.named(name) if name else None
-    if outbox is None or not outbox.path.exists():
-        return None
-    waiting(outbox)  # a file that cannot be read ends the command before anything is erased
-    return outbox
+    # A file that cannot be read ends the command before anything is erased.
+    return None if outbox is None or waiting(outbox) is None else outbox
 
 
 def _confirm() -> None:
@@ -123,7 +128,7 @@ def _show(found: Counter[str], what: str) -> None:
         say(f"{what} {place:<11}{found[place]:>7}")
 
 
-def _problems(found: Counter[str], outbox: str | None) -> int:
+def _problems(found: Counter[str], outbox: str | None) -> ExitCode:
     if found["held"]:
         report(
             f"workers still hold {found['held']} events of the customer: run the command again in a minute"
@@ -135,4 +140,4 @@ def _problems(found: Counter[str], outbox: str | None) -> int:
         )
     if not outbox:
         report("BOTLIVE_OUTBOX is not set: if a chat has an outbox, set it and run the command again")
-    return 1 if found["held"] or found["oversized"] else 0
+    return ExitCode.FAILED if found["held"] or found["oversized"] else ExitCode.DONE

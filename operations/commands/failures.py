@@ -2,23 +2,19 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import structlog
 import typer
 
 from gateway.hints import word
-from gateway.settings import QueueSettings
+from operations.examples import examples
 from operations.failed import table as listing
 from operations.failed.correction import Change
 from operations.failed.job import FailedJob
-from operations.failed.registry import FailedRegistry
-from operations.logs import configure
+from operations.failed.selection import choose_one, opened, refuse, selected
 from operations.output import report, say, say_lines
-from operations.terminal import redis_at
-from worker.control import reporting_wrong_keys
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -48,7 +44,15 @@ reported on stderr.
 _DISCARDED = ("at", "id", "event_type", "company_id", "error", "reason", "why")
 
 
-@app.callback(invoke_without_command=True, epilog=_EPILOG)
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples(
+        "botlive failures",
+        "botlive failures --reason UnknownCompany --limit 20",
+        "botlive failures --json | jq -r .reason | sort | uniq -c",
+        then=_EPILOG,
+    ),
+)
 def failures(
     context: typer.Context,
     reason: ReasonPart = None,
@@ -58,8 +62,8 @@ def failures(
 ) -> None:
     """List the refused events, the newest first, with their reasons."""
     if context.invoked_subcommand is None:
-        with _registry() as registry:
-            found = sorted(_select(registry, reason, company), key=_age, reverse=True)
+        with opened() as registry:
+            found = sorted(selected(registry, reason, company), key=_age, reverse=True)
             apart = [listing.apart(*each) for each in registry.apart(company)]
         _show(found, as_json, limit)
         for line in apart:
@@ -68,7 +72,7 @@ def failures(
         raise typer.BadParameter("put the options after the subcommand", param_hint="the options")
 
 
-@app.command()
+@app.command(epilog=examples("botlive failures show ID", "botlive failures show ID --payload"))
 def show(
     job_id: Annotated[str, typer.Argument(metavar="ID")],
     with_payload: Annotated[
@@ -76,7 +80,7 @@ def show(
     ] = False,
 ) -> None:
     """Show all that is known about one refused event, without the customer's data."""
-    with _registry() as registry:
+    with opened() as registry:
         found = list(registry.find([job_id]))
         notes = registry.edits.notes(job_id)
     for detail in found:
@@ -88,10 +92,16 @@ def show(
         say(f"before the edit of {note.at}: {note.before}")
     for detail in found if with_payload else ():
         say_lines(listing.pretty(detail.call))
-    _refuse([] if found else [job_id])
+    refuse([] if found else [job_id])
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "botlive failures edit ID --set items.0.price=500",
+        "botlive failures edit ID --unset zone",
+        """botlive failures edit ID --set 'reference="123"'""",
+    )
+)
 def edit(
     job_id: Annotated[str, typer.Argument(metavar="ID", help="The id that the list shows.")],
     assignments: Annotated[
@@ -119,7 +129,7 @@ def edit(
     changes += [Change(path, is_removal=True) for path in removals or ()]
     if not changes:
         raise typer.BadParameter("name at least one field to change", param_hint="--set, --unset")
-    with _registry(logging=True) as registry:
+    with opened(logging=True) as registry:
         event = registry.edits.edit(job_id, changes)
     fields = [change.shown for change in changes]
     log: Any = structlog.stdlib.get_logger("botlive")
@@ -127,7 +137,13 @@ def edit(
     say(f"edited and replayed {job_id}: {', '.join(fields)}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "botlive failures replay ID",
+        "botlive failures replay --reason UnknownCompany --company boutique-awa",
+        "botlive failures replay --all",
+    )
+)
 def replay(
     ids: Ids = None,
     reason: ReasonPart = None,
@@ -141,18 +157,23 @@ def replay(
 
     The exit code is 1 if an event named by its id was not replayed.
     """
-    _choose_one(ids, reason or company, everything)
-    with _registry() as registry:
-        selected = (failure.job_id for failure in _select(registry, reason, company))
-        outcome = registry.replay(ids or (registry.ids() if everything else list(selected)))
+    choose_one(ids, reason or company, everything)
+    with opened() as registry:
+        by_reason = (failure.job_id for failure in selected(registry, reason, company))
+        outcome = registry.replay(ids or (registry.ids() if everything else list(by_reason)))
     say(f"replayed {len(outcome.done)}")
     for job_id in outcome.gone:
         cure = f"remove it from the list with `botlive failures discard --why TEXT -- {word(job_id)}`"
         report(f"{job_id}: its job no longer exists in Redis: {cure}")
-    _refuse(outcome.absent if ids else [], also=bool(outcome.gone))
+    refuse(outcome.absent if ids else [], also=bool(outcome.gone))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "botlive failures discard ID --why 'a test'",
+        "botlive failures discard --reason InvalidEvent --why 'sent by a test'",
+    )
+)
 def discard(
     why: Annotated[str, typer.Option(help="The reason; it is kept with the entry.")],
     ids: Ids = None,
@@ -164,59 +185,25 @@ def discard(
 
     The exit code is 1 if an event named by its id does not exist.
     """
-    _choose_one(ids, reason)
+    choose_one(ids, reason)
     if not why.strip():
         raise typer.BadParameter("the reason must not be empty", param_hint="--why")
-    with _registry(logging=True) as registry:
-        wanted = [detail.failure for detail in registry.find(ids)] if ids else _select(registry, reason)
+    with opened(logging=True) as registry:
+        wanted = [detail.failure for detail in registry.find(ids)] if ids else selected(registry, reason)
         done = registry.discard(list(wanted), why)
     _log(done, why)
     say(f"discarded {len(done)}")
-    _refuse(set(ids or ()) - {failure.job_id for failure in done})
+    refuse(set(ids or ()) - {failure.job_id for failure in done})
 
 
-@app.command()
+@app.command(epilog=examples("botlive failures discarded", "botlive failures discarded --json"))
 def discarded(as_json: AsJson = False) -> None:
     """List the discarded events, the newest first, with the reasons."""
-    with _registry() as registry:
+    with opened() as registry:
         entries = list(registry.discarded())
     for entry in entries:
         known = {name: entry.get(name) or None for name in _DISCARDED}
         say(*([json.dumps(known)] if as_json else [value or "-" for value in known.values()]))
-
-
-@contextmanager
-def _registry(*, logging: bool = False) -> Iterator[FailedRegistry]:
-    settings = QueueSettings.from_env()
-    if logging:
-        configure(settings.log_dir)
-    with redis_at(settings.redis_url) as connection, reporting_wrong_keys(connection, settings.queue):
-        yield FailedRegistry(connection, settings.queue)
-
-
-def _select(
-    registry: FailedRegistry, reason: str | None = None, company: str | None = None
-) -> Iterator[FailedJob]:
-    part = (reason or "").casefold()
-    for failure in registry.all():
-        if part in str(failure.reason).casefold() and company in {None, failure.company_id}:
-            yield failure
-
-
-def _choose_one(*ways: object) -> None:
-    if sum(map(bool, ways)) != 1:
-        raise typer.BadParameter(
-            "select the events either by their IDs or by options, not by both", param_hint="the selection"
-        )
-
-
-def _refuse(absent: Iterable[str], *, also: bool = False) -> None:
-    """Report the absent ids, and exit with code 1 if there are any, or if ``also``."""
-    missing = sorted(absent)
-    for job_id in missing:
-        report(f"{job_id} is not in the failed registry")
-    if missing or also:
-        raise typer.Exit(1)
 
 
 def _age(failure: FailedJob) -> float:

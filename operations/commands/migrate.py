@@ -6,9 +6,13 @@ from typing import Annotated
 import typer
 
 from gateway.settings import DatabaseSettings
+from operations.examples import examples
+from operations.exits import ExitCode
 from operations.migrations import check, script
 from operations.migrations import migrate as apply
-from operations.output import say
+from operations.output import report, say
+
+EPILOG = examples("botlive migrate", "botlive migrate --sql > migrate.sql")
 
 
 def migrate(
@@ -24,9 +28,13 @@ def migrate(
         sys.stdout.write(script())
         return
     database_url = DatabaseSettings.from_env().database_url.get_secret_value()
-    for line in apply(database_url):
-        say(line)
+    try:
+        for line in apply(database_url):
+            say(line)
+    except KeyboardInterrupt:
+        report("interrupted: what is done stays done; run it again to do the rest")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     findings = check(database_url)
     for finding in findings:
         say(f"{'cannot work' if finding.blocks else 'note'}: {finding.words}")
-    raise typer.Exit(1 if any(finding.blocks for finding in findings) else 0)
+    raise typer.Exit(ExitCode.FAILED if any(finding.blocks for finding in findings) else ExitCode.DONE)

@@ -12,14 +12,17 @@ import typer
 from gateway.letters import printable
 from gateway.settings import PruneSettings
 from operations import unfinished
+from operations.examples import examples
+from operations.exits import ExitCode
 from operations.output import report, say
 from operations.pruning import SHORTEST, Progress, Pruner, Rows, pruner
 from operations.terminal import redis_at
 
-_INTERRUPTED = 130  # exit code
 _SHOWN = 10  # ids
 _EVERY = 5.0  # seconds between two lines of progress
 _MOST = 36_500  # days
+
+EPILOG = examples("botlive prune --older-than 180d --dry-run", "botlive prune --older-than 180d")
 
 
 def _days(text: str) -> int:
@@ -56,7 +59,7 @@ def prune(
             say(f"would delete what is older than {_day(work)}: {work.count()}")
         if blocking:
             report(_refusal(blocking, _day(work)))
-            raise typer.Exit(1)
+            raise typer.Exit(ExitCode.FAILED)
         if not dry_run:
             _delete(work)
 
@@ -66,7 +69,7 @@ def _delete(work: Pruner) -> None:
         deleted = _reported(work.run())
     except KeyboardInterrupt:
         report("interrupted: what was deleted stays deleted; run it again to delete the rest")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     say(f"deleted what is older than {_day(work)}: {deleted}")
 
 

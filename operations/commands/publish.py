@@ -13,14 +13,18 @@ import typer
 from rich.progress import Progress
 
 from events import AnyEvent, InvalidEvent, InvalidRedisUrl, Publisher, PublishError
+from events.errors import OutboxFailed
 from events.publishing.cause import cause_of
 from gateway.errors import InvalidSetting
-from operations import ndjson
+from operations import completion, ndjson
+from operations.examples import examples
+from operations.exits import ExitCode
 from operations.output import Screen, report, say
 
 _CHUNK = 500  # events published at once
-_NOT_CONFIRMED = 3  # exit code
 _PATIENCE = 10.0  # seconds; a person at a terminal can wait longer than a chat
+
+EPILOG = examples("botlive publish day.ndjson", "botlive publish - < day.ndjson")
 
 
 @dataclass(slots=True)
@@ -33,7 +37,12 @@ class Tally:
 
 def publish(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="NDJSON: one event per line; - is stdin.")
+        typer.FileBinaryRead,
+        typer.Argument(
+            metavar="FILE|-",
+            help="NDJSON: one event per line; - is stdin.",
+            autocompletion=completion.by_the_shell,
+        ),
     ],
 ) -> None:
     """Publish the events of an NDJSON file.
@@ -48,16 +57,15 @@ def publish(
     try:
         with _publisher() as publisher, _progress(file) as lines:
             _publish(publisher, _events(lines, tally), tally)
-            waiting = publisher.waiting
+            kept = _kept(publisher)
     except PublishError as error:
         report(
             f"Redis did not confirm every event ({cause_of(error)}): {tally.published} are confirmed. "
             "Publish the same file again: events that are already on the queue are persisted only once"
         )
-        raise typer.Exit(_NOT_CONFIRMED) from None
-    kept = f"; {waiting} wait in the outbox" if waiting else ""
+        raise typer.Exit(ExitCode.NOT_CONFIRMED) from None
     say(f"published {tally.published}, refused {tally.refused}{kept}")
-    raise typer.Exit(1 if tally.refused else 0)
+    raise typer.Exit(ExitCode.FAILED if tally.refused else ExitCode.DONE)
 
 
 def _publisher() -> Publisher:
@@ -65,6 +73,14 @@ def _publisher() -> Publisher:
         return Publisher.from_env(within=_PATIENCE)
     except InvalidRedisUrl as error:
         raise InvalidSetting("REDIS_URL", str(error).removeprefix("REDIS_URL ").rstrip(".")) from None
+
+
+def _kept(publisher: Publisher) -> str:
+    """Say what waits in the outbox. Every event is confirmed, so an outbox that cannot be read loses none."""
+    try:
+        return f"; {waiting} wait in the outbox" if (waiting := publisher.waiting) else ""
+    except OutboxFailed:
+        return "; the file BOTLIVE_OUTBOX cannot be read, or is not an outbox"
 
 
 def _publish(publisher: Publisher, events: Iterator[AnyEvent], tally: Tally) -> None:

@@ -15,7 +15,9 @@ from events.publishing.keys import Keys, job_key, results_key
 from gateway.answers import shaped
 from gateway.client import Gateway
 from gateway.settings import Settings
-from operations import ndjson
+from operations import completion, ndjson
+from operations.examples import examples
+from operations.exits import ExitCode
 from operations.failed.job import reason
 from operations.failed.registry import readable
 from operations.output import report, say
@@ -31,6 +33,8 @@ _CHUNK = 500  # events in one call of Supabase and in one round trip to Redis
 _IDENTITY = ("event_id", "occurred_at")
 _WAITING = {b"queued", b"started", b"scheduled", b"deferred"}
 _OUTCOMES = ("persisted", "waiting", "failed", "unknown", "bad")
+
+EPILOG = examples("botlive reconcile day.ndjson", "botlive reconcile - < day.ndjson | grep unknown")
 
 
 class Line(NamedTuple):
@@ -61,7 +65,12 @@ class Found(NamedTuple):
 
 def reconcile(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(metavar="FILE|-", help="NDJSON: one event per line; - is stdin.")
+        typer.FileBinaryRead,
+        typer.Argument(
+            metavar="FILE|-",
+            help="NDJSON: one event per line; - is stdin.",
+            autocompletion=completion.by_the_shell,
+        ),
     ],
 ) -> None:
     """Report which events of an NDJSON file are persisted, waiting, failed or unknown.
@@ -83,7 +92,7 @@ def reconcile(
         gateway.close()
     say(", ".join(f"{outcome} {tally[outcome]}" for outcome in _OUTCOMES))
     # A file without events proves nothing, so it is not a success.
-    raise typer.Exit(0 if 0 < tally.total() == tally["persisted"] else 1)
+    raise typer.Exit(ExitCode.DONE if 0 < tally.total() == tally["persisted"] else ExitCode.FAILED)
 
 
 def _events(lines: Iterable[bytes], tally: Counter[str]) -> Iterator[Line]:

@@ -14,11 +14,14 @@ from rich.text import Text
 from gateway.settings import QueueSettings
 from operations import status as queue_status
 from operations import streams
+from operations.examples import examples
 from operations.output import Screen, report, say
 from operations.terminal import redis_at
 from operations.watch import Look, looks
 
 _SECONDS = 2.0
+
+EPILOG = examples("botlive status", "botlive status --watch 5", "botlive status --json | jq .waiting")
 
 
 def status(

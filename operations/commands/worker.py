@@ -7,10 +7,13 @@ import typer
 from gateway.settings import AlertSettings, HealthSettings, Settings, TelemetrySettings
 from operations import telemetry
 from operations.alerts.watch import Watch
+from operations.examples import examples
 from operations.health import serve
 from operations.logs import configure
 from operations.supervisor import Supervisor
 from worker.bootstrap import consumer
+
+EPILOG = examples("botlive worker", "botlive worker --processes 4", "botlive worker --burst")
 
 
 def worker(
@@ -19,15 +22,7 @@ def worker(
         int, typer.Option(min=1, max=64, help="Worker processes, on a machine with several cores.")
     ] = 1,
 ) -> None:
-    """Persist the events on the queue BOTLIVE_QUEUE, until the worker is stopped.
-
-    Examples:
-      botlive worker
-
-      botlive worker --processes 4
-
-      botlive worker --burst
-    """
+    """Persist the events on the queue BOTLIVE_QUEUE, until the worker is stopped."""
     settings = Settings.from_env()
     configure(settings.log_dir)
     if processes > 1:

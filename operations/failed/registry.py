@@ -22,6 +22,7 @@ KEPT = 10_000
 """The approximate number of discarded events that are kept in the list."""
 
 _CHUNK = 100  # jobs in one round trip; each may have a megabyte
+_VERSIONS = 250  # jobs in one script, which keeps Redis busy for a millisecond or two
 _RESULTS = 100  # results of one job; RQ keeps ten, but trims its streams only approximately
 _Thing = TypeVar("_Thing")
 
@@ -45,7 +46,8 @@ class FailedRegistry:
         self._apart = Store(connection, queue)
         self.edits = Edits(connection, queue)
         """Edits its jobs."""
-        self._replay, self._discard = (script(connection, name) for name in ("replay", "discard"))
+        names = ("replay", "discard", "versions")
+        self._replay, self._discard, self._versions = (script(connection, name) for name in names)
 
     def ids(self) -> list[str]:
         """Return the ids of all failed jobs."""
@@ -58,6 +60,14 @@ class FailedRegistry:
     def find(self, ids: Sequence[str]) -> Iterator[Detail]:
         """Yield the jobs with these ids that are in the registry."""
         return (detail for score, detail in self._details(ids) if score is not None)
+
+    def versions(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Return for each id a text that is another one as soon as anything of the failed job has changed."""
+        return {
+            job_id: version
+            for chunk in _chunks(ids, _VERSIONS)
+            for job_id, version in zip(chunk, self._versions(args=[*map(raw, chunk)]), strict=True)
+        }
 
     def read(self, ids: Sequence[str]) -> Iterator[Detail]:
         """Yield the jobs with these ids, wherever they are."""
@@ -154,5 +164,5 @@ def readable(reply: Any) -> Any:
     return reply
 
 
-def _chunks(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:
-    return (things[start : start + _CHUNK] for start in range(0, len(things), _CHUNK))
+def _chunks(things: Sequence[_Thing], size: int = _CHUNK) -> Iterator[Sequence[_Thing]]:
+    return (things[start : start + size] for start in range(0, len(things), size))

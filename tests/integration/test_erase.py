@@ -19,6 +19,7 @@ from events.publishing.outbox import Outbox
 from gateway.errors import WaitsApart
 from operations.erasure import jobs as erased_jobs
 from operations.erasure.jobs import Jobs
+from operations.failed.registry import FailedRegistry
 from tests.integration.line import BIN, Line, until
 from tests.integration.test_failures import failures
 from tests.make import every_type, order, payment, persist
@@ -180,10 +181,13 @@ def test_jobs_are_masked_where_they_wait_and_go_on(line: Line, person: str) -> N
     assert (dry["waiting"] + dry["claimed"], dry["failed"]) == (6, 1)
     claims.give_back()
     assert len(marks(person, in_redis(line))) == 6
+    registry = FailedRegistry(line.redis, line.name)
+    before = registry.versions(registry.ids())
     assert erase(line, person) == {"waiting": 6, "failed": 1}
     assert not marks(person, in_redis(line))
     assert str(TALK) not in in_redis(line)
     assert "ValueError: *** has no shop" in in_redis(line)
+    assert registry.versions(registry.ids()) != before, "a reader that remembers the job reads it again"
     Store(line.redis, line.name).release(kind)
     line.work()
     assert len(line.rows([uuid]).orders) == 32

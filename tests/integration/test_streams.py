@@ -122,6 +122,7 @@ def test_output_without_a_reader_is_no_failure(line: Line) -> None:
 
 def test_output_that_is_lost_is_no_success(line: Line) -> None:
     """If the output is lost on a full disk, the exit code is 1 and one line says so."""
+    line.shop()
     done = line.run("sh", "-c", '"$@" >/dev/full', "sh", BOTLIVE, "company", "list")
     assert done.returncode == 1
     assert "could not be written (No space left on device)" in done.stderr

@@ -114,10 +114,10 @@ def test_an_outage_of_redis_does_not_end_it(line: Line, monkeypatch: pytest.Monk
     answers: list[Exception | None] = [redis.ConnectionError("refused"), None, redis.ConnectionError(), None]
     read = status.read
 
-    def unsteady(*arguments: Any) -> Any:
+    def unsteady(*arguments: Any, **options: Any) -> Any:
         if answers and (error := answers.pop(0)):
             raise error
-        return read(*arguments)
+        return read(*arguments, **options)
 
     monkeypatch.setattr(watch, "read", unsteady)
     with pytest.raises((TransientFault, RedisUnusable)):

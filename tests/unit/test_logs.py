@@ -157,6 +157,23 @@ def test_a_terminal_gets_readable_lines(
     assert json.loads((tmp_path / "worker.json").read_text())["event"] == "for people"
 
 
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_a_terminal_without_colours_gets_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    """NO_COLOR and TERM=dumb turn the colours of a terminal off."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    logs.configure()
+    logging.getLogger("botlive").warning("with colours")
+    assert "\x1b" in capsys.readouterr().err
+    monkeypatch.setenv(name, value)
+    logs.configure()
+    logging.getLogger("botlive").warning("without colours")
+    assert "\x1b" not in capsys.readouterr().err
+
+
 def test_configuring_twice_logs_once(lines: Lines) -> None:
     """A second call replaces the first configuration."""
     logs.configure()

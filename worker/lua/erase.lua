@@ -17,6 +17,7 @@ if found ~= ARGV[1] then
 end
 redis.call('HSET', KEYS[1], 'data', ARGV[2])
 redis.call('HDEL', KEYS[1], 'exc_info')
+redis.call('HINCRBY', KEYS[1], 'erased', 1) -- a reader that remembers the job reads it again (versions.lua)
 local texts = {}
 for index = 3, #ARGV, 2 do
   texts[ARGV[index]] = ARGV[index + 1]

@@ -15,7 +15,8 @@ import redis
 from events import Publisher
 from gateway.client import Gateway
 from operations import cli
-from operations.commands import failures, reconcile
+from operations.commands import reconcile
+from operations.failed import selection
 from tests.fuzz.canaries import OBEYED, PASSWORD, PHONE, SECRET, VALUE
 from tests.fuzz.capture import capture, exit_code
 from tests.fuzz.dice import Dice
@@ -92,11 +93,11 @@ class Arguments(Target):
         stack.enter_context(
             patch.object(Gateway, "connect", lambda _: Mock(call=lambda name, _: _ANSWERS[name]))
         )
-        for module in (failures, reconcile):
+        for module in (selection, reconcile):
             stack.enter_context(patch.object(module, "redis_at", self._redis_at))
         stack.enter_context(patch("operations.commands.worker.consumer"))
         stack.enter_context(patch("operations.commands.worker.configure"))
-        stack.enter_context(patch("operations.commands.failures.configure"))
+        stack.enter_context(patch("operations.failed.selection.configure"))
         for name in ("configure", "Board", "server"):
             stack.enter_context(patch(f"operations.commands.dashboard.{name}"))
         stack.enter_context(patch("operations.commands.dashboard.redis_at", self._redis_at))
