@@ -98,7 +98,7 @@ def test_what_redis_forgot_is_counted(publisher: Publisher, server: fakeredis.Fa
     publisher.publish(payment())
     fakeredis.FakeStrictRedis(server=server).flushall()
     publisher.publish(payment())
-    publisher._watch.look()
+    publisher._watch.check()
     assert values(registry)["botlive_published_again_events_total"] == 2
     assert values(registry)["botlive_published_events_total queued"] == 2
 
@@ -149,7 +149,7 @@ def test_an_observer_that_fails_harms_nobody(publisher: Publisher, server: faker
     assert publisher.publish(event) == event.event_id
     fakeredis.FakeStrictRedis(server=server).flushall()
     publisher.publish(payment())
-    assert publisher._watch.look()
+    assert publisher._watch.check()
     server.connected = False
     with pytest.raises(PublishError):
         publisher.publish_many([payment() for _ in range(8)])
