@@ -50,8 +50,9 @@ Info("botlive_release", "The release of this worker.", registry=REGISTRY).info({
 for _type in get_args(EventType):
     for _result in get_args(OutcomeKind):
         _EVENTS.labels(_type, _result)
-for _error in (EventRefused, *EventRefused.__subclasses__()):
-    _FAILED.labels(_error.__name__)
+_REASONS: list[type[EventRefused]] = [EventRefused, *EventRefused.__subclasses__()]
+for _reason in _REASONS:
+    _FAILED.labels(_reason.__name__)
 
 
 def count_call(size: int, seconds: float) -> None:

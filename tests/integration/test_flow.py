@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +13,7 @@ import pytest
 
 from events import AnyEvent, LiveToggled, PaymentValidated, parse_event
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line
-from tests.make import PHONE, order
+from tests.make import PHONE, order, payment
 from tests.oracle import TABLES, fold
 
 DATA = Path(__file__).parents[1] / "data"
@@ -169,13 +170,52 @@ def test_the_log_says_what_was_written_where(line: Line) -> None:
     assert "Awa" not in log
 
 
+def test_each_event_has_one_line_with_its_outcome_and_durations(line: Line) -> None:
+    """``waited``: seconds from its publication to the call. ``call_ms``: milliseconds of the call.
+
+    An error has one more line, at warning, with the reason.
+    """
+    company_id, _ = line.shop()
+    before = payment(company_id, occurred_at=datetime.now(UTC) - timedelta(days=3))
+    good, again, stranger = order(company_id), payment(company_id), payment("nobody-knows-it")
+    line.publisher.publish(again)
+    line.work()
+    line.publisher.publish_many([before, good, again, stranger])
+    log = [json.loads(text) for text in line.work().splitlines()]
+    found = {said["event_id"]: said for said in log if "call_ms" in said}
+    ids = [str(event.event_id) for event in (before, good, again, stranger)]
+    assert [found[event_id]["event"] for event_id in ids] == [
+        *("persisted", "persisted", "duplicate", "unknown_company"),
+    ]
+    for said in found.values():
+        assert said["level"] == "info"
+        assert 0 <= said["waited"] < timedelta(hours=1).total_seconds()
+        assert 0 < said["call_ms"] < timedelta(hours=1).total_seconds() * 1000
+    assert [said["job_id"] for said in log if said["level"] == "warning"] == [ids[3]]
+
+
+def test_the_customers_grep_finds_what_was_written(line: Line, tmp_path: Path) -> None:
+    """``tail -f logs/server/*.json | grep -E "ORDERS|ACTIVITIES|SESSIONS"``, as the customer writes it."""
+    folder = tmp_path / "logs" / "server"
+    line.environment["LOG_DIR"] = str(folder)
+    company_id, _ = line.shop()
+    bought = order(company_id)
+    line.publisher.publish_many([bought, payment("nobody-knows-it")])
+    line.work()
+    command = """timeout 1 tail -f logs/server/*.json | grep -E "ORDERS|ACTIVITIES|SESSIONS" """
+    found = subprocess.run(command, shell=True, cwd=tmp_path, text=True, capture_output=True, check=True)  # noqa: S602
+    (said,) = [json.loads(text) for text in found.stdout.splitlines()]
+    assert said["ORDERS"] == said["ACTIVITIES"] == [str(bought.event_id)]
+
+
 def test_of_a_large_batch_there_is_one_line(line: Line) -> None:
-    """The line names all its events, grouped by the tables that got their rows."""
+    """The line names all its events, grouped by the tables that got their rows, and the longest wait."""
     company_id, _ = line.shop()
     events = [order(company_id) for _ in range(50)]
     line.publisher.publish_many(events)
     (said,) = written(line.work())
     assert said["ORDERS"] == said["ACTIVITIES"] == [str(event.event_id) for event in events]
+    assert {"waited", "call_ms"} <= said.keys()
 
 
 def test_companies_are_added_linked_and_listed(line: Line) -> None:
