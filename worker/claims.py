@@ -10,7 +10,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import redis
@@ -228,6 +228,7 @@ def _one(job_id: bytes, data: bytes | None, created_at: bytes) -> Claim:
 
 def _instant(stamp: bytes) -> datetime | None:
     try:
-        return datetime.fromisoformat(stamp.decode()).astimezone(UTC)
-    except (ValueError, OverflowError):  # somebody else wrote it
+        found = datetime.fromisoformat(stamp.decode())
+    except ValueError:  # somebody else wrote it
         return None
+    return found if found.tzinfo else None

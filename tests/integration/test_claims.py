@@ -10,7 +10,7 @@ from tests.integration.line import Line
 from tests.make import payment
 from worker.claims import PREFIX, Batch, Claims
 
-_ODD = (b"", b"soon", b"\xff\xfe", b"0001-01-01T00:00:00+14:00", b"2026-11-26T08:00:00.000000Z" + b"0" * 100)
+_ODD = (b"", b"soon", b"\xff\xfe", b"2026-11-26T08:00:00", b"2026-11-26T08:00:00.000000Z" + b"0" * 100)
 
 
 def claim(line: Line) -> Batch:
@@ -22,7 +22,7 @@ def claim(line: Line) -> Batch:
 
 
 def test_a_claim_knows_when_its_job_was_published(line: Line) -> None:
-    """It is the job's ``created_at``. A text that is no time is ignored, and so is a job without one."""
+    """It is the job's ``created_at``. What is no time, or names no zone, is ignored."""
     good, bare, *odd = line.publisher.publish_many([payment() for _ in range(2 + len(_ODD))])
     line.redis.hdel(job_key(str(bare)), "created_at")
     for event_id, stamp in zip(odd, _ODD, strict=True):

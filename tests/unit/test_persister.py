@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import pytest
 from structlog.testing import capture_logs
@@ -9,6 +10,7 @@ from structlog.testing import capture_logs
 from gateway.client import Outcome, OutcomeKind
 from gateway.errors import OwnFault
 from tests.make import order, payment
+from worker import job
 from worker.elements import Element
 from worker.own_faults import OwnFaults
 from worker.persister import Delivery, Persister
@@ -24,6 +26,13 @@ class Database:
         """See ``gateway.client.Gateway``."""
         kinds = [*self._kinds] * len(elements)
         return [Outcome(kind, "a reason") for kind in kinds[: len(elements)]]
+
+
+class Job(NamedTuple):
+    """The part of RQ's job that the job function reads."""
+
+    id: str
+    created_at: datetime
 
 
 def before(seconds: float) -> datetime:
@@ -76,6 +85,18 @@ def test_a_wait_that_nobody_knows_is_not_invented(published: datetime | None, ex
     with capture_logs() as log:
         Persister(Database("persisted")).persist([Delivery.of("job", payment(), published)])
     assert log[0].get("waited") == expected
+
+
+def test_a_stock_worker_logs_the_wait_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job function takes the time of publication from RQ's job."""
+    event = payment()
+    current = Job("payment", created_at=before(90))
+    monkeypatch.setattr(job, "get_current_job", lambda: current)
+    monkeypatch.setattr(job, "persister", lambda: Persister(Database("persisted")))
+    with capture_logs() as log:
+        job.persist(event.model_dump(mode="json", exclude_none=True))
+    assert log[0]["job_id"] == "payment"
+    assert log[0]["waited"] >= 90
 
 
 def test_a_bug_is_logged_once_and_not_at_each_retry() -> None:
