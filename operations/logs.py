@@ -17,6 +17,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from gateway.letters import printable, printable_lines
 from gateway.masking import mask
+from operations.chatter import LowersChatter
 from operations.logfiles import LogFile, Stderr
 from operations.streams import own
 
@@ -104,6 +105,7 @@ def _frames(stack: TracebackType | None) -> str:
 
 
 def _to(handler: logging.Handler, *renderers: Processor) -> logging.Handler:
+    handler.addFilter(LowersChatter())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,

@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from events.contracts import TYPES
 from events.publishing.keys import QUEUES, Keys, raw
+from events.publishing.notices import Notices
 from gateway.answers import safe_text
 from gateway.errors import TransientFault, WaitsApart, WorkerError
 from gateway.letters import printable
@@ -161,6 +162,7 @@ class Apart:
 
     def __post_init__(self) -> None:
         self._log = structlog.stdlib.get_logger("botlive")
+        self._notices = Notices()
 
     def group(self, kind: Kind) -> Group | None:
         """Return the group that new events of the kind must join, if this worker knows one."""
@@ -238,7 +240,8 @@ class Apart:
             except redis.RedisError:
                 continue  # the main thread reports it
             except Exception as error:  # noqa: BLE001 # after a bug in our code, the checks must go on
-                self._log.error("check of what waits apart failed", error=type(error).__name__)
+                if self._notices.is_due(name := type(error).__name__):
+                    self._log.error("check of what waits apart failed", error=name)
 
 
 def _named(kind: Kind) -> dict[str, str]:

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import structlog
-
 from gateway.errors import (
     EventRefused,
     HandlerFailed,
     OutageOfOne,
     OversizedJob,
-    OwnFault,
     PoisonousEvent,
     WaitsApart,
     WorkerError,
@@ -24,6 +21,7 @@ from worker.breaker import Breaker
 from worker.claims import Batch, Claim
 from worker.decode import read
 from worker.elements import plain_element
+from worker.own_faults import OwnFaults
 from worker.persister import Delivery, Persister
 from worker.underway import UnderWay
 from worker.unpacking import unpack
@@ -79,6 +77,7 @@ class Batches:
         self._apart = apart
         self._breaker = breaker
         self._patience = patience
+        self._own_faults = OwnFaults()
         self._under_way: deque[UnderWay] = deque()
         self.unrecorded: set[str] = set()
         """Claimed jobs that are no longer in flight, but whose result could not be recorded in Redis."""
@@ -135,7 +134,7 @@ class Batches:
             elif isinstance(fault, WorkerError):
                 self._failed(batch, fault)
             else:
-                self._failed(batch, own_fault(fault))
+                self._failed(batch, self._own_faults.fault(fault))
 
     @contextmanager
     def _recording(self, job_ids: Iterable[str]) -> Iterator[None]:
@@ -154,7 +153,7 @@ class Batches:
                 break
             call = self._call(claim, batch.deaths)
             weight += len(call or b"")
-            if call is not None and (delivery := self._read(claim.job_id, call)):
+            if call is not None and (delivery := self._read(claim, call)):
                 made.append(delivery)
         return made
 
@@ -169,13 +168,13 @@ class Batches:
             self._ledger.fail(claim.job_id, error)
         return None
 
-    def _read(self, job_id: str, call: bytes) -> Delivery | None:
+    def _read(self, claim: Claim, call: bytes) -> Delivery | None:
         try:
-            return Delivery.of(job_id, read(call))
+            return Delivery.of(claim.job_id, read(call), claim.published)
         except EventRefused as error:
-            self._ledger.fail(job_id, error)
+            self._ledger.fail(claim.job_id, error)
         except Exception as error:  # noqa: BLE001 # a bug in a contract may raise any exception
-            self._ledger.fail(job_id, HandlerFailed(error))
+            self._ledger.fail(claim.job_id, HandlerFailed(error))
         return None
 
     def _divert_apart(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -224,11 +223,3 @@ class Batches:
 
 def _kind(delivery: Delivery) -> Kind:
     return Kind(delivery.event.company_id, delivery.event.type)
-
-
-def own_fault(error: BaseException) -> OwnFault:
-    """Turn an unexpected exception into a fault. Log its stack here: the breaker logs only its name."""
-    structlog.stdlib.get_logger("botlive").error("own fault", exc_info=error)
-    fault = OwnFault(error)
-    fault.__cause__ = error
-    return fault

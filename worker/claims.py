@@ -10,6 +10,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 import redis
@@ -38,6 +39,8 @@ class Claim:
     job_id: str
     data: bytes | None
     """The job's call as stored in Redis; None if it is larger than any event and was not read."""
+    published: datetime | None = None
+    """When it was put on the queue; None if its hash does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +217,18 @@ def _batch(answer: list[Any]) -> Batch:
     if kind == "stock":
         return Batch([Claim(text(answer[1]), b"")], "stock")
     if kind == "alone":
-        return Batch([_one(answer[1], answer[2])], "suspects", int(answer[3]))
-    pairs = zip(answer[1::2], answer[2::2], strict=True)
-    claims = [_one(job_id, data) for job_id, data in pairs]
+        return Batch([_one(*answer[1:4])], "suspects", int(answer[4]))
+    claims = [_one(*fields) for fields in zip(answer[1::3], answer[2::3], answer[3::3], strict=True)]
     return Batch(claims, "suspects" if kind == "suspects" else "batch")
 
 
-def _one(job_id: bytes, data: bytes | None) -> Claim:
-    return Claim(text(job_id), data)
+def _one(job_id: bytes, data: bytes | None, created_at: bytes) -> Claim:
+    return Claim(text(job_id), data, _instant(created_at))
+
+
+def _instant(stamp: bytes) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(stamp.decode())
+    except ValueError:  # somebody else wrote it
+        return None
+    return found if found.tzinfo else None

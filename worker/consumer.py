@@ -27,6 +27,7 @@ from rq.worker import WorkerStatus
 
 from gateway.client import Gateway
 from gateway.errors import WorkerEnded
+from gateway.release import release
 from worker.apart import Apart, Store
 from worker.batches import Batches
 from worker.breaker import Breaker
@@ -104,6 +105,7 @@ class Consumer(GuardedWorker):
         """
         with starting(self.connection):
             self._claims.hold_lease(lambda jobs: self._log.warning("recovered", jobs=jobs))
+        self._log.info("started", worker=self.name, queue=self.queues[0].name, release=release())
         self._probe.start()
         if burst:
             with self._control.tolerating_wrong_types(lambda: None):
@@ -115,6 +117,7 @@ class Consumer(GuardedWorker):
             self._shut_down()
         if not (self._stopping or self._is_done):  # RQ only logs an exception and returns as usual
             raise WorkerEnded
+        self._log.info("stopped", worker=self.name)
 
     # Methods that RQ calls.
 
@@ -192,7 +195,9 @@ class Consumer(GuardedWorker):
             if is_suspended(self.connection):
                 self._conclude_all()  # RQ promises that a suspended worker first completes its jobs
                 self.last_turn = math.inf  # it stands still, and that is in order
+                self._log.warning("suspended", reason="somebody ran `rq suspend`: run `rq resume`")
                 self.check_for_suspension(burst)
+                self._log.info("resumed")
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
             if strays := self._claims.give_back_strays(self._batches.job_ids):

@@ -21,7 +21,8 @@ def persist(payload: dict[str, Any]) -> None:
     """
     event = decode(payload)
     job = get_current_job()
-    delivery = Delivery.of(job.id if job else str(event.event_id), event)
+    job_id, published = (job.id, job.created_at) if job else (str(event.event_id), None)
+    delivery = Delivery.of(job_id, event, published)
     for error in persister().persist([delivery]):
         if error:
             raise error

@@ -5,9 +5,13 @@ Names follow https://prometheus.io/docs/practices/naming/.
 
 from collections import Counter as Tally
 from collections.abc import Iterable
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info
 
+from events import EventType
+from gateway.client import OutcomeKind
+from gateway.errors import EventRefused
 from gateway.release import release
 
 REGISTRY = CollectorRegistry()
@@ -41,6 +45,14 @@ _AGE = Histogram(
     registry=REGISTRY,
 )
 Info("botlive_release", "The release of this worker.", registry=REGISTRY).info({"version": release()})
+
+# Each starts at 0: Prometheus sees the first event as an increase only if it saw a 0 before.
+for _type in get_args(EventType):
+    for _result in get_args(OutcomeKind):
+        _EVENTS.labels(_type, _result)
+_REASONS: list[type[EventRefused]] = [EventRefused, *EventRefused.__subclasses__()]
+for _reason in _REASONS:
+    _FAILED.labels(_reason.__name__)
 
 
 def count_call(size: int, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Persists deliveries and logs which tables were written."""
+"""Persists deliveries and logs the outcome of each: which tables were written, and how long it took."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -23,15 +23,37 @@ class Delivery(NamedTuple):
     event: AnyEvent
     element: Element
     """The argument for ``botlive_persist``."""
+    published: datetime | None = None
+    """When the job was put on the queue, if that is known."""
 
     @classmethod
-    def of(cls, job_id: str, event: AnyEvent) -> Self:
+    def of(cls, job_id: str, event: AnyEvent, published: datetime | None = None) -> Self:
         """Create a delivery and build its element.
 
         Raises:
             HandlerFailed: the element cannot be built.
         """
-        return cls(job_id, event, element(event))
+        return cls(job_id, event, element(event), published)
+
+
+Concluded = Sequence[tuple[Delivery, Outcome]]
+"""Deliveries of one call, each with its outcome."""
+
+
+class _Timing(NamedTuple):
+    """When a call began, and how long it took."""
+
+    began: datetime
+    seconds: float
+
+    def fields(self, group: Concluded) -> dict[str, float]:
+        """Return, for a log line, the seconds from publication to the call, and the call's milliseconds.
+
+        Of several events the longest wait is returned.
+        """
+        waits = [(self.began - each.published).total_seconds() for each, _ in group if each.published]
+        waited = {"waited": round(max(0.0, *waits), 3)} if waits else {}
+        return {**waited, "call_ms": round(self.seconds * 1000, 1)}
 
 
 class Persists(Protocol):
@@ -56,30 +78,32 @@ class Persister:
             WorkerError: the whole call failed; it may be repeated with the same deliveries.
         """
         elements = [delivery.element for delivery in deliveries]
-        began = time.perf_counter()
+        began, start = datetime.now(UTC), time.perf_counter()
         try:
             outcomes = self._gateway.persist(elements, apart=self._apart)
         finally:
-            metrics.count_call(len(deliveries), time.perf_counter() - began)
+            seconds = time.perf_counter() - start
+            metrics.count_call(len(deliveries), seconds)
         _count(deliveries, outcomes)
-        self._say(list(zip(deliveries, outcomes, strict=True)))
+        self._say(list(zip(deliveries, outcomes, strict=True)), _Timing(began, seconds))
         return [outcome.error(delivery.event) for delivery, outcome in zip(deliveries, outcomes, strict=True)]
 
-    def _say(self, concluded: Sequence[tuple[Delivery, Outcome]]) -> None:
+    def _say(self, concluded: Concluded, timing: _Timing) -> None:
         """Log one line for each event; for a large batch only one line, because lines cost time."""
         groups = [concluded] if len(concluded) > _LARGE else [[one] for one in concluded]
         for group in groups:
-            self._say_of(group)
+            self._say_of(group, timing)
 
-    def _say_of(self, group: Sequence[tuple[Delivery, Outcome]]) -> None:
-        """Log one line: the ids of the events, grouped by the tables that got rows."""
+    def _say_of(self, group: Concluded, timing: _Timing) -> None:
+        """Log one line: the ids of the events, by the tables that got rows, or by another outcome."""
         written: dict[str, list[str]] = {}
         for delivery, outcome in group:
             for word in _words(delivery.event, outcome):
                 written.setdefault(word, []).append(str(delivery.event.event_id))
-        if written:
-            said = "duplicate" if written.keys() == {"duplicates"} else "persisted"
-            self._bound(group[0][0] if len(group) == 1 else None).info(said, **written)
+        kinds = {outcome.kind for _, outcome in group}
+        said = "persisted" if "persisted" in kinds else ", ".join(sorted(kinds))
+        log = self._bound(group[0][0] if len(group) == 1 else None)
+        log.info(said, **written, **timing.fields(group))
 
     def _bound(self, only: Delivery | None) -> structlog.stdlib.BoundLogger:
         if only is None:
@@ -99,7 +123,7 @@ def _count(deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
 
 
 def _words(event: AnyEvent, outcome: Outcome) -> Iterator[str]:
-    """Yield the tables that got rows, in the upper-case names that people grep for."""
+    """Yield the tables that got rows, in the upper-case names that people grep for, or the outcome."""
     if outcome.kind == "duplicate":
         yield "duplicates"
     elif outcome.kind == "persisted":
@@ -108,3 +132,5 @@ def _words(event: AnyEvent, outcome: Outcome) -> Iterator[str]:
             yield "ORDERS"
         if outcome.session_written:
             yield "SESSIONS"
+    else:
+        yield outcome.kind

@@ -6,8 +6,8 @@ from concurrent.futures import Future
 from gateway.client import Gateway
 from gateway.errors import TransientFault, WorkerError
 from worker.background import in_thread
-from worker.batches import own_fault
 from worker.breaker import Breaker
+from worker.own_faults import OwnFaults
 
 _LATE = "Supabase does not answer in time: the events wait until it does"
 
@@ -19,6 +19,7 @@ class Probe:
         self._gateway = gateway
         self._breaker = breaker
         self._patience = patience
+        self._own_faults = OwnFaults()
         self._first: Future[None] | None = None
         self._first_by = 0.0
 
@@ -36,7 +37,7 @@ class Probe:
         if self._first is None:
             return
         try:
-            fault = _fault(self._first, seconds)
+            fault = self._fault(self._first, seconds)
         except TimeoutError:
             if time.monotonic() < self._first_by:
                 return
@@ -53,7 +54,7 @@ class Probe:
             self._breaker.sleep_briefly()
             return False
         try:
-            fault = _fault(in_thread(self._gateway.probe), self._patience)
+            fault = self._fault(in_thread(self._gateway.probe), self._patience)
         except TimeoutError:
             fault = TransientFault(_LATE)
         if fault:
@@ -62,12 +63,11 @@ class Probe:
             self._breaker.probe_passed()
         return fault is None
 
+    def _fault(self, probe: Future[None], seconds: float) -> WorkerError | None:
+        """Wait for a probe and return its fault, or None.
 
-def _fault(probe: Future[None], seconds: float) -> WorkerError | None:
-    """Wait for a probe and return its fault, or None.
-
-    Raises:
-        TimeoutError: there was no answer within ``seconds``.
-    """
-    error = probe.exception(seconds)
-    return error if error is None or isinstance(error, WorkerError) else own_fault(error)
+        Raises:
+            TimeoutError: there was no answer within ``seconds``.
+        """
+        error = probe.exception(seconds)
+        return error if error is None or isinstance(error, WorkerError) else self._own_faults.fault(error)

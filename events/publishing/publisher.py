@@ -22,6 +22,7 @@ from events.publishing.coalescer import Coalescer
 from events.publishing.courier import PAUSE, Courier
 from events.publishing.keys import QUEUE
 from events.publishing.memory import Memory
+from events.publishing.observer import Observer, Reports
 from events.publishing.outbox import Outbox
 from events.publishing.queue import CHUNK, Queue
 from events.publishing.waiting import wait, wait_async
@@ -62,7 +63,10 @@ class Publisher:
         self._quick = to_queue(patience=within * _AT_ONCE)
         self._background = to_queue(patience=max(_BACKGROUND, within))
         self._watch = Watch(memory, self._background)
+        self._reports = self._watch.reports = Reports()
         self._sender = Coalescer("botlive-publisher", self._queue.put_groups, self._quick.put_groups)
+        self.outbox = outbox
+        """The outbox, or None."""
         self._courier = Courier(outbox, self._background) if outbox is not None else None
         self._within = within
         self._away_until = 0.0
@@ -95,6 +99,10 @@ class Publisher:
             OutboxFailed: the file cannot be read.
         """
         return self._courier.waiting if self._courier else 0
+
+    def observe(self, observer: Observer) -> None:
+        """Report each publication to the observer from now on."""
+        self._reports.observer = observer
 
     def publish(self, event: Event) -> UUID:
         """Put the event on the queue and return its id, which is also the id of its order or session.
@@ -183,18 +191,22 @@ class Publisher:
 
     def _put(self, calls: Sequence[Call]) -> None:
         deadline = self._begin(len(calls))
-        try:
-            if not self._at_once(calls):
-                wait(self._send(calls), deadline - self._reserve, PublishError)
-        except PublishError as error:
-            wait(self._keep(calls, error), deadline, OutboxFailed)
+        with self._reports.publication(len(calls)) as publication:
+            try:
+                if not self._at_once(calls):
+                    wait(self._send(calls), deadline - self._reserve, PublishError)
+            except PublishError as error:
+                publication.result = "kept"
+                wait(self._keep(calls, error), deadline, OutboxFailed)
 
     async def _aput(self, calls: Sequence[Call]) -> None:
         deadline = self._begin(len(calls))
-        try:
-            await wait_async(self._send(calls), deadline - self._reserve, PublishError)
-        except PublishError as error:
-            await wait_async(self._keep(calls, error), deadline, OutboxFailed)
+        with self._reports.publication(len(calls)) as publication:
+            try:
+                await wait_async(self._send(calls), deadline - self._reserve, PublishError)
+            except PublishError as error:
+                publication.result = "kept"
+                await wait_async(self._keep(calls, error), deadline, OutboxFailed)
 
     def _begin(self, events: int) -> float:
         """Return the time (of the monotonic clock) until which the caller waits."""

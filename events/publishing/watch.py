@@ -10,6 +10,7 @@ from events.publishing.delivery import CHUNK, deliver
 from events.publishing.forks import renew_in_children
 from events.publishing.memory import Memory
 from events.publishing.notices import Notices
+from events.publishing.observer import Reports
 from events.publishing.queue import Queue
 
 INTERVAL = 2.0
@@ -26,6 +27,7 @@ class Watch:
     def __init__(self, memory: Memory, queue: Queue) -> None:
         self._memory = memory
         self._queue = queue
+        self.reports = Reports()
         self._stopped = False
         self._renew()
         renew_in_children(self._renew)
@@ -106,4 +108,5 @@ class Watch:
         number, self._again = self._again, 0
         if number:
             _log.warning("Redis forgot %d events that it had confirmed: they were published again", number)
+            self.reports.published_again(number)
         return number > 0

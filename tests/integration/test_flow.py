@@ -3,7 +3,9 @@
 import json
 import random
 import subprocess
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +14,7 @@ import pytest
 
 from events import AnyEvent, LiveToggled, PaymentValidated, parse_event
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line
-from tests.make import PHONE, order
+from tests.make import PHONE, order, payment
 from tests.oracle import TABLES, fold
 
 DATA = Path(__file__).parents[1] / "data"
@@ -169,13 +171,48 @@ def test_the_log_says_what_was_written_where(line: Line) -> None:
     assert "Awa" not in log
 
 
+def test_each_event_has_one_line_with_its_outcome_and_durations(line: Line, tmp_path: Path) -> None:
+    """``waited``: seconds from its publication to the call. ``call_ms``: milliseconds of the call.
+
+    An error has one more line, at warning, with the reason. RQ's lines about its own work are not there. The
+    customer's command finds what was written.
+    """
+    line.environment["LOG_DIR"] = str(tmp_path / "logs" / "server")
+    company_id, _ = line.shop()
+    old = payment(company_id, occurred_at=datetime.now(UTC) - timedelta(days=3))
+    bought, stranger = order(company_id), payment("nobody-knows-it")
+    line.publisher.publish_many([old, bought, stranger])
+    log = [json.loads(text) for text in line.work().splitlines()]
+    ids = [str(event.event_id) for event in (old, bought, stranger)]
+    found = {said["event_id"]: said for said in log if "call_ms" in said}
+    assert [found[event_id]["event"] for event_id in ids] == ["persisted", "persisted", "unknown_company"]
+    for said in found.values():
+        assert said["level"] == "info"
+        assert 0 <= said["waited"] < timedelta(hours=1).total_seconds()
+        assert said["call_ms"] > 0
+    assert [said["job_id"] for said in log if said["level"] == "warning"] == [ids[2]]
+    assert {said["logger"] for said in log} == {"botlive"}
+    assert _grepped(tmp_path) == [found[event_id] for event_id in ids[:2]]
+
+
+def _grepped(folder: Path) -> list[Any]:
+    """What the customer's command prints; his ``tail -f`` here ends with a process that has ended."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    tail = f"tail -f -s 0.1 --pid={ended.pid}"
+    command = f"""{tail} logs/server/*.json | grep -E "ORDERS|ACTIVITIES|SESSIONS" """
+    done = subprocess.run(command, shell=True, cwd=folder, text=True, capture_output=True, check=True)  # noqa: S602
+    return [json.loads(text) for text in done.stdout.splitlines()]
+
+
 def test_of_a_large_batch_there_is_one_line(line: Line) -> None:
-    """The line names all its events, grouped by the tables that got their rows."""
+    """The line names all its events, grouped by the tables that got their rows, and the longest wait."""
     company_id, _ = line.shop()
     events = [order(company_id) for _ in range(50)]
     line.publisher.publish_many(events)
     (said,) = written(line.work())
     assert said["ORDERS"] == said["ACTIVITIES"] == [str(event.event_id) for event in events]
+    assert {"waited", "call_ms"} <= said.keys()
 
 
 def test_companies_are_added_linked_and_listed(line: Line) -> None:

@@ -108,8 +108,8 @@ class Worker:
         assert "Traceback" not in self.text
 
     def is_up(self) -> None:
-        """Wait until the worker listens."""
-        until(lambda: "Listening on" in self.text, IN_TIME)
+        """Wait until the worker has started."""
+        until(lambda: bool(self.said("started")), IN_TIME)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_bound_context_is_merged(lines: Lines) -> None:
     logs.configure()
     structlog.contextvars.bind_contextvars(event_id="e", job_id="j")
     structlog.get_logger("botlive").info("ours")
-    logging.getLogger("rq.worker").info("theirs")
+    logging.getLogger("rq.worker").warning("theirs")
     assert [(line["event_id"], line["job_id"]) for line in lines()] == [("e", "j")] * 2
 
 
@@ -178,7 +178,7 @@ def test_configuring_twice_logs_once(lines: Lines) -> None:
     """A second call replaces the first configuration."""
     logs.configure()
     logs.configure()
-    logging.getLogger("rq.worker").info("once")
+    logging.getLogger("rq.worker").warning("once")
     assert len(lines()) == 1
 
 
@@ -189,6 +189,37 @@ def test_the_level_holds_for_all(lines: Lines) -> None:
     logging.getLogger("rq.worker").debug("noise")
     logging.getLogger("httpx").info("HTTP Request: POST https://shop.example")
     assert lines() == []
+
+
+@pytest.mark.parametrize(
+    "chatter",
+    [
+        (logging.INFO, "*** Listening on %s..."),
+        (logging.INFO, "Worker %s: cleaning registries for queue: botlive"),
+        (logging.ERROR, "Worker %s: could not connect to Redis instance: x retrying in 2 seconds..."),
+    ],
+)
+def test_chatter_of_rq_is_at_debug(lines: Lines, tmp_path: Path, chatter: tuple[int, str]) -> None:
+    """RQ's lines about its own work are neither on stderr nor in the file, but they are at level debug."""
+    level, text = chatter
+    rq = logging.getLogger("rq.tests")  # other tests may have set the level of rq.worker
+    logs.configure(tmp_path)
+    rq.log(level, text, "botlive")
+    assert lines() == []
+    assert (tmp_path / "worker.json").read_text() == ""
+    logging.getLogger().setLevel(logging.DEBUG)
+    rq.log(level, text, "botlive")
+    (line,) = lines()
+    assert line["level"] == "debug"
+    assert json.loads((tmp_path / "worker.json").read_text())["level"] == "debug"
+
+
+def test_warnings_and_errors_of_rq_stay(lines: Lines) -> None:
+    """What RQ cannot do is no chatter."""
+    logs.configure()
+    logging.getLogger("rq.worker").warning("Worker %s: cold shut down", "a")
+    logging.getLogger("rq.worker").error("Worker %s: found an unhandled exception, quitting...", "a")
+    assert [line["level"] for line in lines()] == ["warning", "error"]
 
 
 def test_a_failing_handler_leaks_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,13 +24,13 @@ from operations import telemetry
 from operations.telemetry import sentry
 from tests.make import PHONE, payment
 from worker import incidents
-from worker.batches import own_fault
 from worker.breaker import Breaker
 from worker.claims import Claims
 from worker.guard import GuardedWorker
 from worker.held import Held
 from worker.incidents import Incident
 from worker.ledger import Ledger
+from worker.own_faults import OwnFaults
 
 _DSN = "https://public@sentry.test/1"
 
@@ -125,7 +125,7 @@ def test_a_bug_is_reported_with_its_stack_but_not_its_text(reports: list[dict[st
     try:
         fail(ValueError(f"{name} {PHONE}"))
     except ValueError as error:
-        fault = own_fault(error)
+        fault = OwnFaults().fault(error)
     breaker = Breaker(500)
     breaker.failed(1, fault)
     Held(Mock()).report(breaker)

@@ -10,7 +10,8 @@
 -- KEYS: the queue, RQ's started registry, RQ's set of queues, the list of shops with overflow queues (turn)
 -- ARGV: the owner, the most jobs to claim, the most jobs of the queue to examine, the share of one shop, the
 -- most bytes of one job's data, the bytes after which a claim is full
--- Returns {kind, id, data, id, data, …}. Data that is too large is not read and returned as null.
+-- Returns {kind, id, data, created_at, id, data, created_at, …}. Data that is too large is not read and
+-- returned as null.
 -- kind is 'batch'; 'suspects' for several suspect jobs; 'alone' for one suspect job, followed by its count of
 -- deaths, which is 0 if its last run was not one of them; or 'stock' with the id of a job that RQ itself must
 -- run, and which stays on the queue.
@@ -32,6 +33,7 @@ local function take(id, job)
   redis.call('HSET', 'rq:job:' .. id, 'status', 'started', 'worker_name', owner)
   answer[#answer + 1] = id
   answer[#answer + 1] = not job.is_large and (job[1] or '')
+  answer[#answer + 1] = string.sub(job[11] or '', 1, 40) -- longer ones are no times
   room = room - 1
   weight = weight + #(job[1] or '')
   if weight > heaviest then
@@ -127,7 +129,7 @@ local function take_suspects()
   end
   redis.call('LTRIM', queue, taken, -1)
   if taken == 1 then
-    answer[1], answer[4] = 'alone', deaths
+    answer[1], answer[5] = 'alone', deaths
   elseif taken > 1 then
     answer[1] = 'suspects'
   end
