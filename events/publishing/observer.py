@@ -1,18 +1,20 @@
 """Reports what a publisher does to an observer. ``events.publishing.metrics`` has one for Prometheus."""
 
+import logging
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from events.errors import PublishError
+
+_log = logging.getLogger("botlive.events")
 
 Result = Literal["queued", "kept", "refused"]
 """Redis confirmed the events, the outbox keeps them, or the caller got a ``PublishError``."""
 
 
 class Observer(Protocol):
-    """Is called in the publisher's threads. An exception of its methods is ignored."""
+    """Is called in the publisher's threads. An exception of its methods is logged once."""
 
     def published(self, events: int, result: Result, seconds: float) -> None:
         """One call of the publisher has ended; ``seconds`` is how long the caller waited."""
@@ -24,10 +26,10 @@ class Observer(Protocol):
 class Publication:
     """One call of a publisher, as a context manager. A call that was cancelled is not reported."""
 
-    __slots__ = ("_events", "_observer", "_started", "result")
+    __slots__ = ("_events", "_reports", "_started", "result")
 
-    def __init__(self, observer: Observer | None, events: int) -> None:
-        self._observer = observer
+    def __init__(self, reports: "Reports", events: int) -> None:
+        self._reports = reports
         self._events = events
         self.result: Result = "queued"
         self._started = time.perf_counter()
@@ -38,12 +40,11 @@ class Publication:
     def __exit__(
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
-        is_refused = isinstance(error, PublishError)
-        if self._observer is None or (error is not None and not is_refused):
+        if isinstance(error, PublishError):
+            self.result = "refused"
+        elif error is not None:
             return
-        with suppress(Exception):
-            result: Result = "refused" if is_refused else self.result
-            self._observer.published(self._events, result, time.perf_counter() - self._started)
+        self._reports.published(self._events, self.result, self._started)
 
 
 class Reports:
@@ -51,13 +52,32 @@ class Reports:
 
     def __init__(self) -> None:
         self.observer: Observer | None = None
+        self._logged: set[str] = set()  # no lock, because a fork could inherit it locked
 
     def publication(self, events: int) -> Publication:
         """Begin a call with that many events."""
-        return Publication(self.observer, events)
+        return Publication(self, events)
+
+    def published(self, events: int, result: Result, started: float) -> None:
+        """Report a call that has ended, and that began at ``started`` of ``time.perf_counter``."""
+        if self.observer is None:
+            return
+        try:
+            self.observer.published(events, result, time.perf_counter() - started)
+        except Exception as error:  # noqa: BLE001 # the observer is the host's own
+            self._failed(error)
 
     def published_again(self, events: int) -> None:
         """Report that Redis has events again that it had forgotten."""
-        with suppress(Exception):
-            if self.observer is not None:
-                self.observer.published_again(events)
+        if self.observer is None:
+            return
+        try:
+            self.observer.published_again(events)
+        except Exception as error:  # noqa: BLE001 # the observer is the host's own
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        kind = type(error).__name__
+        if kind not in self._logged:
+            self._logged.add(kind)
+            _log.warning("the publisher's metrics are incomplete: its observer raised %s", kind)

@@ -134,8 +134,10 @@ def test_without_an_outbox_it_has_no_gauges(server: fakeredis.FakeServer) -> Non
         assert values(registry) == {}
 
 
-def test_an_observer_that_fails_harms_nobody(publisher: Publisher, server: fakeredis.FakeServer) -> None:
-    """The chat gets the event's id, and an error of its own where the event is refused."""
+def test_an_observer_that_fails_harms_nobody(
+    publisher: Publisher, server: fakeredis.FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The chat gets the event's id, or the publisher's own error. One log line names the exception."""
 
     class Broken:
         def published(self, events: int, result: observer.Result, seconds: float) -> None:
@@ -153,6 +155,7 @@ def test_an_observer_that_fails_harms_nobody(publisher: Publisher, server: faker
     server.connected = False
     with pytest.raises(PublishError):
         publisher.publish_many([payment() for _ in range(8)])
+    assert caplog.text.count("its observer raised OSError") == 1
 
 
 def test_a_fork_while_an_event_is_counted(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
