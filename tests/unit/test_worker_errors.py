@@ -14,7 +14,13 @@ _TREE = [
     for kind in {**vars(errors), **vars(commands)}.values()
     if isinstance(kind, type) and issubclass(kind, errors.WorkerError)
 ]
-_WITH_WORDS = (commands.CannotListen, errors.InvalidSetting, errors.NewerEvent, errors.UnknownCompany)
+_WITH_WORDS = (
+    commands.CannotListen,
+    commands.FileUnusable,
+    errors.InvalidSetting,
+    errors.NewerEvent,
+    errors.UnknownCompany,
+)
 _PLAIN = [kind for kind in _TREE if kind not in _WITH_WORDS]
 
 
