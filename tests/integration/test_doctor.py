@@ -246,7 +246,7 @@ FAULTS: dict[str, tuple[Callable[[Site], object], Level, str, str]] = {
     "no database URL": (
         lambda site: site.set("DATABASE_URL", "mysql://x"),
         Level.FAILURE,
-        "DATABASE_URL is no PostgreSQL URL",
+        "DATABASE_URL is not a PostgreSQL URL",
         "",
     ),
     "a file that is no outbox": (

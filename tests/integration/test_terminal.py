@@ -126,7 +126,7 @@ def test_every_command_says_texts_as_texts(line: Line, tmp_path: Path) -> None:
         ["doctor", HOSTILE],
         ["erase", HOSTILE],
         ["erase", "--yes", f"{PHONE}{HOSTILE}", HOSTILE],
-        ["erase", "--yes", PHONE],
+        ["erase", "--yes", "+2250799999999"],
         ["failures"],
         ["failures", "--json"],
         ["failures", "--reason", HOSTILE, "--company", HOSTILE],
