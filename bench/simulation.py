@@ -24,7 +24,7 @@ _MINUTE, _HOUR = 60, 3_600  # seconds
 _BUSY = range(40 * _MINUTE, 41 * _MINUTE)
 _OUTAGE = range(10 * _MINUTE, 20 * _MINUTE)
 _WAITING_BYTES = 881  # of Redis: `make bench`, Growth
-_STORED_BYTES = 1_090  # of an order with its activity and its row in the inbox: `make bench`, Large tables
+_STORED_BYTES = 1_042  # of an order with its activity and its row in the inbox: `make bench`, Large tables
 _KEPT = 180  # days
 _GIB, _MIB = 2**30, 2**20
 _NOTHING = 1e-3  # events; the sums are not exact
@@ -58,8 +58,8 @@ PARTS = (
     Part("PostgREST", 1e6 / 10_900, "a bare loop on a real one, 500 a call", "more cores"),
     Part(
         "PostgreSQL, one connection",
-        67 * 1.2,
-        "`bench.profile`, times the target for large tables",
+        67 * 1.31,
+        "`bench.profile`: processor time, × 1.31 for large tables",
         "more cores; then several Supabase projects, by shop",
     ),
 )
