@@ -48,7 +48,7 @@ $(LOWEST)/installed: .venv/installed
 # The other queues of `make bench`. They have their own venv, because they pin other versions.
 PEERS := .venv-peers
 
-bench: setup $(PEERS)/installed ## Compare the speed with other queues in one run (QUICK=1: smaller runs)
+bench: setup $(PEERS)/installed ## Compare the speed with other queues in one run (QUICK=1: smaller runs; BENCH_ROWS=10000000: large tables)
 	@$(BIN)/python -m bench.run
 
 $(PEERS)/installed: requirements/peers.txt .venv/installed

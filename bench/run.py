@@ -33,6 +33,7 @@ SECTIONS: dict[str, Section] = {
     "scaling": sections.scaling,
     "fairness": sections.fairness,
     "growth": sections.growing,
+    "tables": sections.large_tables,
 }
 
 

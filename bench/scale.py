@@ -1,7 +1,7 @@
-"""The size of the runs: ``QUICK=1`` gives the same tables from smaller runs."""
+"""The size of the runs: ``QUICK=1`` gives the same tables from smaller runs; ``BENCH_ROWS`` sets ``rows``."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Scale:
     deep: int = 1_000_000
     """Waiting events for the cost of a backlog; persisted afterwards, to measure the worker's memory."""
 
-    @property
-    def is_quick(self) -> bool:
-        """Whether this is the smaller scale."""
-        return self == QUICK
+    rows: int = 3_000_000
+    """Orders, activities and events in the inbox, for the cost of a batch on large tables."""
+    is_quick: bool = False
+    """Whether this is the smaller scale."""
 
 
 QUICK = Scale(
@@ -43,9 +43,12 @@ QUICK = Scale(
     flood=20_000,
     memory=5_000,
     deep=40_000,
+    rows=1_000_000,
+    is_quick=True,
 )
 
 
 def chosen() -> Scale:
-    """Return the scale that the environment variable ``QUICK`` selects."""
-    return QUICK if os.environ.get("QUICK", "0") not in {"", "0"} else Scale()
+    """Return the scale that the environment selects."""
+    scale = QUICK if os.environ.get("QUICK", "0") not in {"", "0"} else Scale()
+    return replace(scale, rows=int(os.environ.get("BENCH_ROWS") or scale.rows))

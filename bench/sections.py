@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench import backlog, growth, latency, publishing
+from bench import backlog, growth, latency, publishing, tables
 from bench.contenders import contenders
 from bench.rounds import Line, interleaved, spread
 from bench.scale import Scale
@@ -99,6 +99,11 @@ def growing(stage: Stage, scale: Scale) -> Figures:
         "spread": max(spread(deep), spread(shallow)),
         "memory": memory._asdict(),
     }
+
+
+def large_tables(stage: Stage, scale: Scale) -> Figures:
+    """Measure the cost of a batch on large tables, against empty ones."""
+    return tables.measure(stage, scale.rows, scale.rounds)
 
 
 def _publish(

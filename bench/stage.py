@@ -196,10 +196,11 @@ class Stage:
         return int(row[0]) if row else 0
 
 
-def order(shop: str) -> OrderCompleted:
+def order(shop: str, key: str | None = None) -> OrderCompleted:
     """Return the README's example order."""
     return OrderCompleted(
         company_id=shop,
+        key=key,
         user_id="+2250700000000",
         customer_name="Awa",
         total_amount=12000,

@@ -44,6 +44,7 @@ def targets(figures: Figures) -> Iterator[Target]:
         "latency": _latency,
         "fairness": _fairness,
         "growth": _growth,
+        "tables": _tables,
     }
     for name, judge in sections.items():
         if "failure" in figures[name]:
@@ -99,6 +100,11 @@ def _growth(figures: Figures) -> Iterator[Target]:
     what = f"worker's memory over {memory['events']:,} events"
     yield Target(what, "≤", 1.1, memory["late"] / memory["early"])
     yield Target("Redis per waiting event", "≤", 1_000, figures["redis_bytes"], "B")
+
+
+def _tables(figures: Figures) -> Iterator[Target]:
+    what = f"cost of a batch on {figures['rows']:,} rows and {figures['shops']:,} shops, to empty tables"
+    yield Target(what, "≤", 1.2, figures["later"]["ratio"])
 
 
 def _best(lines: Figures) -> float:

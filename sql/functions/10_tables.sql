@@ -206,11 +206,7 @@ begin
       ('orders_company_id_created_at_idx', 'orders (company_id, created_at desc)'),
       ('activities_company_id_created_at_idx', 'activities (company_id, created_at desc)'),
       ('bot_sessions_company_id_started_at_idx', 'bot_sessions (company_id, started_at desc)'),
-      ('orders_pending_idx', 'orders (company_id, created_at desc) where status = ''pending'''),
-      -- A row that a person made may have no date. Such rows come last, or they would hide the newest ones.
-      ('orders_dated_idx',
-       'orders (company_id, created_at desc nulls last, id desc) where status = ''pending'''),
-      ('activities_dated_idx', 'activities (company_id, created_at desc nulls last, id desc)')
+      ('orders_pending_idx', 'orders (company_id, created_at desc) where status = ''pending''')
     ) as i (index_name, target)
     where to_regclass('public.' || i.index_name) is null
   loop

@@ -1,4 +1,7 @@
 -- The functions that the dashboard and `botlive reconcile` call, by Botlive's text id.
+--
+-- A row that a person made may have no date. Such rows come last, or they would hide the newest ones. They are read
+-- apart: the index that the front end needs (company_id, created_at desc) has them first, and serves both halves.
 
 create or replace function public.botlive_read_activities(text_id text, at_most integer default 10)
 returns jsonb
@@ -18,12 +21,22 @@ begin
   return (
     select coalesce(jsonb_agg(to_jsonb(a) order by a.created_at desc nulls last, a.id desc), '[]')
     from (
-      select x.id, x.type, x.title, x.description, x.status, x.metadata, x.customer_name, x.created_at
-      from public.activities x
-      where x.company_id = (
-        jsonb_populate_record(null::public.activities, jsonb_build_object('company_id', company))).company_id
-      order by x.created_at desc nulls last, x.id desc
-      limit at_most
+      select * from (
+        (select x.id, x.type, x.title, x.description, x.status, x.metadata, x.customer_name, x.created_at
+         from public.activities x
+         where x.company_id = (
+             jsonb_populate_record(null::public.activities, jsonb_build_object('company_id', company))).company_id
+           and x.created_at is not null
+         order by x.created_at desc, x.id desc limit at_most)
+        union all
+        (select x.id, x.type, x.title, x.description, x.status, x.metadata, x.customer_name, x.created_at
+         from public.activities x
+         where x.company_id = (
+             jsonb_populate_record(null::public.activities, jsonb_build_object('company_id', company))).company_id
+           and x.created_at is null
+         order by x.id desc limit at_most)
+      ) u
+      order by u.created_at desc nulls last, u.id desc limit at_most
     ) a
   );
 end
@@ -50,22 +63,44 @@ begin
     return (
       select coalesce(jsonb_agg(to_jsonb(o) order by o.created_at desc nulls last, o.id desc), '[]')
       from (
-        select * from public.orders x
-        where x.company_id = (
-            jsonb_populate_record(null::public.orders, jsonb_build_object('company_id', company))).company_id
-          and x.status = 'pending'
-        order by x.created_at desc nulls last, x.id desc limit at_most
+        select * from (
+          (select *
+           from public.orders x
+           where x.company_id = (
+               jsonb_populate_record(null::public.orders, jsonb_build_object('company_id', company))).company_id
+             and x.created_at is not null and x.status = 'pending'
+           order by x.created_at desc, x.id desc limit at_most)
+          union all
+          (select *
+           from public.orders x
+           where x.company_id = (
+               jsonb_populate_record(null::public.orders, jsonb_build_object('company_id', company))).company_id
+             and x.created_at is null and x.status = 'pending'
+           order by x.id desc limit at_most)
+        ) u
+        order by u.created_at desc nulls last, u.id desc limit at_most
       ) o
     );
   end if;
   return (
     select coalesce(jsonb_agg(to_jsonb(o) order by o.created_at desc nulls last, o.id desc), '[]')
     from (
-      select * from public.orders x
-      where x.company_id = (
-          jsonb_populate_record(null::public.orders, jsonb_build_object('company_id', company))).company_id
-        and (wanted_status is null or x.status::text = wanted_status)
-      order by x.created_at desc nulls last, x.id desc limit at_most
+      select * from (
+        (select *
+         from public.orders x
+         where x.company_id = (
+             jsonb_populate_record(null::public.orders, jsonb_build_object('company_id', company))).company_id
+           and x.created_at is not null and (wanted_status is null or x.status::text = wanted_status)
+         order by x.created_at desc, x.id desc limit at_most)
+        union all
+        (select *
+         from public.orders x
+         where x.company_id = (
+             jsonb_populate_record(null::public.orders, jsonb_build_object('company_id', company))).company_id
+           and x.created_at is null and (wanted_status is null or x.status::text = wanted_status)
+         order by x.id desc limit at_most)
+      ) u
+      order by u.created_at desc nulls last, u.id desc limit at_most
     ) o
   );
 end
