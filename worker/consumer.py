@@ -33,6 +33,7 @@ from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
 from worker.control import Control
 from worker.event_job import EventJob
+from worker.event_queue import EventQueue
 from worker.guard import GuardedWorker, best_effort
 from worker.held import Held
 from worker.ledger import Ledger
@@ -56,6 +57,7 @@ class Consumer(GuardedWorker):
     """An RQ worker on one queue that claims many jobs at once."""
 
     job_class = EventJob
+    queue_class = EventQueue  # type: ignore[assignment] # RQ annotates it with Queue itself
 
     def __init__(
         self, queue: str, connection: redis.Redis, gateway: Gateway, breaker: Breaker, *, patience: float = 30

@@ -21,16 +21,19 @@ def check_end(world: World) -> None:
 
 
 def _one_place(world: World) -> None:
-    """Each event is in one place: in Redis, in the inbox, or discarded."""
+    """Each event is in one place: an outbox, a place in Redis, the inbox, or discarded."""
     places = world.picture.places()
-    owed = {call.own_id for call in world.owed}
-    for event_id in world.events.keys() - owed:
-        found = places.get(event_id, [])
-        if not found:
-            is_done = event_id in world.database.inbox or event_id in world.discarded
-            assert is_done, f"{event_id} is nowhere"
-        elif event_id not in world.twice:
-            assert len(found) == 1, f"{event_id} is in several places: {found}"
+    nowhere = world.events.keys() - places.keys() - world.database.inbox.keys() - world.discarded
+    for publisher in world.publishers:
+        nowhere -= publisher.waiting
+        for event_id in publisher.waiting:
+            places[event_id].append("an outbox")
+    if nowhere:
+        nowhere -= world.forgotten()
+        assert not nowhere, f"nowhere: {sorted(nowhere)}"
+    for event_id, found in places.items():
+        is_one = len(found) == 1 or event_id in world.twice or event_id not in world.events
+        assert is_one, f"{event_id} is in several places: {found}"
 
 
 def _turns(world: World) -> None:

@@ -80,7 +80,7 @@ MUTATIONS: dict[str, Mutation] = {
 """Each is a fault that the model must find."""
 
 
-def steps_to_find(name: str, steps: int, first: int, redis: str = "valkey") -> tuple[int | None, str]:
+def steps_to_find(name: str, steps: int, first: int, redis: str = "fakeredis") -> tuple[int | None, str]:
     """Return after how many steps the mutation is found, or None; and what was wrong."""
     with serving(redis) as server, MUTATIONS[name]():
         outcome = explore(server, steps, first)

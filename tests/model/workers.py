@@ -9,9 +9,9 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from events.publishing.keys import LEASE
+from tests.model.client import Gate, Killed, Server
 from tests.model.clock import Clock
 from tests.model.gateway import Database, Line
-from tests.model.server import Gate, Killed, Server
 from worker.breaker import Breaker
 from worker.consumer import Consumer
 from worker.event_job import EventJob
