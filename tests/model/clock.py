@@ -92,7 +92,7 @@ def _drop(*_: object) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Drop all log lines, read each script's file once, and seldom look for garbage, which takes much time."""
+    """Drop all log lines, read each script's file once, and seldom look for garbage, which takes time."""
     before, pace = structlog.get_config(), gc.get_threshold()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS)

@@ -1,7 +1,7 @@
 """Fakeredis as the model's Redis: its commands are called directly, and each Lua script is compiled once.
 
-Fakeredis itself speaks the Redis protocol with its client. At each call it compiles the script and collects Lua's
-garbage. That takes five times as long. ``test_model`` compares the steps with those on a Valkey.
+Fakeredis itself speaks the Redis protocol with its client. At each call it compiles the script, and then Lua
+collects its garbage. That takes five times as long. ``test_model`` compares the steps with those on a Valkey.
 """
 
 import pickle

@@ -24,7 +24,7 @@ def test_a_short_run(redis: str, steps: int) -> None:
 
 
 def test_both_servers_show_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One seed makes the same steps on fakeredis and on Valkey. After each step both have the same content."""
+    """One seed makes the same steps on fakeredis and Valkey. After each step both have the same content."""
     seen: dict[str, list[Picture]] = {"fakeredis": [], "valkey": []}
     for redis, pictures in seen.items():
 
