@@ -1,6 +1,7 @@
 """``make model``: STEPS (default 1,000,000) and SEED (default 1) choose the steps.
 
 REDIS is ``fakeredis`` (the default) or ``valkey``. JOBS is the number of processes (default: one per core).
+Interrupt it to end it early.
 
 The exit code is 1 if a step fails; the steps that lead to it are shown, shortened.
 """
@@ -8,11 +9,12 @@ The exit code is 1 if a step fails; the steps that lead to it are shown, shorten
 import os
 import sys
 import time
+from contextlib import suppress
 
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.model.run import explore_in_parts
+from tests.model.run import LENGTH, Outcome, explore_in_parts
 
 
 def main() -> None:
@@ -20,8 +22,8 @@ def main() -> None:
     steps, first = int(os.environ.get("STEPS") or 1_000_000), int(os.environ.get("SEED") or 1)
     redis, jobs = os.environ.get("REDIS") or "fakeredis", int(os.environ.get("JOBS") or os.cpu_count() or 1)
     out = Console(width=None if sys.stdout.isatty() else 150)
-    start, made = time.monotonic(), 0
-    with Progress(console=out, transient=True) as progress:
+    start, made, outcome = time.monotonic(), 0, Outcome()
+    with Progress(console=out, transient=True) as progress, suppress(KeyboardInterrupt):
         task = progress.add_task("steps", total=steps)
         for outcome in explore_in_parts(redis, steps, first, jobs):
             made += outcome.steps
@@ -29,7 +31,7 @@ def main() -> None:
     seconds = time.monotonic() - start
     out.print(f"{made:,} steps in {seconds:.0f} s, {made / seconds:,.0f} a second", highlight=False)
     if outcome.fault:
-        again = f"again: make model SEED={outcome.seed} STEPS=200 REDIS={redis}"
+        again = f"again: make model SEED={outcome.seed} STEPS={LENGTH} REDIS={redis}"
         out.print(f"{outcome.fault}\n{again}", markup=False, highlight=False)
         sys.exit(1)
 

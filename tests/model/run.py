@@ -9,7 +9,8 @@ from tests.model.clock import quiet
 from tests.model.server import serving
 from tests.model.walk import shorten, walk
 
-_LENGTH = 200  # steps of one run
+LENGTH = 200
+"""Steps of one run."""
 _PART = 50  # runs that one process makes before the next result
 
 
@@ -28,7 +29,7 @@ def explore(server: Server, steps: int, first: int = 1, *, shrink: bool = False)
     outcome = Outcome()
     with quiet():
         for seed in range(first, first + _runs(steps)):
-            moves, fault = walk(server, seed, min(_LENGTH, steps - outcome.steps))
+            moves, fault = walk(server, seed, min(LENGTH, steps - outcome.steps))
             outcome.steps += len(moves)
             if fault:
                 shortest = shorten(server, moves) if shrink else moves
@@ -51,8 +52,8 @@ def explore_in_parts(redis: str, steps: int, first: int, jobs: int) -> Iterator[
 
 def _part(redis: str, first: int) -> Outcome:
     with serving(redis) as server:
-        return explore(server, _PART * _LENGTH, first, shrink=True)
+        return explore(server, _PART * LENGTH, first, shrink=True)
 
 
 def _runs(steps: int) -> int:
-    return -(-steps // _LENGTH)
+    return -(-steps // LENGTH)

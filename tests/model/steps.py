@@ -22,6 +22,8 @@ class Step(NamedTuple):
     is_possible: Condition
     choices: dict[str, Sequence[Any]]
     """The values of each argument."""
+    share: int
+    """How often a walk makes it, compared with the others."""
 
 
 STEPS: dict[str, Step] = {}
@@ -31,14 +33,17 @@ _SHOPS = ("a", "b", "c")
 _PUBLISHER = (0, 1)
 _TO_REDIS = (None, None, None, None, "before", "after", "once")
 _LOSS = (None, None, None, "before", "after")
+_HOW: tuple[How, ...] = ("before", "after", "twice")
 _BOTH = (False, True)
 _PICK = range(12)
 _MOST_WORKERS, _MOST_EVENTS = 3, 24
 
 
-def _step(is_possible: Condition = lambda world: True, **choices: Sequence[Any]) -> Callable[[_Act], _Act]:
+def _step(
+    is_possible: Condition = lambda world: True, share: int = 1, **choices: Sequence[Any]
+) -> Callable[[_Act], _Act]:
     def add(act: _Act) -> _Act:
-        STEPS[act.__name__] = Step(act, is_possible, choices)
+        STEPS[act.__name__] = Step(act, is_possible, choices, share)
         return act
 
     return add
@@ -60,7 +65,7 @@ def _pick(world: World, number: int) -> Worker:
 # Publishers.
 
 
-@_step(_has_room, shop=_SHOPS, number=range(1, 7), by=_PUBLISHER, is_issue=_BOTH, loss=_TO_REDIS)
+@_step(_has_room, 2, shop=_SHOPS, number=range(1, 7), by=_PUBLISHER, is_issue=_BOTH, loss=_TO_REDIS)
 def publish(world: World, shop: str, number: int, by: int, is_issue: bool, loss: ToRedis | None) -> None:
     """Publish new events of a shop. Without an answer of Redis they go into the outbox."""
     world.publish(shop, number, by=by, is_issue=is_issue, loss=loss)
@@ -99,16 +104,18 @@ def start_worker(world: World) -> None:
     world.start_worker()
 
 
-@_step(_has_workers, number=_PICK, passes=range(1, 4))
-def turn(world: World, number: int, passes: int) -> None:
-    """Let a worker claim, send and conclude."""
+@_step(_has_workers, 3, number=_PICK, passes=range(1, 4), commands=(*[None] * 8, *range(8)), how=_HOW)
+def turn(world: World, number: int, passes: int, commands: int | None, how: How) -> None:
+    """Let a worker claim, send and conclude. Something may happen at one of its commands."""
     worker = _pick(world, number)
+    if commands is not None:
+        worker.gate.arm(commands, how)
     for _ in range(passes):
         if worker.is_alive:
             worker.turn()
 
 
-@_step(_has_workers, shop=_SHOPS, number=_PICK, loss=_LOSS)
+@_step(_has_workers, 2, shop=_SHOPS, number=_PICK, loss=_LOSS)
 def work(world: World, shop: str, number: int, loss: Loss | None) -> None:
     """Let a worker take an event and meet the answer, as it does most of the time."""
     worker = _pick(world, number)
@@ -128,7 +135,7 @@ def renew(world: World, number: int) -> None:
     world.renew(_pick(world, number))
 
 
-@_step(_has_workers, number=_PICK, commands=range(6), how=("before", "after", "twice"))
+@_step(_has_workers, number=_PICK, commands=range(6), how=_HOW)
 def arm(world: World, number: int, commands: int, how: How) -> None:
     """Let something happen at one of the worker's next commands."""
     _pick(world, number).gate.arm(commands, how)
@@ -173,7 +180,7 @@ def run_stock(world: World, commands: int | None) -> None:
 # The database.
 
 
-@_step(lambda world: world.calls.pending, number=_PICK, loss=_LOSS)
+@_step(lambda world: world.calls.pending, 2, number=_PICK, loss=_LOSS)
 def answer(world: World, number: int, loss: Loss | None) -> None:
     """Let the database answer any call; the answer may be lost."""
     pending = world.calls.pending
@@ -238,7 +245,7 @@ def remember(world: World) -> None:
     world.remember()
 
 
-@_step(lambda world: world.memory and world.clock.now - world.memory.since < YOUNG)
+@_step(lambda world: world.memory and world.clock.now - world.memory.since < YOUNG, 2)
 def forget(world: World) -> None:
     """Let Redis forget what it has not written down."""
     world.forget()

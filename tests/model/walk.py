@@ -34,7 +34,7 @@ def shorten(server: Server, moves: Sequence[Move]) -> Sequence[Move]:
 
 def _by_seed(seed: int) -> Choice:
     rng, names = random.Random(seed), [*STEPS]
-    weights = [*accumulate(rng.choice(_SHARES) for _ in names)]
+    weights = [*accumulate(rng.choice(_SHARES) * step.share for step in STEPS.values())]
 
     def choose(world: World) -> Move | None:
         for _ in range(100):

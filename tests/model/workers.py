@@ -80,6 +80,8 @@ class Worker:
 
     def turn(self) -> None:
         """Run one pass of the loop."""
+        has_resent, self.gate.has_resent = self.gate.has_resent, False
+        upkeep = self.consumer._last_upkeep
         alone = [batch for batch in self.consumer._batches._under_way if len(batch.deliveries) == 1]
         self.consumer.passes = 1
         try:
@@ -90,6 +92,8 @@ class Worker:
             is_over = batch not in self.consumer._batches._under_way
             if is_over and (not batch.answer.done() or batch.answer.exception(0)):
                 self.line.failed_alone[batch.job_ids[0]] += 1
+        # The upkeep gives back what the worker held without knowing.
+        self.gate.has_resent |= has_resent and self.consumer._last_upkeep == upkeep
 
     def renew(self) -> None:
         """Renew the lease, and recover the jobs of dead workers."""
