@@ -33,7 +33,7 @@ _SHOPS = ("a", "b", "c")
 _PUBLISHER = (0, 1)
 _TO_REDIS = (None, None, None, None, "before", "after", "once")
 _LOSS = (None, None, None, "before", "after")
-_HOW: tuple[How, ...] = ("before", "after", "twice")
+_HOW: tuple[How, ...] = ("before", "after", "twice", "twice")
 _BOTH = (False, True)
 _PICK = range(12)
 _MOST_WORKERS, _MOST_EVENTS = 3, 24
@@ -65,7 +65,7 @@ def _pick(world: World, number: int) -> Worker:
 # Publishers.
 
 
-@_step(_has_room, 2, shop=_SHOPS, number=range(1, 7), by=_PUBLISHER, is_issue=_BOTH, loss=_TO_REDIS)
+@_step(_has_room, 2, shop=_SHOPS, number=range(1, 9), by=_PUBLISHER, is_issue=_BOTH, loss=_TO_REDIS)
 def publish(world: World, shop: str, number: int, by: int, is_issue: bool, loss: ToRedis | None) -> None:
     """Publish new events of a shop. Without an answer of Redis they go into the outbox."""
     world.publish(shop, number, by=by, is_issue=is_issue, loss=loss)

@@ -22,10 +22,10 @@ def walk(server: Server, seed: int, length: int) -> tuple[list[Move], Exception 
 
 
 def shorten(server: Server, moves: Sequence[Move]) -> Sequence[Move]:
-    """Leave out steps without which the run still fails: first many at once, then one at a time."""
-    part = len(moves)
-    while part := part // 2:
-        start = 0
+    """Leave out steps without which the run still fails: first many at once, then one at a time, and again."""
+    part, before = len(moves) // 2, len(moves) + 1
+    while part > 1 or len(moves) < before:
+        part, before, start = max(1, part // 2), len(moves), 0
         while start < len(moves):
             made, fault = run(server, map(_again, [*moves[:start], *moves[start + part :]]))
             moves, start = (made, start) if fault else (moves, start + part)
