@@ -171,7 +171,7 @@ def clean_up(world: World, number: int) -> None:
     world.clean_up(_pick(world, number))
 
 
-@_step(lambda world: world.events, commands=(None, None, *range(10)))
+@_step(lambda world: world.events, commands=(*[None] * 6, *range(18)))
 def run_stock(world: World, commands: int | None) -> None:
     """Let an older worker, RQ's own, run a job. It may be killed at one of its commands."""
     world.run_stock(commands)

@@ -22,7 +22,7 @@ def walk(server: Server, seed: int, length: int) -> tuple[list[Move], Exception 
 
 
 def shorten(server: Server, moves: Sequence[Move]) -> Sequence[Move]:
-    """Leave out steps without which the run still fails: first many at once, then one at a time, and again."""
+    """Leave out steps without which the run still fails: first many at once, then one at a time."""
     part, before = len(moves) // 2, len(moves) + 1
     while part > 1 or len(moves) < before:
         part, before, start = max(1, part // 2), len(moves), 0

@@ -124,13 +124,22 @@ class Worker:
             assert self.gate.is_dead
 
 
-def run_stock(server: Server, queue: str, gate: Gate) -> None:
-    """Let RQ's own worker run one job, if one waits. The gate may kill it."""
-    connection = server.client(gate)
-    queues = [EventQueue(queue, connection)]
-    try:
-        worker = SimpleWorker(queues, connection=connection, job_class=EventJob, serializer=JSONSerializer)
-        if found := EventQueue.dequeue_any(queues, None, connection):
-            worker.execute_job(*found)
-    except Killed:
-        assert gate.is_dead
+class Stock:
+    """RQ's own worker."""
+
+    def __init__(self, server: Server, queue: str) -> None:
+        self.gate = Gate()
+        self._connection = server.client(self.gate)
+        self._queues = [EventQueue(queue, self._connection)]
+        self._worker = SimpleWorker(
+            self._queues, connection=self._connection, job_class=EventJob, serializer=JSONSerializer
+        )
+
+    def run(self, commands: int | None) -> None:
+        """Run one job, if one waits. The worker may be killed at a command."""
+        self.gate.arm(-1 if commands is None else commands, "before")
+        try:
+            if found := EventQueue.dequeue_any(self._queues, None, self._connection):
+                self._worker.execute_job(*found)
+        except Killed:
+            assert self.gate.is_dead

@@ -12,11 +12,11 @@ from rq.serializers import JSONSerializer
 from events.publishing.keys import Keys
 from operations.failed.registry import FailedRegistry
 from tests.model.chats import QUEUE, Chats, recent
-from tests.model.client import Client, Gate, Server
+from tests.model.client import Client, Server
 from tests.model.clock import Calls, Clock
 from tests.model.gateway import Database, Line
 from tests.model.picture import ID, Camera, Picture
-from tests.model.workers import Worker, run_stock
+from tests.model.workers import Stock, Worker
 from worker import job
 from worker.batches import DEATHS
 from worker.persister import Persister
@@ -45,6 +45,7 @@ class World(Chats):
         self.registry = FailedRegistry(self.redis, QUEUE)
         self.camera = Camera(server, QUEUE)
         self.workers: list[Worker] = []
+        self._stock: Stock | None = None
         self.discarded: set[str] = set()
         self.memory: Memory | None = None
         self._blamed: set[str] = set()
@@ -102,15 +103,14 @@ class World(Chats):
 
     def run_stock(self, commands: int | None) -> None:
         """Run one job with RQ's own worker, which may be killed at a command."""
-        gate = Gate()
-        if commands is not None:
-            gate.arm(commands, "before")
+        if self._stock is None or self._stock.gate.is_dead:
+            self._stock = Stock(self.server, QUEUE)
         self._blamed |= {
             job_id[:ID] for job_id in self.picture.queue
         }  # it has no breaker: an outage fails its job
         line = Line(self.database)
         with patch.object(job, "persister", lambda: Persister(line, apart=True)):
-            run_stock(self.server, QUEUE, gate)
+            self._stock.run(commands)
 
     def clean_up(self, worker: Worker) -> None:
         """Let RQ clean up, long after."""
