@@ -35,8 +35,8 @@ def _one_place(world: World) -> None:
     dead = {worker.owner for worker in world.workers if not worker.is_alive}
     for event_id, found in places.items():
         if found[0] == "failed" and dead.issuperset(found[1:]) and len(found) > 1:
-            # Its worker died after it had set the event aside and before it had ended its claim. Recovery ends
-            # the claim. If the event is replayed and claimed before, recovery puts it on the queue again.
+            # Its worker died after it had set the event aside and before it had ended its claim. Recovery
+            # ends the claim. If the event is replayed and claimed before, recovery queues it once more.
             world.twice.add(event_id)
         is_one = len(found) == 1 or event_id in world.twice or event_id not in world.events
         assert is_one, f"{event_id} is in several places: {found}"
