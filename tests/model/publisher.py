@@ -90,6 +90,7 @@ class Publisher:
         """Begin a run, with nothing in the memory and in the outbox."""
         self._clock, self.loss = clock, None
         self._memory.clear(young=True)
+        self._queue.close()  # otherwise the run would depend on the one before
         if self.waiting:
             self._outbox.remove([number for number, _ in self._outbox.oldest(1000)])
             self.waiting = set()
