@@ -65,7 +65,7 @@ probes: setup ## Attack every table and function by HTTP, with real tokens (SEED
 fuzz: setup ## Send malformed input of every kind (SEED=1 CASES=1000000; CASE=number repeats one; 15 minutes)
 	@$(BIN)/python -m tests.fuzz
 
-model: setup ## Explore the life of an event, one step at a time (SEED=1 STEPS=1000000; REDIS=fakeredis: slower)
+model: setup ## Explore the life of an event, one step at a time (SEED=1 STEPS=1000000 JOBS=processes; REDIS=valkey: a real server)
 	@$(BIN)/python -m tests.model
 
 lint: setup ## Check style and types

@@ -207,7 +207,7 @@ class Batches:
             self._ledger.give_back(batch.job_ids)
 
     def _failed(self, batch: UnderWay, fault: WorkerError) -> None:
-        if self._breaker.failed(len(batch.deliveries), fault):
+        if self._breaker.failed(batch.job_ids, fault):
             self._blame(batch.deliveries[0], fault)
         else:
             self._ledger.give_back(batch.job_ids)

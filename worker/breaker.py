@@ -7,7 +7,8 @@ is split until one event is alone. An event is the cause only if it has failed a
 
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import WorkerError
@@ -36,7 +37,7 @@ class Breaker:
     def __post_init__(self) -> None:
         self.limit = self.most
         self._failures = 0
-        self._alone = 0
+        self._alone: Counter[str] = Counter()
         self._probed = False
         self._due = 0.0
 
@@ -59,12 +60,16 @@ class Breaker:
         """Whether the cause of a failure is being searched for; then only one call is in flight at a time."""
         return self._probed or self.limit < self.most
 
-    def failed(self, size: int, fault: WorkerError) -> bool:
-        """Record that a call with ``size`` events failed. Return whether its only event is the cause."""
+    def failed(self, job_ids: Sequence[str], fault: WorkerError) -> bool:
+        """Record that a call with these events failed. Return whether its only event is the cause."""
         if self._probed:
-            self._alone = self._alone + 1 if size == 1 else 0
-            self.limit = max(1, size // 2)
-            if self._alone >= _TRIES_ALONE:
+            self.limit = max(1, len(job_ids) // 2)
+            # Each event has its own count: other workers may take the event in between, and this one another.
+            if len(job_ids) == 1:
+                self._alone.update(job_ids)
+            else:
+                self._alone.clear()
+            if self._alone[job_ids[0]] >= _TRIES_ALONE:
                 self._reset()
                 return True
         self._open(fault)
@@ -83,12 +88,13 @@ class Breaker:
         """Close the breaker after a successful probe: the same events are tried again."""
         self.fault = None
         self._probed = True
-        self._failures = self._alone  # a split needs no pause; another try of one event does
+        # A split needs no pause; another try of one event does.
+        self._failures = max(self._alone.values(), default=0)
 
     def probe_failed(self, fault: WorkerError) -> None:
         """Keep the breaker open after a failed probe: the outage may explain the earlier failures."""
         self._probed = False
-        self._alone = 0
+        self._alone.clear()
         self._open(fault)
 
     def _open(self, fault: WorkerError) -> None:
@@ -100,6 +106,7 @@ class Breaker:
         self.fault = fault
 
     def _reset(self) -> None:
-        self._failures = self._alone = 0
+        self._failures = 0
+        self._alone.clear()
         self._probed = False
         self.fault = None

@@ -34,6 +34,7 @@ from worker.breaker import Breaker
 from worker.claims import PREFIX, Batch, Claims
 from worker.control import Control
 from worker.event_job import EventJob
+from worker.event_queue import EventQueue
 from worker.guard import GuardedWorker, best_effort
 from worker.held import Held
 from worker.ledger import Ledger
@@ -56,6 +57,7 @@ class Consumer(GuardedWorker):
     """An RQ worker on one queue that claims many jobs at once."""
 
     job_class = EventJob
+    queue_class = EventQueue  # type: ignore[assignment] # RQ annotates it with Queue itself
 
     def __init__(  # noqa: PLR0913 # its parts
         self,
@@ -192,7 +194,8 @@ class Consumer(GuardedWorker):
             self._control.report()
             self._standing.check()
             if is_suspended(self.connection):
-                self._conclude_all()  # RQ promises that a suspended worker first completes its jobs
+                while self._batches and not self._stopping:
+                    self._conclude()  # RQ promises that a suspended worker first completes its jobs
                 self.last_turn = math.inf  # it stands still, and that is in order
                 self._log.warning("suspended", reason="somebody ran `rq suspend`: run `rq resume`")
                 self.check_for_suspension(burst)
@@ -229,10 +232,6 @@ class Consumer(GuardedWorker):
         # In slices, because a call may hang: a stop and a heartbeat must not wait for it.
         with suppress(TimeoutError):
             self._batches.conclude(_SLICE)
-
-    def _conclude_all(self) -> None:
-        while self._batches and not self._stopping:
-            self._conclude()
 
     def _shut_down(self) -> None:
         """Conclude the batches in flight, give back all other claims, and end the lease."""

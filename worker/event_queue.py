@@ -35,6 +35,17 @@ class EventQueue(Queue):
         return super().dequeue_any(queues, timeout, connection, **{**options, **cls._ours()})
 
     @classmethod
+    def lpop(cls, queue_keys: Any, timeout: int | None, connection: redis.Redis | None = None) -> Any:
+        """Move the job to RQ's intermediate queue, as RQ does.
+
+        If Redis does not answer INFO, RQ takes it for an old version and only removes the job from the queue:
+        a kill would then lose the job.
+        """
+        if connection is not None and len(queue_keys) == 1:
+            return cls.lmove(connection, queue_keys[0], timeout)
+        return super().lpop(queue_keys, timeout, connection)
+
+    @classmethod
     def _ours(cls) -> dict[str, Any]:
         return {"job_class": cls.job_class, "serializer": JSONSerializer}
 

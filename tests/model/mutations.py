@@ -5,18 +5,25 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 
 from rich.console import Console
 
+from events.errors import PublishError
+from events.publishing.call import Call
+from events.publishing.courier import Courier
+from events.publishing.delivery import deliver
+from events.publishing.memory import Memory
+from gateway.errors import EventRefused
 from tests.model.run import explore
 from tests.model.server import serving
 from worker import scripts
 from worker.batches import Batches
 from worker.claims import Batch, Claim, Claims
+from worker.underway import UnderWay
 
 Mutation = Callable[[], AbstractContextManager[Any]]
 
@@ -42,6 +49,23 @@ def _claim_in_two_steps() -> AbstractContextManager[Any]:
         return Batch([Claim(job_id, each or b"") for job_id, each in zip(ids, data, strict=True)])
 
     return patch.object(Claims, "claim", claim)
+
+
+def _fail_all() -> AbstractContextManager[Any]:
+    def refused(self: Batches, batch: UnderWay, error: EventRefused) -> None:
+        for job_id in batch.job_ids:
+            self._ledger.fail(job_id, error)
+
+    return patch.object(Batches, "_refused", refused)
+
+
+def _empty_outbox_first() -> AbstractContextManager[Any]:
+    def bring(self: Courier, waiting: Sequence[tuple[int, Call]]) -> list[int]:
+        with suppress(PublishError):
+            deliver(self._queue, [call for _, call in waiting])
+        return [number for number, _ in waiting]
+
+    return patch.object(Courier, "_bring", bring)
 
 
 def _without(name: str, line: str, instead: str) -> Mutation:
@@ -75,12 +99,16 @@ MUTATIONS: dict[str, Mutation] = {
     "an acknowledgement needs no claim": _without(
         "acknowledge", "redis.call('ZREM', KEYS[1], id .. ':' .. ARGV[1]) == 1", "true"
     ),
+    "a refused call fails all its events": _fail_all,
+    "claims of a lost answer stay": lambda: patch.object(Claims, "give_back_strays", lambda *_: 0),
+    "what Redis forgot is not noticed": lambda: patch.object(Memory, "check", lambda *_: None),
+    "the outbox is emptied before the answer": _empty_outbox_first,
     "a replay forgets the queue": _without("replay", "redis.call('RPUSH', KEYS[2], id)", ""),
 }
 """Each is a fault that the model must find."""
 
 
-def steps_to_find(name: str, steps: int, first: int, redis: str = "valkey") -> tuple[int | None, str]:
+def steps_to_find(name: str, steps: int, first: int, redis: str = "fakeredis") -> tuple[int | None, str]:
     """Return after how many steps the mutation is found, or None; and what was wrong."""
     with serving(redis) as server, MUTATIONS[name]():
         outcome = explore(server, steps, first)

@@ -1,46 +1,15 @@
-"""The content of Redis at one moment, read in one step. It can be saved and restored."""
+"""The content of Redis at one moment, read in one step."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from events.publishing.keys import JOB, LEASE, Keys, text
+from events.publishing.keys import JOB, LEASE, Keys
+from tests.model.client import Server
 from worker.claims import PREFIX
 
 ID = 36
 """Characters of an event's id, with which the ids of its jobs begin."""
-
-_LOOK = """
-local out = {}
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  local kind = redis.call('TYPE', key).ok
-  if kind == 'list' then
-    out[#out + 1] = {key, redis.call('LRANGE', key, 0, -1)}
-  elseif kind == 'zset' then
-    out[#out + 1] = {key, redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')}
-  elseif key == ARGV[1] then
-    out[#out + 1] = {key, redis.call('HKEYS', key)}
-  else
-    out[#out + 1] = {key, {}}
-  end
-end
-return out
-"""
-_DUMP = """
-local out = {}
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  out[#out + 1] = key
-  out[#out + 1] = math.max(0, redis.call('PTTL', key))
-  out[#out + 1] = redis.call('DUMP', key)
-end
-return out
-"""
-_RESTORE = """
-redis.call('FLUSHALL')
-for index = 1, #ARGV, 3 do
-  redis.call('RESTORE', ARGV[index], ARGV[index + 1], ARGV[index + 2])
-end
-"""
 
 
 @dataclass
@@ -64,7 +33,7 @@ class Picture:
     leases: set[str] = field(default_factory=set)
     """The owners that have a lease."""
 
-    def places(self) -> dict[str, list[str]]:
+    def places(self) -> defaultdict[str, list[str]]:
         """Return where the jobs of each event are; an entry without a hash is what a claim passes over."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         queues = [self.queue, *self.overflow.values(), *self.apart.values(), self.running, self.failed]
@@ -81,51 +50,49 @@ class Picture:
 
 
 class Camera:
-    """Takes pictures of a server, and brings back an older state."""
+    """Takes pictures of a server."""
 
-    def __init__(self, client: Any, queue: str) -> None:
-        self._keys = Keys(queue)
-        self._look, self._dump, self._restore = map(client.register_script, (_LOOK, _DUMP, _RESTORE))
+    def __init__(self, server: Server, queue: str) -> None:
+        self._server = server
+        keys = Keys(queue)
+        self._queue, self._intermediate, self._turn = keys.queue, keys.intermediate, keys.turn
+        self._started, self._failed, self._groups = keys.started, keys.failed, keys.apart
+        self._overflow, self._apart = f"{keys.queue}:shop:", f"{keys.queue}:apart:"
 
     def take(self) -> Picture:
-        """Read everything."""
-        picture = Picture()
+        """Read everything in one step."""
+        picture, members = Picture(), self._server.look()
         # Sorted: each server lists its keys in another order, and one seed must make the same steps.
-        for raw_key, members in sorted(self._look(args=[self._keys.apart])):
-            self._add(picture, text(raw_key), [text(member) for member in members])
+        for raw_key in sorted(members):
+            key = raw_key.decode()
+            if key.startswith(JOB):
+                picture.jobs.add(key[len(JOB) :])
+            elif key.startswith(LEASE):
+                picture.leases.add(key[len(LEASE) :])
+            else:
+                self._add(picture, key, [member.decode() for member in members[raw_key]])
         return picture
 
-    def dump(self) -> list[Any]:
-        """Return all keys with their values."""
-        dumped: list[Any] = self._dump()
-        return dumped
-
-    def restore(self, dumped: list[Any]) -> None:
-        """Replace all keys by what they were then."""
-        self._restore(args=dumped)
-
     def _add(self, picture: Picture, key: str, members: list[str]) -> None:
-        keys = self._keys
-        for prefix, add in (
-            (JOB, picture.jobs.add),
-            (LEASE, picture.leases.add),
-            (f"{keys.queue}:shop:", lambda shop: picture.overflow.update({shop: members})),
-            (f"{keys.queue}:apart:", lambda kind: picture.apart.update({kind: members})),
-        ):
-            if key.startswith(prefix):
-                add(key.removeprefix(prefix))
-                return
-        if key == keys.started:
-            _split(picture, members[::2])
-        elif key == keys.failed:
-            picture.failed |= {*members[::2]}
-        else:
-            lists = {keys.queue: picture.queue, keys.turn: picture.turn, keys.intermediate: picture.running}
-            lists.get(key, []).extend(members)
-            picture.groups |= {*members} if key == keys.apart else set()
+        if key.startswith(self._overflow):
+            picture.overflow[key.removeprefix(self._overflow)] = members
+        elif key.startswith(self._apart):
+            picture.apart[key.removeprefix(self._apart)] = members
+        elif key == self._queue:
+            picture.queue = members
+        elif key == self._turn:
+            picture.turn = members
+        elif key == self._started:
+            _split(picture, members)
+        elif key == self._intermediate:
+            picture.running += members
+        elif key == self._failed:
+            picture.failed |= {*members}
+        elif key == self._groups:
+            picture.groups |= {*members}
 
 
-def _split(picture: Picture, members: list[str]) -> None:
+def _split(picture: Picture, members: Sequence[str]) -> None:
     for member in members:
         job_id, _, owner = member.rpartition(":")
         (picture.claims[owner] if owner.startswith(PREFIX) else picture.running).append(job_id)

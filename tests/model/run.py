@@ -1,55 +1,59 @@
 """Runs the model for a number of steps. The same seed makes the same steps."""
 
-import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
-
+from tests.model.client import Server
 from tests.model.clock import quiet
-from tests.model.machine import Life
-from tests.model.server import Server
+from tests.model.server import serving
+from tests.model.walk import shorten, walk
 
-_STEPS = 100  # steps of one run, at most
-_RUNS = 100  # runs of one seed; hypothesis keeps them all in memory
+LENGTH = 200
+"""Steps of one run."""
+_PART = 50  # runs that one process makes before the next result
 
 
 @dataclass
 class Outcome:
     """What was seen."""
 
-    steps: int
-    seconds: float
+    steps: int = 0
     fault: str | None = None
     seed: int = 0
+    """The seed of the run that failed."""
 
 
 def explore(server: Server, steps: int, first: int = 1, *, shrink: bool = False) -> Outcome:
-    """Make steps until there are so many or one fails. Each seed makes a hundred runs."""
-    start, number = time.monotonic(), first
-    Life.server, Life.steps = server, 0
-    phases = [Phase.generate, *([Phase.shrink] if shrink else [])]
+    """Make steps until there are so many or one fails. Each run has its own seed."""
+    outcome = Outcome()
     with quiet():
-        while Life.steps < steps:
-            runs = min(_RUNS, max(1, (steps - Life.steps) // _STEPS))
-            options = settings(
-                max_examples=runs,
-                stateful_step_count=_STEPS,
-                phases=phases,
-                database=None,
-                deadline=None,
-                report_multiple_bugs=False,
-                suppress_health_check=list(HealthCheck),
-                verbosity=Verbosity.normal if shrink else Verbosity.quiet,
-            )
-            try:
-                run_state_machine_as_test(seed(number)(_machine()), settings=options)
-            except Exception as error:  # noqa: BLE001 # the caller reports it
-                fault = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
-                return Outcome(Life.steps, time.monotonic() - start, fault, number)
-            number += 1
-    return Outcome(Life.steps, time.monotonic() - start, seed=number - 1)
+        for seed in range(first, first + _runs(steps)):
+            moves, fault = walk(server, seed, min(LENGTH, steps - outcome.steps))
+            outcome.steps += len(moves)
+            if fault:
+                shortest = shorten(server, moves) if shrink else moves
+                outcome.fault = "\n".join([f"{type(fault).__name__}: {fault}", *map(str, shortest)])
+                outcome.seed = seed
+                break
+    return outcome
 
 
-def _machine() -> type[Life]:
-    return type("Life", (Life,), {})
+def explore_in_parts(redis: str, steps: int, first: int, jobs: int) -> Iterator[Outcome]:
+    """Explore in several processes. Return the outcome of each part, in order, up to one that failed."""
+    parts = range(first, first + _runs(steps), _PART)
+    with ProcessPoolExecutor(jobs) as pool:
+        for outcome in pool.map(_part, [redis] * len(parts), parts):
+            yield outcome
+            if outcome.fault:
+                pool.shutdown(cancel_futures=True)
+                return
+
+
+def _part(redis: str, first: int) -> Outcome:
+    with serving(redis) as server:
+        return explore(server, _PART * LENGTH, first, shrink=True)
+
+
+def _runs(steps: int) -> int:
+    return -(-steps // LENGTH)

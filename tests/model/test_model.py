@@ -2,33 +2,75 @@
 
 import pytest
 
+from tests.model import invariants
+from tests.model.clock import quiet
+from tests.model.machine import explore_by_rules
 from tests.model.mutations import MUTATIONS, steps_to_find
+from tests.model.picture import Picture
 from tests.model.run import explore
 from tests.model.server import serving
+from tests.model.walk import walk
+from tests.model.world import World
+
+_PARTS = 10  # of the long run, so that several processes share it
+_IN_A_PART = 10_000  # steps
 
 
-def test_a_short_run() -> None:
+@pytest.mark.parametrize(("redis", "steps"), [("fakeredis", 1_000), ("valkey", 400)])
+def test_a_short_run(redis: str, steps: int) -> None:
     """Nothing is wrong in the first steps."""
-    with serving("valkey") as server:
-        assert explore(server, 1_000).fault is None
+    with serving(redis) as server:
+        assert explore(server, steps).fault is None
 
 
-def test_the_same_seed_makes_the_same_steps() -> None:
-    """Two runs of one seed end with the same number of steps and the same fault."""
-    name = "an overflow queue has no turn"
-    assert steps_to_find(name, 2_000, 1) == steps_to_find(name, 2_000, 1)
+def test_both_servers_show_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One seed makes the same steps on fakeredis and Valkey. After each step both have the same content."""
+    seen: dict[str, list[Picture]] = {"fakeredis": [], "valkey": []}
+    for redis, pictures in seen.items():
+
+        def check(world: World, pictures: list[Picture] = pictures) -> None:
+            pictures.append(world.picture)
+
+        monkeypatch.setattr(invariants, "check", check)
+        with serving(redis) as server, quiet():
+            assert walk(server, 3, 100)[1] is None
+    assert seen["fakeredis"] == seen["valkey"]
+    assert len(seen["valkey"]) == 100
+
+
+def test_a_fault_is_shown_with_the_fewest_steps() -> None:
+    """The steps of a run that fails are shortened to those that it needs."""
+    with serving("fakeredis") as server, MUTATIONS["an overflow queue has no turn"]():
+        fault = explore(server, 2_000, shrink=True).fault
+    assert fault
+    assert len(fault.splitlines()) < 8
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_a_long_run() -> None:
-    """Nothing is wrong in twenty thousand steps."""
-    with serving("valkey") as server:
-        assert explore(server, 20_000, 1_000).fault is None
+@pytest.mark.parametrize("part", range(_PARTS))
+def test_a_long_run(part: int) -> None:
+    """Nothing is wrong in a hundred thousand steps."""
+    with serving("fakeredis") as server:
+        outcome = explore(server, _IN_A_PART, 1_000 * (part + 1), shrink=True)
+    assert outcome.fault is None
+    assert outcome.steps == _IN_A_PART
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+def test_a_long_run_on_a_real_server() -> None:
+    """Nothing is wrong in five thousand steps on a Valkey."""
+    with serving("valkey") as server:
+        assert explore(server, 5_000, 500_000, shrink=True).fault is None
+
+
+@pytest.mark.slow
+def test_steps_that_hypothesis_chooses() -> None:
+    """Nothing is wrong in the runs of the state machine, in which hypothesis chooses each step."""
+    with serving("fakeredis") as server:
+        assert explore_by_rules(server, runs=40, length=100) > 2_000
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_it_finds(name: str) -> None:
     """A known fault in the code is found."""

@@ -9,9 +9,9 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from events.publishing.keys import LEASE
+from tests.model.client import Gate, Killed, Server
 from tests.model.clock import Clock
 from tests.model.gateway import Database, Line
-from tests.model.server import Gate, Killed, Server
 from worker.breaker import Breaker
 from worker.consumer import Consumer
 from worker.event_job import EventJob
@@ -80,6 +80,8 @@ class Worker:
 
     def turn(self) -> None:
         """Run one pass of the loop."""
+        has_resent, self.gate.has_resent = self.gate.has_resent, False
+        upkeep = self.consumer._last_upkeep
         alone = [batch for batch in self.consumer._batches._under_way if len(batch.deliveries) == 1]
         self.consumer.passes = 1
         try:
@@ -90,6 +92,8 @@ class Worker:
             is_over = batch not in self.consumer._batches._under_way
             if is_over and (not batch.answer.done() or batch.answer.exception(0)):
                 self.line.failed_alone[batch.job_ids[0]] += 1
+        # The upkeep gives back what the worker held without knowing.
+        self.gate.has_resent |= has_resent and self.consumer._last_upkeep == upkeep
 
     def renew(self) -> None:
         """Renew the lease, and recover the jobs of dead workers."""
@@ -120,13 +124,22 @@ class Worker:
             assert self.gate.is_dead
 
 
-def run_stock(server: Server, queue: str, gate: Gate) -> None:
-    """Let RQ's own worker run one job, if one waits. The gate may kill it."""
-    connection = server.client(gate)
-    queues = [EventQueue(queue, connection)]
-    try:
-        worker = SimpleWorker(queues, connection=connection, job_class=EventJob, serializer=JSONSerializer)
-        if found := EventQueue.dequeue_any(queues, None, connection):
-            worker.execute_job(*found)
-    except Killed:
-        assert gate.is_dead
+class Stock:
+    """RQ's own worker."""
+
+    def __init__(self, server: Server, queue: str) -> None:
+        self.gate = Gate()
+        self._connection = server.client(self.gate)
+        self._queues = [EventQueue(queue, self._connection)]
+        self._worker = SimpleWorker(
+            self._queues, connection=self._connection, job_class=EventJob, serializer=JSONSerializer
+        )
+
+    def run(self, commands: int | None) -> None:
+        """Run one job, if one waits. The worker may be killed at a command."""
+        self.gate.arm(-1 if commands is None else commands, "before")
+        try:
+            if found := EventQueue.dequeue_any(self._queues, None, self._connection):
+                self._worker.execute_job(*found)
+        except Killed:
+            assert self.gate.is_dead

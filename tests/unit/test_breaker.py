@@ -16,10 +16,15 @@ def breaker(most: int = 500, now: float = 0) -> Breaker:
     return Breaker(most, lambda: now, random.Random(1))
 
 
+def events(number: int) -> list[str]:
+    """Return the ids of so many events."""
+    return [str(each) for each in range(number)]
+
+
 def test_a_failure_opens_it_and_a_probe_closes_it() -> None:
     """An open breaker has a fault; after a successful probe all events may be tried again."""
     made = breaker()
-    assert not made.failed(500, AWAY)
+    assert not made.failed(events(500), AWAY)
     assert made.is_open
     assert made.fault is AWAY
     made.probe_passed()
@@ -30,7 +35,7 @@ def test_a_failure_opens_it_and_a_probe_closes_it() -> None:
 def test_probes_come_at_growing_pauses_up_to_the_cap() -> None:
     """The pauses between probes grow, are random, and never exceed the cap (full jitter)."""
     made = breaker()
-    made.failed(1, AWAY)
+    made.failed(["one"], AWAY)
     pauses = []
     for _ in range(60):
         made.probe_failed(AWAY)
@@ -44,7 +49,7 @@ def test_probes_come_at_growing_pauses_up_to_the_cap() -> None:
 def test_it_waits_as_long_as_the_server_asks() -> None:
     """Retry-After is used if it is longer than the breaker's own pause."""
     made = breaker(now=100)
-    made.failed(1, TransientFault("slow down", retry_after=7))
+    made.failed(["one"], TransientFault("slow down", retry_after=7))
     assert made.wait == 7
     made.clock = lambda: 105
     assert made.wait == 2
@@ -58,7 +63,7 @@ def test_events_that_fail_again_are_split_down_to_one() -> None:
     while not blamed:
         size = made.limit
         sizes.append(size)
-        blamed = made.failed(size, AWAY)
+        blamed = made.failed(events(size), AWAY)
         made.probe_passed()
     assert sizes[:5] == [8, 8, 4, 2, 1]
     assert set(sizes[5:]) == {1}
@@ -69,7 +74,7 @@ def test_no_event_is_blamed_for_an_outage() -> None:
     """An event that fails alone is never the cause if probes fail in between."""
     made = breaker(1)
     for _ in range(1000):
-        assert not made.failed(1, AWAY)
+        assert not made.failed(["one"], AWAY)
         made.probe_failed(DeploymentFault())
         made.probe_passed()
 
@@ -78,11 +83,23 @@ def test_a_success_clears_the_suspicion() -> None:
     """An event that succeeds in between is not the cause of later failures."""
     made = breaker(1)
     for _ in range(50):
-        assert not made.failed(1, AWAY)
+        assert not made.failed(["one"], AWAY)
         made.probe_passed()
-        assert not made.failed(1, AWAY)
+        assert not made.failed(["one"], AWAY)
         made.probe_passed()
         made.passed()
+
+
+def test_the_failures_of_several_events_are_not_added_up() -> None:
+    """An event is the cause only after four failures of its own, even if other events fail in between."""
+    made = breaker(1)
+    made.failed(["one"], AWAY)
+    made.probe_passed()
+    tries = ["one", "another", "third"] * 3
+    for event in tries:
+        assert not made.failed([event], AWAY)
+        made.probe_passed()
+    assert made.failed(["one"], AWAY)
 
 
 def test_batches_grow_again() -> None:
@@ -105,7 +122,7 @@ def test_a_call_may_always_carry_one_event_at_least(steps: list[str]) -> None:
     for step in steps:
         match step:
             case "fail":
-                made.failed(made.limit, fault)
+                made.failed(events(made.limit), fault)
             case "pass":
                 made.passed()
             case "refuse":

@@ -111,7 +111,7 @@ def test_a_held_worker_is_reported_once(reports: list[dict[str, Any]]) -> None:
     held, breaker = Held(Mock()), Breaker(500)
     for _ in range(2):
         for _ in range(3):
-            breaker.failed(1, TransientFault("Supabase is away"))
+            breaker.failed(["id"], TransientFault("Supabase is away"))
             held.report(breaker)
         breaker.passed()
         held.report(breaker)
@@ -127,7 +127,7 @@ def test_a_bug_is_reported_with_its_stack_but_not_its_text(reports: list[dict[st
     except ValueError as error:
         fault = OwnFaults().fault(error)
     breaker = Breaker(500)
-    breaker.failed(1, fault)
+    breaker.failed(["id"], fault)
     Held(Mock()).report(breaker)
     [report] = reports
     bug, ours = report["exception"]["values"]
