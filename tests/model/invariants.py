@@ -32,6 +32,9 @@ def _one_place(world: World) -> None:
     if nowhere:
         nowhere -= world.forgotten()
         assert not nowhere, f"nowhere: {sorted(nowhere)}"
+    for worker in world.living:
+        if worker.is_doubtful:  # others recover what it holds; it may still set it aside
+            world.twice |= {job_id[:ID] for job_id in worker.held}
     dead = {worker.owner for worker in world.workers if not worker.is_alive}
     for event_id, found in places.items():
         if found[0] == "failed" and dead.issuperset(found[1:]) and len(found) > 1:

@@ -51,7 +51,7 @@ def test_a_fault_is_shown_with_the_fewest_steps() -> None:
 def test_a_long_run(part: int) -> None:
     """Nothing is wrong in a hundred thousand steps."""
     with serving("fakeredis") as server:
-        outcome = explore(server, _IN_A_PART, 1_000 * (part + 1), shrink=True)
+        outcome = explore(server, _IN_A_PART, 1_000 * (part + 1))
     assert outcome.fault is None
     assert outcome.steps == _IN_A_PART
 
@@ -60,7 +60,7 @@ def test_a_long_run(part: int) -> None:
 def test_a_long_run_on_a_real_server() -> None:
     """Nothing is wrong in five thousand steps on a Valkey."""
     with serving("valkey") as server:
-        assert explore(server, 5_000, 500_000, shrink=True).fault is None
+        assert explore(server, 5_000, 500_000).fault is None
 
 
 @pytest.mark.slow
