@@ -48,7 +48,8 @@ def test_an_earlier_schema_becomes_the_present_one(stack: Stack, earlier: str) -
     with empty_database(stack) as old, empty_database(stack) as new:
         with psycopg.connect(old) as database:
             database.execute((DATA / earlier).read_bytes())
-        assert [line.split()[0] for line in migrate(old)] == [each.name for each in bundled()]
+        lines = [line for line in migrate(old) if not line.startswith("botlive: dropped the index ")]
+        assert [line.split()[0] for line in lines] == [each.name for each in bundled()]
         migrate(new)
         with psycopg.connect(old) as before, psycopg.connect(new) as after:
             assert catalog(before) == catalog(after)
