@@ -25,6 +25,8 @@ import redis
 from devstack.stack import Stack
 from events import Item, OrderCompleted, PaymentValidated, Publisher
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 BOTLIVE = str(Path(sys.executable).parent / "botlive")
 PHONE = "+2250700000000"

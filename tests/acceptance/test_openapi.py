@@ -22,6 +22,8 @@ from dashboard.api import router
 from events import Event, Publisher
 from tests.application import allow
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [
     not_a_server_error,
     content_type_conformance,

@@ -71,6 +71,7 @@ def test_any_order_and_any_repetition_end_in_the_same_rows(target: Target, data:
     assert target.rows(*shops) == fold(events, {shop.company_id: shop.uuid for shop in shops})
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(data=st.data())
 def test_sessions_follow_from_the_set_of_toggles(target: Target, data: st.DataObject) -> None:

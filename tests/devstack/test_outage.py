@@ -4,9 +4,12 @@ import time
 
 import httpx
 import psycopg
+import pytest
 import redis
 
 from devstack.stack import Stack
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_gateway_survives_a_restart_of_postgresql(stack: Stack, service: httpx.Client) -> None:

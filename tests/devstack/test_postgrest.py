@@ -15,6 +15,8 @@ from devstack import postgrest, processes
 from devstack.server import ServerError
 from devstack.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).with_name("recorder.py")
 
 

@@ -18,6 +18,8 @@ from devstack import postgres, processes, registry
 from devstack.stack import Stack
 from devstack.state import StackState
 
+pytestmark = pytest.mark.slow
+
 HOLD = """
 import sys, pathlib
 from devstack.stack import Stack

@@ -66,6 +66,7 @@ def test_it_goes_through_by_itself_once_the_tables_are_mended(line: Line) -> Non
     assert line.failed() == {}
 
 
+@pytest.mark.slow
 def test_events_that_come_later_join_those_that_wait(line: Line) -> None:
     """Later events of the kind wait too, also at another worker, which knows it from Redis."""
     broken, uuid = line.shop()
@@ -77,6 +78,7 @@ def test_events_that_come_later_join_those_that_wait(line: Line) -> None:
         assert waiting(line) == {Kind(broken, "order_completed"): 4}
 
 
+@pytest.mark.slow
 def test_the_same_event_again_waits_and_is_persisted_once(line: Line) -> None:
     """A second delivery of an event that waits apart has no second effect."""
     broken, uuid = line.shop()
@@ -91,6 +93,7 @@ def test_the_same_event_again_waits_and_is_persisted_once(line: Line) -> None:
     assert line.failed() == {}
 
 
+@pytest.mark.slow
 def test_toggles_wait_too_and_sessions_come_out_right(line: Line) -> None:
     """Sessions are correct when toggles that waited apart are written late."""
     broken, uuid = line.shop()
@@ -128,6 +131,7 @@ def test_a_shop_whose_trigger_hangs_holds_nobody(line: Line) -> None:
         assert line.failed() == {}
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_of_what_waits_apart(line: Line) -> None:
     """Events that wait apart are stored in Redis and survive the death of their worker."""
     broken, uuid = line.shop()

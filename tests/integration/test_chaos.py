@@ -16,8 +16,9 @@ from tests.integration.line import Line
 from tests.make import order
 from worker.claims import PREFIX, Claims
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.timeout(300)
 def test_a_short_run_is_green() -> None:
     """Every kind of fault twice: nothing is lost, doubled, half-written or set aside without fault."""

@@ -439,6 +439,7 @@ async def _watched(callers: list[Any]) -> tuple[list[Any], float]:
     return results, await watch
 
 
+@pytest.mark.slow
 def test_two_hundred_callers_while_redis_hangs(chat: Chat) -> None:
     """All return in time, everything is in the outbox once, each caller's events in order; the loop runs."""
     publisher = Publisher.from_env(within=3)  # a busy machine needs longer for so many
@@ -585,6 +586,7 @@ def test_parent_and_child_do_not_mix_up_answers(chat: Chat, monkeypatch: pytest.
     assert sum(job_id.startswith(str(taken.event_id)) for job_id in queued) == 501
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("away", [False, True])
 def test_forks_while_another_thread_publishes(chat: Chat, publisher: Publisher, *, away: bool) -> None:
     """Children publish in time, with Redis there and, to the parent's file, without it."""

@@ -15,6 +15,8 @@ from devstack.stack import Stack
 from tests.integration.line import BIN
 from tests.integration.roads import free_port
 
+pytestmark = pytest.mark.slow
+
 
 def started(stack: Stack, *options: str, **environment: str) -> subprocess.Popen[str]:
     """Start the command with this environment."""

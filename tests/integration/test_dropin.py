@@ -47,6 +47,7 @@ def test_an_amended_event_is_persisted_and_says_so(line: Line) -> None:
     assert activity["metadata"]["amended"] == ["customer_name", "items.0.name", "zone"]
 
 
+@pytest.mark.slow
 def test_what_fits_no_contract_fails_in_sight_and_alone(line: Line) -> None:
     """Its job is in the failed registry with the field's name, and other events are persisted."""
     company_id, uuid = line.shop()

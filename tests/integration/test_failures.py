@@ -97,7 +97,7 @@ def left(line: Line, *events: OrderCompleted) -> list[bytes]:
     return [key for key in keys if line.redis.ttl(key) == -1]
 
 
-@pytest.mark.parametrize("work", [own_worker, stock_worker])
+@pytest.mark.parametrize("work", [own_worker, pytest.param(stock_worker, marks=pytest.mark.slow)])
 def test_a_mended_company_s_events_are_replayed_and_no_other(
     line: Line, work: Callable[[Line], None]
 ) -> None:
@@ -182,6 +182,7 @@ def test_deaths_outlive_a_replay(line: Line) -> None:
     assert line.redis.hmget(f"rq:job:{event.event_id}", "deaths", "suspect") == [b"3", b"1"]
 
 
+@pytest.mark.slow
 def test_many_replays_at_once_replay_once(line: Line) -> None:
     """With concurrent replays and discards, each job is queued once or discarded once."""
     events = [unknown() for _ in range(300)]
@@ -264,6 +265,7 @@ def damage(line: Line, event: OrderCompleted) -> dict[str, Callable[[], object]]
     }
 
 
+@pytest.mark.slow
 def test_no_damage_hides_the_others(line: Line) -> None:
     """Damaged jobs are listed, shown and discarded; a good job can still be replayed."""
     good = unknown()
@@ -288,6 +290,7 @@ def test_no_damage_hides_the_others(line: Line) -> None:
     assert listed(line) == {}
 
 
+@pytest.mark.slow
 def test_jobs_made_by_hand(line: Line) -> None:
     """Jobs that were enqueued with RQ by hand, with any id or description, are treated alike."""
     company_id = f"flow-{uuid4()}"

@@ -40,7 +40,7 @@ def own_worker(line: Line) -> subprocess.CompletedProcess[str]:
     return line.run(*BOTLIVE_WORKER, "--burst")
 
 
-@pytest.mark.parametrize("worker", [own_worker, stock_worker])
+@pytest.mark.parametrize("worker", [own_worker, pytest.param(stock_worker, marks=pytest.mark.slow)])
 def test_a_published_event_becomes_its_rows(
     line: Line, worker: Callable[[Line], subprocess.CompletedProcess[str]]
 ) -> None:
@@ -59,7 +59,7 @@ def test_a_published_event_becomes_its_rows(
     assert line.failed() == {}
 
 
-@pytest.mark.parametrize("worker", [own_worker, stock_worker])
+@pytest.mark.parametrize("worker", [own_worker, pytest.param(stock_worker, marks=pytest.mark.slow)])
 def test_an_event_that_cannot_be_persisted_stands_in_the_failed_registry(
     line: Line, worker: Callable[[Line], subprocess.CompletedProcess[str]]
 ) -> None:
@@ -100,6 +100,7 @@ def test_a_hostile_job_is_not_called(line: Line, tmp_path: Path) -> None:
     assert ["UnknownFunction" in trace for trace in line.failed().values()] == [True]
 
 
+@pytest.mark.slow
 def test_the_trading_day_twice_shuffled_by_three_workers(line: Line) -> None:
     """It ends in exactly the rows of a straight run in order, and in those of the oracle."""
     events = [parse_event(text) for text in (DATA / "trading-day.ndjson").read_bytes().splitlines()]
@@ -215,6 +216,7 @@ def test_of_a_large_batch_there_is_one_line(line: Line) -> None:
     assert {"waited", "call_ms"} <= said.keys()
 
 
+@pytest.mark.slow
 def test_companies_are_added_linked_and_listed(line: Line) -> None:
     """An event of an unknown shop is persisted after the console script linked the shop."""
     botlive = str(BIN / "botlive")

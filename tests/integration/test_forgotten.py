@@ -21,6 +21,8 @@ from tests.chaos import amnesia
 from tests.integration.line import until
 from tests.integration.roads import Road, free_port
 
+pytestmark = pytest.mark.slow
+
 QUEUE = "rq:queue:botlive"
 LOSS = 1.5
 """Seconds that a power loss costs."""
@@ -221,7 +223,6 @@ def test_nothing_confirmed_is_lost(
     assert "WAVE-99" not in caplog.text
 
 
-@pytest.mark.slow
 def test_a_restart_that_costs_nothing_is_no_alarm(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """After a kill with an intact file no event is published again."""
     scene.start_chats()

@@ -20,6 +20,8 @@ from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer
 
+pytestmark = pytest.mark.slow
+
 
 def claims(line: Line) -> Claims:
     """Return claims of a worker that only claims, and soon counts as dead."""
@@ -173,7 +175,6 @@ def until_full(publisher: Publisher, company_id: str) -> int:
     raise AssertionError("it is never full")
 
 
-@pytest.mark.slow
 def test_a_full_redis_is_emptied(line: Line, full: redis.Redis) -> None:
     """With `noeviction` a full Redis refuses publishers, but lets workers make room."""
     company_id, uuid = line.shop()

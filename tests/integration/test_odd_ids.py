@@ -18,6 +18,8 @@ from tests.integration.test_planted import PAGES, QUEUE, Site
 from tests.integration.test_rq_native import DASHBOARD
 from worker.control import kinds
 
+pytestmark = pytest.mark.slow
+
 IDS = [
     b"with spaces",
     b"a:b:c",

@@ -7,8 +7,12 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.line import BIN, Line, until
 from tests.make import every_type
+
+pytestmark = pytest.mark.slow
 
 _GUIDE = Path(__file__).parents[2] / "docs/operations.md"
 _HEALTH = [sys.executable, "-m", "operations.heartbeat"]

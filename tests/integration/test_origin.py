@@ -15,6 +15,8 @@ from gateway.origin import OURS
 from operations.errors import DevelopmentOnly
 from operations.migrations import bundled
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CHAT = "from dropin import log_payment_validated"
 READ = "import dashboard"
@@ -117,7 +119,6 @@ def test_another_over_ours_is_named_with_the_cure(site: Site) -> None:
     assert f"`events` is not that of botlive-events: {AGAIN}" in chat.stderr
 
 
-@pytest.mark.slow
 def test_ours_over_another_warns_of_what_will_happen(site: Site) -> None:
     """All works; its removal would take ours along, and then that is said."""
     site.install("Events", "events")
@@ -135,7 +136,6 @@ def test_ours_over_another_warns_of_what_will_happen(site: Site) -> None:
     assert (chat.stdout, len(chat.stderr.splitlines())) == ("chat goes on\n", 1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module", [name for name in OURS if name not in {"events", "worker"}])
 def test_the_other_names_too(site: Site, module: str) -> None:
     """Laid over ours, each is named by the command."""
@@ -152,7 +152,6 @@ def shadow(folder: Path, *names: str) -> Path:
     return folder / "host"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "needs"), [(CLI, "events"), (READ, "events"), (CHAT, "events"), (CLI, "handlers")]
 )
@@ -164,7 +163,6 @@ def test_a_folder_of_the_hosts_is_named(site: Site, tmp_path: Path, code: str, n
     assert "not that of botlive-events: " in said
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "others"),
     [(CHAT, ["worker", "handlers", "dashboard", "sql"]), (READ, ["dropin", "devstack", "sql"])],

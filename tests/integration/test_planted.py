@@ -20,6 +20,8 @@ from tests.integration.line import BIN
 from tests.integration.planted import MARKS, plant
 from tests.integration.test_rq_native import DASHBOARD, ROOT
 
+pytestmark = pytest.mark.slow
+
 QUEUE = "botlive"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _COMMAND = re.compile(r"(?:^[$#] |`)((?:rq|botlive|redis-cli) [a-z-][^`\n]*)", re.MULTILINE)
@@ -136,7 +138,6 @@ def test_the_documents_name_the_commands() -> None:
         assert not {"--url", "-u", "-a"} & {*command.split()}, command
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", OPEN)
 def test_what_is_planted_does_bite(site: Site, command: str) -> None:
     """The control: without our classes RQ calls the planted function."""

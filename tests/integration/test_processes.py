@@ -11,6 +11,8 @@ from operations.status import read
 from tests.integration.line import BOTLIVE_WORKER, Line, until
 from tests.make import payment
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def supervisor(line: Line) -> Iterator[subprocess.Popen[str]]:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from uuid import uuid4
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
 from worker.consumer import Consumer
 from worker.decode import read
+
+pytestmark = pytest.mark.slow
 
 SHOPS = ("awa", "kofi")
 STREAMS = st.lists(st.one_of(*map(strategies.events, map(st.just, SHOPS))), max_size=40)

@@ -320,6 +320,7 @@ _PRUNING = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(_STREAM, st.lists(_PRUNING, min_size=25, max_size=25))
 def test_sessions_are_those_of_all_toggles_that_were_accepted(

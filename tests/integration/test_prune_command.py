@@ -13,6 +13,8 @@ from tests.integration.line import BIN, Line
 from tests.integration.old import OldDatabase, days_ago
 from tests.make import PHONE, order, payment
 
+pytestmark = pytest.mark.slow
+
 PRUNE = [str(BIN / "botlive"), "prune", "--older-than"]
 OLD = days_ago(200)
 

@@ -3,9 +3,13 @@
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from events import Event
 from tests.integration.line import BIN, Line
 from tests.make import PHONE, order, persist
+
+pytestmark = pytest.mark.slow
 
 RECONCILE = [str(BIN / "botlive"), "reconcile"]
 

@@ -27,6 +27,8 @@ from tests.make import PHONE, order
 from tests.replies import octets
 from worker.claims import PREFIX, Claims
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DASHBOARD = """
 import json, os, sys
@@ -115,7 +117,6 @@ def pages(line: Line, job_id: str) -> dict[str, str]:
     return browse(line, *(("GET", path) for path in (*views, *data, *lists)))
 
 
-@pytest.mark.slow
 def test_suspended_workers_take_nothing_until_they_are_resumed(line: Line) -> None:
     """After `rq suspend` events wait within 5 s; after `rq resume` they are persisted."""
     company_id, uuid = line.shop()
@@ -148,7 +149,6 @@ def test_a_suspended_burst_ends_at_once(line: Line) -> None:
     assert len(line.queue) == 0
 
 
-@pytest.mark.slow
 def test_rq_info_tells_what_the_worker_does(line: Line, stack: Stack) -> None:
     """`rq info` shows idle, busy and idle again, and the numbers of claimed, finished and failed jobs."""
     company_id, uuid = line.shop()
@@ -166,7 +166,6 @@ def test_rq_info_tells_what_the_worker_does(line: Line, stack: Stack) -> None:
         assert len(worker_keys(line)) == 1
 
 
-@pytest.mark.slow
 def test_an_idle_worker_stays_registered(line: Line) -> None:
     """An idle worker renews its key before it expires."""
     with line.worker() as process:
@@ -217,7 +216,6 @@ def test_others_ways_to_requeue(line: Line, requeue: Callable[[Line, str], None]
     assert line.failed() == {}
 
 
-@pytest.mark.slow
 def test_the_dashboard_shows_whatever_the_worker_does(line: Line, stack: Stack) -> None:
     """Every page opens while events wait, are claimed, or have failed, without customers' data."""
     company_id, _ = line.shop()
@@ -248,7 +246,6 @@ def test_the_dashboard_shows_whatever_the_worker_does(line: Line, stack: Stack) 
     assert "UnknownCompany" in json.loads(shown[2][f"/0/data/job/{lost.event_id}.json"])["exc_info"]
 
 
-@pytest.mark.slow
 def test_the_dashboard_shows_what_a_stock_worker_does(line: Line, stack: Stack) -> None:
     """The workers page opens while a stock worker runs our job, which rq-dashboard would unpickle."""
     event = order(line.shop()[0])
@@ -327,7 +324,6 @@ def finished(line: Line) -> Counter[str]:
     return counts
 
 
-@pytest.mark.slow
 def test_a_stock_worker_beside_ours(line: Line) -> None:
     """On one queue both workers run thousands of events; each has its effect once, and none fails."""
     company_id, uuid = line.shop()
@@ -354,7 +350,6 @@ def payments(company_id: str, count: int) -> Iterator[PaymentValidated]:
     )
 
 
-@pytest.mark.slow
 def test_rqs_scheduler_and_maintenance_beside_ours(line: Line, stack: Stack) -> None:
     """A scheduled event is persisted; RQ's clean-up does not touch our worker's claims."""
     company_id, uuid = line.shop()

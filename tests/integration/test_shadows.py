@@ -9,6 +9,8 @@ from tests.integration.people import ME, THEIRS, VICTIM, Database, acting, add, 
 from tests.make import order
 from worker.elements import element
 
+pytestmark = pytest.mark.slow
+
 TEXT = str(THEIRS)
 
 

@@ -31,6 +31,7 @@ def stand_in(line: Line, name: str, seconds: float, **fields: str) -> None:
     line.redis.sadd(f"rq:workers:{line.name}", f"rq:worker:{name}")
 
 
+@pytest.mark.slow
 def test_it_says_what_waits_and_where(line: Line) -> None:
     """It shows waiting, put off, claimed, apart and failed events by reason, and the age of the oldest."""
     line.publisher.publish_many([order("nobody-knows-it") for _ in range(3)])

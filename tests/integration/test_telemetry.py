@@ -18,6 +18,8 @@ from events import Event
 from tests.integration.line import Line, until
 from tests.make import PHONE, payment
 
+pytestmark = pytest.mark.slow
+
 _CHAT = trace.SpanContext(
     0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, False, trace.TraceFlags(trace.TraceFlags.SAMPLED)
 )
@@ -125,7 +127,6 @@ def test_a_worker_sends_spans_and_reports(line: Line, receiver: Receiver) -> Non
     assert not [path for path, body in receiver.bodies if PHONE.encode() in body]
 
 
-@pytest.mark.slow
 def test_a_worker_does_without_a_receiver(line: Line) -> None:
     """They never answer: the event is persisted, and a stop is complete before its limit (exit code 143)."""
     shop, uuid = line.shop()

@@ -20,6 +20,8 @@ from operations import cli
 from tests.integration.line import Line
 from tests.make import PHONE, order
 
+pytestmark = pytest.mark.slow
+
 # A link, a colour, C1's, a line that runs from right to left, ends of lines, a cell's end, markup, an emoji.
 MARKUP = "[red]m[/][link=e]k[/link]:smile:"
 HOSTILE = f"\x1b]8;;http://evil\x07l\x1b[45mm\x9b45mm\u202ee\u2028s\u2066\r\nfake\tc\x7f{MARKUP}"

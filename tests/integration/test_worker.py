@@ -81,6 +81,7 @@ def test_rqs_own_clean_up_takes_no_claim(line: Line) -> None:
     assert len(line.rows([uuid]).orders) == 1
 
 
+@pytest.mark.slow
 def test_a_live_workers_claims_are_left_alone(line: Line) -> None:
     """Claims are recovered only after their owner's lease has ended."""
     company_id, uuid = line.shop()
@@ -126,6 +127,7 @@ def test_three_deaths_alone_set_an_event_aside(line: Line) -> None:
     assert line.rows([uuid]).orders.keys() == {events[1].event_id}
 
 
+@pytest.mark.slow
 def test_a_replayed_poison_is_run_once_more(line: Line) -> None:
     """A replayed event runs once: it is persisted, or a fourth death sets it aside at once."""
     company_id, uuid = line.shop()
@@ -325,6 +327,7 @@ def test_a_job_in_two_hands_comes_back_from_neither(line: Line) -> None:
     assert not line.redis.exists(f"rq:job:{event.event_id}")
 
 
+@pytest.mark.slow
 def test_a_job_that_a_flood_put_off_still_goes_rqs_way(line: Line) -> None:
     """A job with a dependent that was put off to an overflow queue is still run by RQ."""
     company_id, uuid = line.shop()
@@ -342,6 +345,7 @@ def test_a_job_that_a_flood_put_off_still_goes_rqs_way(line: Line) -> None:
     assert line.failed() == {}
 
 
+@pytest.mark.slow
 def test_a_callback_that_is_not_allowed_is_not_called(line: Line, tmp_path: Path) -> None:
     """A job with a forbidden callback or a webhook is set aside, and nothing is called."""
     company_id, uuid = line.shop()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 BOTLIVE = Path(sys.executable).parent / "botlive"
 _DRIVER = """
 eval "$("$0" --show-completion)"

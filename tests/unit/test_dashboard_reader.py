@@ -340,6 +340,7 @@ import dashboard.api
 """
 
 
+@pytest.mark.slow
 def test_the_extras_are_enough() -> None:
     """The extras [read] and [api] work without the packages of the worker or the stack."""
     command = [sys.executable, "-c", _ELSEWHERE]

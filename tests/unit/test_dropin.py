@@ -651,6 +651,7 @@ def _accepted_or_named(payload: Any) -> bool:
         return refusal.field not in {"json", "type", ""}
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(data=st.data())
 def test_every_call_ends_in_an_event_or_in_sight(data: st.DataObject) -> None:

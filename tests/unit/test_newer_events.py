@@ -156,6 +156,7 @@ def _as_published_then(payload: dict[str, Any]) -> dict[str, Any]:
 _CONTRACTS = {type_of(contract): contract for contract in CONTRACTS if type_of(contract) in _SCHEMAS}
 
 
+@pytest.mark.slow
 @given(event=strategies.events(st.just("shop")))
 def test_a_worker_of_0_2_reads_what_is_published_today(event: Event) -> None:
     """Events of today match the frozen schemas of release 0.2."""

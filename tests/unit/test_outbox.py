@@ -370,6 +370,7 @@ def test_a_relative_name_is_that_of_the_start(tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "outbox.db").exists()
 
 
+@pytest.mark.slow
 def test_processes_that_make_the_file_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several processes may create the file at the same time."""
     monkeypatch.setattr("events.publishing.outbox._PATIENCE", 10)  # so that none gives up on a busy machine
@@ -397,6 +398,7 @@ def _child(add: Callable[[], Sequence[PublishError | None]], at: float) -> int:
     return child
 
 
+@pytest.mark.slow
 def test_a_fork_while_another_thread_has_the_file_open(outbox: Outbox) -> None:
     """A forked child can use the file, because it has no locks that are never released."""
     outbox.limit = 100_000

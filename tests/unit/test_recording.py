@@ -124,6 +124,7 @@ def test_the_old_names_publish_through_it() -> None:
     assert len(publisher.events) == len(publisher.refused) == 1
 
 
+@pytest.mark.slow
 def test_the_guides_fixture_works(tmp_path: Path) -> None:
     """The fixture in docs/integration.md works in a host's test file."""
     section = _GUIDE.read_text(encoding="utf-8").partition("## Your own tests\n")[2].partition("\n## ")[0]
