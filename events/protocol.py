@@ -5,6 +5,7 @@ from typing import Any, Protocol, Self
 from uuid import UUID
 
 from events.contracts import Event
+from events.publishing.observer import Observer
 
 
 class EventPublisher(Protocol):
@@ -32,6 +33,9 @@ class EventPublisher(Protocol):
         self, event_type: str, payload: Mapping[str, Any], *, event_id: UUID | None = None
     ) -> UUID:
         """Do the same as ``publish_unchecked`` without blocking the event loop."""
+
+    def observe(self, observer: Observer) -> None:
+        """Report each publication to the observer from now on."""
 
     def drain(self) -> int:
         """Move the events of the outbox to the queue."""

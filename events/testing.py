@@ -16,6 +16,7 @@ from events.contracts import AnyEvent, Event
 from events.errors import InvalidEvent, PublisherClosed, PublishError
 from events.parsing import parse_event
 from events.publishing.call import Call
+from events.publishing.observer import Observer
 from events.publishing.publisher import WITHIN
 
 E = TypeVar("E", bound=Event)
@@ -119,6 +120,9 @@ class RecordingPublisher:
     ) -> UUID:
         """Record the payload, like ``publish_unchecked``."""
         return self.publish_unchecked(event_type, payload, event_id=event_id)
+
+    def observe(self, observer: Observer) -> None:
+        """Do nothing: the observer gets no reports."""
 
     def drain(self) -> int:
         """Return 0, because there is no outbox."""

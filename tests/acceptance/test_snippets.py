@@ -28,6 +28,8 @@ from tests.acceptance.guide import blocks, python
 from tests.integration.line import Line
 from tests.oracle import fold
 
+pytestmark = pytest.mark.slow
+
 _DOCUMENT = Path(__file__).parents[1] / "data" / "integration-todo.md"
 _OLD_IMPORT = re.compile(r"from core\.(?:activities_logger|orders_manager|sessions_manager) import")
 _PHONE = "+2250700001234"

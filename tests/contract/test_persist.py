@@ -54,6 +54,7 @@ def test_each_event_makes_the_rows_of_the_specification(target: Target, shop: Sh
     assert target.rows(shop) == fold(events, {shop.company_id: shop.uuid})
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(data=st.data())
 def test_any_order_and_any_repetition_end_in_the_same_rows(target: Target, data: st.DataObject) -> None:

@@ -34,6 +34,7 @@ def waiting(line: Line) -> dict[Kind, int]:
     return {kind: store.count(kind) for kind in store.groups()}
 
 
+@pytest.mark.slow
 def test_what_a_shop_does_not_take_waits_and_all_else_flows(line: Line) -> None:
     """Other types of the shop and other shops are persisted; the reason is logged and listed."""
     (broken, uuid), (well, other) = line.shop(), line.shop()
@@ -106,6 +107,7 @@ def test_toggles_wait_too_and_sessions_come_out_right(line: Line) -> None:
     assert line.rows([uuid]).sessions[on.event_id]["ended_at"] == off.occurred_at
 
 
+@pytest.mark.slow
 def test_an_event_that_a_trigger_refuses_for_its_content_does_not_wait(line: Line) -> None:
     """If the shop accepts other events of the type, the one event is set aside."""
     company_id, uuid = line.shop()

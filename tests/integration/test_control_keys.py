@@ -28,6 +28,8 @@ from worker.elements import Element
 from worker.scripts import script
 from worker.unpacking import LARGEST
 
+pytestmark = pytest.mark.slow
+
 QUEUE = "control"
 ODD = b"\xff\x00 {odd}:\r\n\x1b[31m"
 WAYS: dict[str, Callable[[redis.Redis, str], object]] = {

@@ -206,6 +206,7 @@ def _grepped(folder: Path) -> list[Any]:
     return [json.loads(text) for text in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_of_a_large_batch_there_is_one_line(line: Line) -> None:
     """The line names all its events, grouped by the tables that got their rows, and the longest wait."""
     company_id, _ = line.shop()

@@ -13,6 +13,8 @@ from tests.make import order
 from worker.breaker import Breaker
 from worker.consumer import Consumer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("field", ["failure_ttl", "timeout", "result_ttl", "ttl"])
 @pytest.mark.parametrize("value", ["9" * 400, "-" + "9" * 400, "-5", "7", str(2**40)])
@@ -47,7 +49,6 @@ def test_what_joins_an_overflow_queue_without_its_turn_is_run(line: Line) -> Non
     assert not line.redis.exists(overflow)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_longer_run_over_everything() -> None:
     """20,000 cases of all targets find no error. (Rare outcomes need more cases.)

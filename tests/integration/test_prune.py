@@ -23,6 +23,8 @@ from tests.integration.old import OldDatabase, days_ago
 from tests.make import every_type, order, payment
 from tests.oracle import Tables, fold
 
+pytestmark = pytest.mark.slow
+
 OLD, HORIZON, YOUNG = 200, 100, 50  # days
 
 
@@ -320,7 +322,6 @@ _PRUNING = st.one_of(
 )
 
 
-@pytest.mark.slow
 @settings(max_examples=30)
 @given(_STREAM, st.lists(_PRUNING, min_size=25, max_size=25))
 def test_sessions_are_those_of_all_toggles_that_were_accepted(

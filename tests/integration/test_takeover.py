@@ -7,6 +7,8 @@ import pytest
 
 from tests.integration.people import ME, NOBODYS, THEIRS, VICTIM, Database, add, change, people
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def project(module_database_url: str) -> Iterator[Database]:

@@ -21,6 +21,8 @@ from tests.make import PHONE, order
 from worker.apart import Group, Kind, Store
 from worker.claims import PREFIX, Claims
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [str(BIN / "botlive"), "status", "--watch", "0.1"]
 
 

@@ -394,6 +394,7 @@ def test_tls_on_one_side_only_is_told(place: Place) -> None:
     door.close()
 
 
+@pytest.mark.slow
 def test_cluster_mode_is_told_at_the_start(place: Place) -> None:
     """One line says it at the start, because no event could be processed."""
     place.valkey.kill()

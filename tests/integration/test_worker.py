@@ -69,6 +69,7 @@ def test_death_between_commit_and_acknowledgement_has_no_second_effect(line: Lin
     assert line.held() == 0
 
 
+@pytest.mark.slow
 def test_rqs_own_clean_up_takes_no_claim(line: Line) -> None:
     """RQ's clean-up of the started registry, by `rq info` or a stock worker, changes no claim."""
     company_id, uuid = line.shop()
@@ -200,6 +201,7 @@ def trap(line: Line) -> Iterator[str]:
     line.database.execute(f"drop function public.{name}() cascade".encode())
 
 
+@pytest.mark.slow
 def test_an_event_that_fails_every_call_is_found_among_its_neighbours(line: Line, trap: str) -> None:
     """An event that fails each call is isolated and set aside; all others are persisted."""
     company_id, uuid = line.shop()
@@ -225,6 +227,7 @@ DAMAGE = (
 )
 
 
+@pytest.mark.slow
 def test_malformed_jobs_are_set_aside(line: Line) -> None:
     """A job with any malformed hash is set aside, can be fetched, and affects no other job."""
     company_id, uuid = line.shop()
@@ -246,6 +249,7 @@ def test_a_job_without_its_data_is_set_aside(line: Line) -> None:
     assert line.failed().keys() == {str(event.event_id)}
 
 
+@pytest.mark.slow
 def test_a_job_enqueued_with_a_keyword_is_run(line: Line) -> None:
     """A job that was enqueued by hand with a keyword argument is run."""
     company_id, uuid = line.shop()
@@ -276,6 +280,7 @@ def test_what_is_in_hand_is_completed_before_a_suspension(line: Line, stack: Sta
         until(lambda: len(line.rows([uuid]).orders) == 2, 20)
 
 
+@pytest.mark.slow
 def test_a_job_with_a_callback_goes_rqs_way(line: Line) -> None:
     """A job with a dependent is run by RQ, and then its dependent: both events are persisted."""
     company_id, uuid = line.shop()
@@ -294,6 +299,7 @@ def test_a_job_with_a_callback_goes_rqs_way(line: Line) -> None:
     assert jobs[0].get_status() == "finished"
 
 
+@pytest.mark.slow
 def test_a_flood_does_not_hold_another_shops_event_back(line: Line) -> None:
     """Behind 6,000 events of one shop, another shop's event is in one of the first batches."""
     flood, other = (line.shop()[0] for _ in range(2))

@@ -23,6 +23,7 @@ def test_a_short_run(redis: str, steps: int) -> None:
         assert explore(server, steps).fault is None
 
 
+@pytest.mark.slow
 def test_both_servers_show_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """One seed makes the same steps on fakeredis and Valkey. After each step both have the same content."""
     seen: dict[str, list[Picture]] = {"fakeredis": [], "valkey": []}
@@ -38,6 +39,7 @@ def test_both_servers_show_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(seen["valkey"]) == 100
 
 
+@pytest.mark.slow
 def test_a_fault_is_shown_with_the_fewest_steps() -> None:
     """The steps of a run that fails are shortened to those that it needs."""
     with serving("fakeredis") as server, MUTATIONS["an overflow queue has no turn"]():

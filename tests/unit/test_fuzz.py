@@ -28,6 +28,7 @@ def test_a_short_run(name: str) -> None:
     assert Run(1, targets()).go(range(SHORT[name]), name).faults == []
 
 
+@pytest.mark.slow
 def test_a_short_run_of_what_people_type() -> None:
     """A hundred cases end as they are documented to, without a traceback."""
     with warnings.catch_warnings():  # click leaves a file open that stands before a word which it refuses
