@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS = 1
 export VIRTUAL_ENV = $(CURDIR)/.venv
 
-.PHONY: help setup demo test test-all test-lowest bench chaos fuzz model probes lint contracts lock clean
+.PHONY: help setup demo test test-all coverage test-lowest bench chaos fuzz model probes lint contracts lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: setup ## Run the tests on real servers (under 5 minutes)
 
 test-all: setup ## Run the slow tests too (under 25 minutes)
 	$(PYTEST)
+
+coverage: setup ## Show the lines of the product that no test runs (the tests of make test; ALL=1: of make test-all)
+	$(PYTEST) $(if $(ALL),,-m "not slow") --cov --cov-report=term
 
 # Tests the chat's part with the lowest allowed versions of pydantic and redis, and with current test tools.
 LOWEST := .venv-lowest
@@ -80,4 +83,4 @@ lock: setup ## Update requirements/ to the newest releases
 	$(BIN)/python requirements/lock.py
 
 clean: ## Delete what the targets created
-	rm -rf .venv $(LOWEST) $(PEERS) bench/results .state .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv $(LOWEST) $(PEERS) bench/results .state .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

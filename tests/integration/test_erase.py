@@ -86,8 +86,10 @@ def tables(line: Line, uuid: UUID) -> str:
 
 def in_redis(line: Line) -> str:
     """Return the jobs, results and notes of the line, uncompressed."""
-    keys = [key.decode().removeprefix("rq:job:") for key in line.redis.scan_iter("rq:job:*", _type="HASH")]
-    jobs = [job for job in map(line.queue.fetch_job, keys) if job and job.origin == line.name]
+    # RQ cannot read the jobs that other tests have damaged.
+    keys = list(line.redis.scan_iter("rq:job:*", _type="HASH"))
+    ours = [key.decode() for key in keys if line.redis.hget(key, "origin") == line.name.encode()]
+    jobs = [job for key in ours if (job := line.queue.fetch_job(key.removeprefix("rq:job:")))]
     results = [result.exc_string or "" for job in jobs for result in job.results()]
     notes = str(line.redis.xrange(f"botlive:edited:{line.name}"))
     return " ".join([*(str(job.args) for job in jobs), *results, notes])

@@ -60,12 +60,12 @@ def _fail_all() -> AbstractContextManager[Any]:
 
 
 def _empty_outbox_first() -> AbstractContextManager[Any]:
-    def bring(self: Courier, waiting: Sequence[tuple[int, Call]]) -> list[int]:
+    def put(self: Courier, waiting: Sequence[tuple[int, Call]]) -> list[int]:
         with suppress(PublishError):
             deliver(self._queue, [call for _, call in waiting])
         return [number for number, _ in waiting]
 
-    return patch.object(Courier, "_bring", bring)
+    return patch.object(Courier, "_put", put)
 
 
 def _without(name: str, line: str, instead: str) -> Mutation:

@@ -63,7 +63,7 @@ def order(company_id: str = "kiosque") -> OrderCompleted:
 
 def fail(redis: fakeredis.FakeStrictRedis, event: Event, *traces: str) -> str:
     """Publish an event and fail it as RQ does, once for each trace; return its job's id."""
-    Publisher(redis).publish(event)
+    Publisher(redis, within=10).publish(event)
     job = Job.fetch(str(event.event_id), connection=redis, serializer=JSONSerializer)
     redis.lrem("rq:queue:botlive", 0, job.id)
     for trace in traces:
