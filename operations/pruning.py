@@ -49,7 +49,7 @@ _MOST_PAGES = 256  # at most, of one piece: about 12,000 events
 _LONGEST_PAUSE = 30.0  # seconds
 
 
-class Rows(NamedTuple):
+class PrunedRows(NamedTuple):
     """Numbers of rows."""
 
     events: int = 0
@@ -57,9 +57,9 @@ class Rows(NamedTuple):
     activities: int = 0
     toggles: int = 0
 
-    def plus(self, other: Self) -> "Rows":
+    def plus(self, other: Self) -> "PrunedRows":
         """Return the sum."""
-        return Rows(*(one + another for one, another in zip(self, other, strict=True)))
+        return PrunedRows(*(one + another for one, another in zip(self, other, strict=True)))
 
     def __str__(self) -> str:
         return f"{self.events} events in the inbox, {self.activities} activities, {self.toggles} toggles"
@@ -68,7 +68,7 @@ class Rows(NamedTuple):
 class Progress(NamedTuple):
     """What a run has deleted until now."""
 
-    deleted: Rows
+    deleted: PrunedRows
     pages: int
     """Pages of the present table that were read, of ``of``."""
     of: int
@@ -110,7 +110,7 @@ class Pruner:
         self.horizon: datetime = self._ask("reading the clock", _HORIZON, days)
         """What is older is deleted."""
 
-    def count(self) -> Rows:
+    def count(self) -> PrunedRows:
         """Count the rows that a run would delete. Changes nothing."""
         with _explained("counting"), self._connection.transaction():
             self._connection.execute(_SETTINGS)
@@ -124,7 +124,7 @@ class Pruner:
             MigrationFailed: the database refuses it or stays busy; what was deleted stays deleted.
         """
         self._raise_horizon()
-        deleted = Rows()
+        deleted = PrunedRows()
         for table, piece in _PIECES.items():
             of = self._ask("reading the size", _PAGES, table)
             first = 0
@@ -143,7 +143,7 @@ class Pruner:
                 return
             time.sleep(self.pace.pause)
 
-    def _delete(self, table: str, piece: str, first: int, past: int) -> Rows | None:
+    def _delete(self, table: str, piece: str, first: int, past: int) -> PrunedRows | None:
         """Delete one piece. Return what was deleted, or None if the database is busy."""
         started = time.monotonic()
         with self._retried(), _explained(f"deleting from {table}"), self._connection.transaction():
@@ -168,9 +168,9 @@ class Pruner:
             self._connection.execute(_SETTINGS)
             return self._connection.cursor(row_factory=scalar_row).execute(query, parameters).fetchone()
 
-    def _rows(self, query: str, *parameters: object) -> Rows:
-        rows = self._connection.cursor(row_factory=class_row(Rows)).execute(query, parameters).fetchone()
-        return rows or Rows()
+    def _rows(self, query: str, *parameters: object) -> PrunedRows:
+        cursor = self._connection.cursor(row_factory=class_row(PrunedRows))
+        return cursor.execute(query, parameters).fetchone() or PrunedRows()
 
 
 @contextmanager

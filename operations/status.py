@@ -12,7 +12,7 @@ import redis
 
 from events.publishing.keys import WORKER, WORKERS, Keys, job_key, raw, text
 from gateway.letters import printable
-from operations.failed.memory import Memory
+from operations.failed.known import KnownFailures
 from operations.failed.registry import FailedRegistry
 from worker.claims import LEASE_TTL
 from worker.control import Control, none_if_wrong_type
@@ -68,7 +68,7 @@ class Status(NamedTuple):
 
 
 def read(
-    connection: redis.Redis, queue: str, *, with_reasons: bool = True, memory: Memory | None = None
+    connection: redis.Redis, queue: str, *, with_reasons: bool = True, memory: KnownFailures | None = None
 ) -> Status:
     """Read the status of the queue.
 
@@ -85,7 +85,7 @@ def all_workers(connection: redis.Redis) -> list[Worker]:
 
 class _Reader:
     def __init__(
-        self, connection: redis.Redis, queue: str, *, with_reasons: bool, memory: Memory | None = None
+        self, connection: redis.Redis, queue: str, *, with_reasons: bool, memory: KnownFailures | None = None
     ) -> None:
         self._redis = connection
         self._keys = Keys(queue)

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from gateway.errors import TransientFault
 from operations import shops
-from operations.failed.memory import Memory
+from operations.failed.known import KnownFailures
 from operations.shops import Shop
 from operations.status import Status, read
 from operations.terminal import fault
@@ -59,7 +59,7 @@ def looks(connection: redis.Redis, queue: str, seconds: float) -> Iterator[Look]
     before: dict[str, int] = {}
     then: float | None = None
     is_first = True
-    memory = Memory(connection, queue)
+    memory = KnownFailures(connection, queue)
     while True:
         try:
             status, most = read(connection, queue, memory=memory), shops.most(connection, queue)

@@ -21,7 +21,7 @@ from gateway.settings import AlertSettings
 from operations import status
 from operations.alerts.problem import Problem, outbox_problem, problems
 from operations.alerts.webhook import Message, Webhook
-from operations.failed.memory import Memory
+from operations.failed.known import KnownFailures
 from operations.outbox import count
 
 EVERY = 20.0
@@ -34,7 +34,7 @@ _MOST = 20  # problems that one message names
 _UNREACHABLE = "redis"
 
 
-class Watch:
+class AlertWatch:
     """Looks at one queue."""
 
     def __init__(self, settings: AlertSettings, connection: redis.Redis, webhook: Webhook) -> None:
@@ -42,7 +42,7 @@ class Watch:
         self._redis = connection
         self._webhook = webhook
         self._keys = Keys(settings.queue)
-        self._failures = Memory(connection, settings.queue)
+        self._failures = KnownFailures(connection, settings.queue)
         self._name = uuid4().hex
         self._unreachable: Problem | None = None
         self._stopped = threading.Event()

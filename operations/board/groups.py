@@ -8,13 +8,13 @@ from typing import NamedTuple
 import redis
 
 from operations.failed.job import FailedJob
-from operations.failed.memory import Memory
+from operations.failed.known import KnownFailures
 
 _PER_PAGE = 50
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-class Group(NamedTuple):
+class ReasonGroup(NamedTuple):
     """The failed events with one kind of reason."""
 
     kind: str
@@ -38,9 +38,9 @@ class Page(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def memory(connection: redis.Redis, queue: str) -> Memory:
+def memory(connection: redis.Redis, queue: str) -> KnownFailures:
     """Return what was read of the queue before: an open page is read again every few seconds."""
-    return Memory(connection, queue)
+    return KnownFailures(connection, queue)
 
 
 def newest_first(connection: redis.Redis, queue: str) -> list[FailedJob]:
@@ -50,12 +50,12 @@ def newest_first(connection: redis.Redis, queue: str) -> list[FailedJob]:
     )
 
 
-def grouped(failures: Sequence[FailedJob]) -> list[Group]:
+def grouped(failures: Sequence[FailedJob]) -> list[ReasonGroup]:
     """Group the events by the kind of their reason; the largest group comes first."""
     groups: dict[str, list[FailedJob]] = {}
     for failure in failures:
         groups.setdefault(failure.reason.kind, []).append(failure)
-    return sorted((Group(*item) for item in groups.items()), key=lambda group: -len(group.failures))
+    return sorted((ReasonGroup(*item) for item in groups.items()), key=lambda group: -len(group.failures))
 
 
 def page(failures: Sequence[FailedJob], number: int) -> Page:

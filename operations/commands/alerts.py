@@ -7,7 +7,7 @@ import typer
 
 from gateway.errors import MissingSetting
 from gateway.settings import AlertSettings
-from operations.alerts.watch import Watch
+from operations.alerts.watch import AlertWatch
 from operations.examples import examples
 from operations.exits import ExitCode
 from operations.logs import configure
@@ -28,7 +28,7 @@ def alerts(
     A worker does this by itself where BOTLIVE_ALERT_URL is set. Run this command on another machine too:
     it also sees that no worker is alive. With BOTLIVE_OUTBOX it watches that file, on the chat's machine.
     """
-    watch = Watch.of(AlertSettings.from_env())
+    watch = AlertWatch.of(AlertSettings.from_env())
     if watch is None:
         raise MissingSetting("BOTLIVE_ALERT_URL")
     if test:

@@ -15,7 +15,7 @@ from operations import unfinished
 from operations.examples import examples
 from operations.exits import ExitCode
 from operations.output import report, say
-from operations.pruning import SHORTEST, Progress, Pruner, Rows, pruner
+from operations.pruning import SHORTEST, Progress, PrunedRows, Pruner, pruner
 from operations.terminal import redis_at
 
 _SHOWN = 10  # ids
@@ -73,9 +73,9 @@ def _delete(work: Pruner) -> None:
     say(f"deleted what is older than {_day(work)}: {deleted}")
 
 
-def _reported(run: Iterable[Progress]) -> Rows:
+def _reported(run: Iterable[Progress]) -> PrunedRows:
     """Follow the run and print a line now and then. Return what was deleted."""
-    deleted, next_line = Rows(), time.monotonic() + _EVERY
+    deleted, next_line = PrunedRows(), time.monotonic() + _EVERY
     for progress in run:
         deleted = progress.deleted
         if time.monotonic() >= next_line:

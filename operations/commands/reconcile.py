@@ -46,7 +46,7 @@ class Line(NamedTuple):
     """The digest of its content, as in the inbox."""
 
 
-class Job(NamedTuple):
+class StoredJob(NamedTuple):
     """The state of one job in Redis."""
 
     job_id: str
@@ -155,14 +155,14 @@ class RedisLookup:
         reasons = self._reasons([job.job_id for pair in mine for job in pair if job.failed])
         return [_found(pair, reasons) for pair in mine]
 
-    def _jobs(self, ids: list[str]) -> list[Job]:
+    def _jobs(self, ids: list[str]) -> list[StoredJob]:
         pipeline = self._redis.pipeline(transaction=False)
         for job_id in ids:
             pipeline.hmget(job_key(job_id), "digest", "status")
             pipeline.zscore(self._keys.failed, job_id)
         replies = [*map(readable, pipeline.execute(raise_on_error=False))]
         return [
-            Job(job_id, digest, status, failed=score is not None)
+            StoredJob(job_id, digest, status, failed=score is not None)
             for job_id, (digest, status), score in zip(
                 ids, (fields or (None, None) for fields in replies[::2]), replies[1::2], strict=True
             )
@@ -176,7 +176,7 @@ class RedisLookup:
         return {job_id: str(reason(results or [])) for job_id, results in zip(ids, replies, strict=True)}
 
 
-def _found(jobs: list[Job], reasons: dict[str, str]) -> Found:
+def _found(jobs: list[StoredJob], reasons: dict[str, str]) -> Found:
     return Found(
         waiting=any(job.status in _WAITING for job in jobs),
         reason=next((reasons[job.job_id] for job in jobs if job.failed), None),

@@ -6,7 +6,7 @@ import typer
 
 from gateway.settings import AlertSettings, HealthSettings, Settings, TelemetrySettings
 from operations import telemetry
-from operations.alerts.watch import Watch
+from operations.alerts.watch import AlertWatch
 from operations.examples import examples
 from operations.health import serve
 from operations.logs import configure
@@ -29,7 +29,7 @@ def worker(
         Supervisor(["worker", *(["--burst"] if burst else [])], processes).run(burst=burst)
         return
     telemetry.start(TelemetrySettings.from_env())
-    watch = None if burst else Watch.of(AlertSettings.from_env())
+    watch = None if burst else AlertWatch.of(AlertSettings.from_env())
     made = consumer(settings)
     serve(made, HealthSettings.from_env())
     if watch:

@@ -30,7 +30,7 @@ _CHANGED = -2
 _PLACES = {b"failed": "failed", b"started": "claimed"}
 
 
-class Job(NamedTuple):
+class FoundJob(NamedTuple):
     """A job of the customer, or one that is too large to be read."""
 
     job_id: str
@@ -47,7 +47,7 @@ class Jobs:
         self._person = person
         self._erase = script(connection, "erase")
 
-    def erase(self, *, dry_run: bool) -> Iterator[Job]:
+    def erase(self, *, dry_run: bool) -> Iterator[FoundJob]:
         """Find the customer's jobs, and erase them unless it is a dry run.
 
         A scan by key finds each job, also one that moves between the queue's lists in the meantime.
@@ -83,18 +83,18 @@ class Jobs:
             self._redis.xdel(self._keys.edited, *found)
         return len(found)
 
-    def _visit(self, ids: Iterable[str], dry_run: bool) -> Iterator[Job]:
+    def _visit(self, ids: Iterable[str], dry_run: bool) -> Iterator[FoundJob]:
         for job_id, data, status in self._read([*ids]):
             try:
                 call = unpack(data) if data is not None else b""
             except OversizedJob:
                 call = None
             if call is None:
-                yield Job(job_id, "oversized")
+                yield FoundJob(job_id, "oversized")
             elif is_of(self._person, call):
                 if not dry_run:
                     self._erase_one(job_id)
-                yield Job(job_id, _PLACES.get(status or b"", "waiting"))
+                yield FoundJob(job_id, _PLACES.get(status or b"", "waiting"))
 
     def _read(self, ids: list[str]) -> Iterator[tuple[str, bytes | None, bytes | None]]:
         """Yield the id, the data and the status of each job of the queue."""

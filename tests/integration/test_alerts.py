@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from gateway.settings import AlertSettings
 from operations.alerts.problem import Problem, outbox_problem
-from operations.alerts.watch import Watch
+from operations.alerts.watch import AlertWatch
 from operations.alerts.webhook import Message, Webhook
 from tests.integration.line import Line, until
 from tests.make import PHONE, payment
@@ -56,10 +56,10 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def watch(server: redis.Redis, service: Service, **settings: Any) -> Watch:
+def watch(server: redis.Redis, service: Service, **settings: Any) -> AlertWatch:
     """A watch on the queue, with that service behind its webhook."""
     made = AlertSettings(url=SecretStr(_SECRET), **settings)
-    return Watch(made, server, Webhook(_SECRET, httpx.MockTransport(service)))
+    return AlertWatch(made, server, Webhook(_SECRET, httpx.MockTransport(service)))
 
 
 def test_a_problem_is_sent_once_and_when_it_is_over(server: redis.Redis) -> None:

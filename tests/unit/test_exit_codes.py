@@ -23,7 +23,7 @@ from gateway.errors import WorkerEnded
 from operations import cli
 from operations.doctor.result import failure, ok, warning
 from operations.exits import ExitCode
-from operations.pruning import Progress, Rows
+from operations.pruning import Progress, PrunedRows
 from tests.make import payment
 
 _PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -78,9 +78,9 @@ class Pruner:
             raise KeyboardInterrupt
         return iter(())
 
-    def count(self) -> Rows:
+    def count(self) -> PrunedRows:
         """Return no rows."""
-        return Rows()
+        return PrunedRows()
 
 
 def _pruning(blocking: list[str], *, interrupted: bool = False) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from gateway.client import Gateway
 from gateway.settings import AlertSettings
 from operations import cli, ndjson
-from operations.alerts.watch import Watch
+from operations.alerts.watch import AlertWatch
 from operations.alerts.webhook import Webhook
 from operations.doctor import outbox as doctors_outbox
 from operations.doctor.result import Level
@@ -135,7 +135,7 @@ def test_an_outbox_that_cannot_be_read_is_no_unconfirmed_event(
 def test_an_outbox_that_cannot_be_looked_at_silences_no_alert() -> None:
     """The look reports the outbox as a problem instead of ending."""
     settings = AlertSettings(url=SecretStr("https://hooks.example"), outbox=_TOO_LONG)
-    watch = Watch(settings, fakeredis.FakeStrictRedis(), Webhook("https://hooks.example"))
+    watch = AlertWatch(settings, fakeredis.FakeStrictRedis(), Webhook("https://hooks.example"))
     assert [problem.key for problem in watch._outbox()] == ["outbox"]
 
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,3 +73,15 @@ def test_contracts_and_handlers_need_no_redis() -> None:
     """Contracts and handlers can be imported and used with pydantic alone."""
     code = "import sys, events, handlers; sys.exit('redis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=_ROOT, timeout=60, check=False).returncode == 0
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A name means one thing from the chat to the tables. (`dashboard` has its own models of the rows.)"""
+    names = Counter(
+        node.name
+        for room in ("events", "handlers", "gateway", "worker", "operations")
+        for path in (_ROOT / room).rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, times in names.items() if times > 1] == []

@@ -14,7 +14,7 @@ class _Known(NamedTuple):
     failure: FailedJob
 
 
-class Memory:
+class KnownFailures:
     """Reads a failed job again only if it has changed since the last look."""
 
     def __init__(self, connection: redis.Redis, queue: str) -> None:

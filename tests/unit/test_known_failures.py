@@ -10,7 +10,7 @@ import pytest
 
 from events.publishing.call import Call
 from operations.failed.job import FailedJob
-from operations.failed.memory import Memory
+from operations.failed.known import KnownFailures
 from operations.failed.registry import FailedRegistry
 from tests.make import payment
 
@@ -82,7 +82,7 @@ def _all(failures: Any) -> list[FailedJob]:
 
 def test_what_has_not_changed_is_not_read_again(redis: fakeredis.FakeStrictRedis, reads: list[str]) -> None:
     """The first look reads every job, the second none."""
-    memory = Memory(redis, _QUEUE)
+    memory = KnownFailures(redis, _QUEUE)
     first = _all(memory)
     assert sorted(reads) == ["a", "b", "c"]
     reads.clear()
@@ -93,7 +93,7 @@ def test_what_has_not_changed_is_not_read_again(redis: fakeredis.FakeStrictRedis
 @pytest.mark.parametrize("change", _CHANGES)
 def test_every_change_is_seen(redis: fakeredis.FakeStrictRedis, reads: list[str], change: str) -> None:
     """After any change a look returns what a reader without a memory finds, and reads at most one job."""
-    memory = Memory(redis, _QUEUE)
+    memory = KnownFailures(redis, _QUEUE)
     before = _all(memory)
     reads.clear()
     _CHANGES[change](redis)
@@ -107,7 +107,7 @@ def test_what_changes_during_a_look_is_read_at_the_next(
     redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job that fails again right after it was read is not remembered in its old state."""
-    memory = Memory(redis, _QUEUE)
+    memory = KnownFailures(redis, _QUEUE)
     find = FailedRegistry.find
 
     def changed(self: FailedRegistry, ids: Sequence[str]) -> Any:
@@ -127,4 +127,4 @@ def test_more_jobs_than_one_script_takes_are_all_seen(redis: fakeredis.FakeStric
         for number in range(600):
             pipeline.zadd(f"rq:failed:{_QUEUE}", {f"job-{number}": -1})
         pipeline.execute()
-    assert len(Memory(redis, _QUEUE).all()) == 603
+    assert len(KnownFailures(redis, _QUEUE).all()) == 603
