@@ -13,8 +13,8 @@ from gateway.masking import MASK, PRIVATE, mask_text
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = '  File "'
 _CAUSE = "cause: "  # the start of the second line of gateway.errors.EventRefused.report
-_NAMED = re.compile(r"(?:\w+\.)*(?P<error>[^\W\d]\w*)(?:: (?P<words>.*))?")
-_DUE_TO = re.compile(r"due to (?P<error>\w+)")  # RQ's message for a job whose worker died
+_NAMED = re.compile(r"(?:\w+\.)*(?P<error>[^\W\d]\w{0,99})(?:: (?P<words>.*))?")
+_DUE_TO = re.compile(r"due to (?P<error>\w{1,100})\b")  # RQ's message for a job whose worker died
 _LONGEST = 1_000  # characters
 _FRAMES = 100  # lines of a cause
 _MOST_PRIVATE = 2_000  # private texts in one event, at most: an order has at most 1,000 items

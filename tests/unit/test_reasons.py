@@ -51,6 +51,13 @@ def test_a_reason_is_one_line_that_no_terminal_obeys() -> None:
     assert len(str(reason)) < 1_100
 
 
+def test_a_reason_has_an_end() -> None:
+    """An endless text fills no list, whether it looks like a message or like the name of an exception."""
+    word = "x" * 9_999
+    for endless in (word, f"{word}: y", f"ValueError: {word}", f"ended due to {word}"):
+        assert len(str(Reason.of(endless))) <= 1_100
+
+
 def test_somebody_elses_words_do_not_quote_the_event() -> None:
     """Phone numbers and private texts of the event are masked in a foreign message, as whole words."""
     payload = {
