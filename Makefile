@@ -25,7 +25,7 @@ demo: setup ## Send the events of an example day to the tables, on local servers
 # Each process starts its own servers.
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
-test: setup ## Run the tests on real servers (under 5 minutes)
+test: setup ## Run the tests on real servers (under 3 minutes)
 	$(PYTEST) -m "not slow"
 
 test-all: setup ## Run the slow tests too (under 25 minutes)
