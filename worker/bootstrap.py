@@ -50,8 +50,8 @@ def consumer(settings: Settings, breaker: Breaker | None = None) -> "Consumer":
     return made
 
 
-def _parts(settings: Settings) -> tuple[Gateway, Persister]:
-    """Create the gateway and the persister. They make spans if OpenTelemetry is installed and on."""
+def _parts(settings: Settings) -> tuple[Gateway, Persister | None]:
+    """Create the gateway, and a persister that makes spans if OpenTelemetry is installed and on."""
     try:
         from worker import tracing
     except ImportError:
@@ -59,8 +59,7 @@ def _parts(settings: Settings) -> tuple[Gateway, Persister]:
     else:
         is_traced = tracing.has_provider()
     if not is_traced:
-        gateway = Gateway.connect(settings)
-        return gateway, Persister(gateway, apart=True)
+        return Gateway.connect(settings), None
     gateway = tracing.TracedGateway.connect(settings)
     patience = {"socket_connect_timeout": _SPANS, "socket_timeout": _SPANS, "retry": Retry(NoBackoff(), 0)}
     contexts = tracing.Contexts(client(settings.redis_url, **patience))

@@ -141,22 +141,24 @@ def blocks(plan: dict[str, Any]) -> int:
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
+def assert_serves(index: str, plan: dict[str, Any]) -> None:
+    """The plan uses the index and reads few blocks."""
+    assert index in indexes(plan)
+    assert blocks(plan) <= FEW
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("query", OWNERS)
 def test_an_index_serves_the_owners_query(query: str, as_owner: Shop) -> None:
     """Under the owner's row level security the query uses its index and reads few blocks."""
-    plan = as_owner.plan(query)
-    assert OWNERS[query] in indexes(plan)
-    assert blocks(plan) <= FEW
+    assert_serves(OWNERS[query], as_owner.plan(query))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("query", OURS)
 def test_an_index_serves_our_statement(query: str, shop: Shop) -> None:
     """A statement of our functions uses its index and reads few blocks."""
-    plan = shop.plan(query)
-    assert OURS[query] in indexes(plan)
-    assert blocks(plan) <= FEW
+    assert_serves(OURS[query], shop.plan(query))
 
 
 @pytest.mark.slow
