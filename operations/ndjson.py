@@ -1,13 +1,26 @@
 """Reads NDJSON files of events: one JSON object per line."""
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
+
+import typer
 
 from events import AnyEvent, InvalidEvent, parse_event
+from operations import completion
 from operations.errors import FileUnusable
 
 LONGEST_LINE = 1_000_000
 """Bytes of one line, at most."""
+
+File = Annotated[
+    typer.FileBinaryRead,
+    typer.Argument(
+        metavar="FILE|-",
+        help="NDJSON: one event per line; - is stdin.",
+        autocompletion=completion.by_the_shell,
+    ),
+]
+"""The argument of a command that reads such a file."""
 
 
 def lines(file: BinaryIO) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 
 import typer
 from rich.progress import Progress
@@ -16,7 +16,7 @@ from events import AnyEvent, InvalidEvent, InvalidRedisUrl, Publisher, PublishEr
 from events.errors import OutboxFailed
 from events.publishing.cause import cause_of
 from gateway.errors import InvalidSetting
-from operations import completion, ndjson
+from operations import ndjson
 from operations.examples import examples
 from operations.exits import ExitCode
 from operations.output import Screen, report, say
@@ -35,16 +35,7 @@ class Tally:
     refused: int = 0
 
 
-def publish(
-    file: Annotated[
-        typer.FileBinaryRead,
-        typer.Argument(
-            metavar="FILE|-",
-            help="NDJSON: one event per line; - is stdin.",
-            autocompletion=completion.by_the_shell,
-        ),
-    ],
-) -> None:
+def publish(file: ndjson.File) -> None:
     """Publish the events of an NDJSON file.
 
     An invalid line is reported, as in "line 7: amount: …", and not published; the others are published.

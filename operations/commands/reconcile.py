@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import redis
 import typer
@@ -15,7 +15,7 @@ from events.publishing.keys import Keys, job_key, results_key
 from gateway.answers import shaped
 from gateway.client import Gateway
 from gateway.settings import Settings
-from operations import completion, ndjson
+from operations import ndjson
 from operations.examples import examples
 from operations.exits import ExitCode
 from operations.failed.job import reason
@@ -63,16 +63,7 @@ class Found(NamedTuple):
     """The reason in the failed registry, if the event is there."""
 
 
-def reconcile(
-    file: Annotated[
-        typer.FileBinaryRead,
-        typer.Argument(
-            metavar="FILE|-",
-            help="NDJSON: one event per line; - is stdin.",
-            autocompletion=completion.by_the_shell,
-        ),
-    ],
-) -> None:
+def reconcile(file: ndjson.File) -> None:
     """Report which events of an NDJSON file are persisted, waiting, failed or unknown.
 
     It prints one line for each event that is not persisted, then the totals.
