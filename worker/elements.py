@@ -1,7 +1,8 @@
 """Builds the element of one event for ``botlive_persist``: its identity, and the rows from its handler."""
 
-import json
 from typing import Never, TypedDict
+
+from pydantic_core import to_json
 
 from events import AnyEvent, EventType
 from gateway.errors import HandlerFailed
@@ -70,8 +71,7 @@ def _made(event: AnyEvent) -> Element:
 
 
 def _as_json_takes_it(made: Element) -> Element:
-    # With the options of httpx: an element that httpx cannot write would fail the whole batch.
-    json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
+    to_json(made)  # as the gateway writes it: an element that cannot be written would fail the whole batch
     return made
 
 

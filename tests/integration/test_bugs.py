@@ -1,6 +1,7 @@
 """Bugs in our own code: one in a handler affects one event, any other holds the queue and is logged."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from events import AnyEvent, LiveToggled, PaymentValidated, parse_event
 from gateway.client import Gateway
 from gateway.errors import WorkerEnded
+from handlers import Rows, rows
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line
 from tests.make import PHONE, order
 from worker import decode, elements
@@ -94,6 +96,24 @@ def test_a_contracts_bug_is_that_events_alone(line: Line, monkeypatch: pytest.Mo
     Consumer(line.name, line.redis, line.gateway, Breaker(500)).run(burst=True)
     assert line.rows([uuid]).orders.keys() == {good.event_id}
     assert "HandlerFailed" in line.failed()[str(bad.event_id)]
+
+
+def test_a_number_that_json_lacks_is_that_events_alone(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that makes a NaN affects only its event: Supabase refuses the batch, and it is split."""
+    company_id, uuid = line.shop()
+    bad, good = order(company_id), [order(company_id) for _ in range(3)]
+    line.publisher.publish_many([good[0], bad, *good[1:]])
+
+    def broken(event: AnyEvent) -> Rows:
+        made = rows(event)
+        if event.event_id == bad.event_id:
+            made.activity["metadata"]["total_amount"] = math.nan
+        return made
+
+    monkeypatch.setattr(elements, "rows", broken)
+    Consumer(line.name, line.redis, line.gateway, Breaker(500)).run(burst=True)
+    assert line.rows([uuid]).orders.keys() == {event.event_id for event in good}
+    assert "cannot read the request for this event" in line.failed()[str(bad.event_id)]
 
 
 class Faulty:
