@@ -6,6 +6,7 @@ A new type needs a class, its name in ``EventType`` and a line in ``AnyEvent``. 
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -83,6 +84,8 @@ class Event(Contract):
     @field_validator("version", mode="before")
     @classmethod
     def _is_known(cls, version: Any) -> int:
+        if version == 1 and type(version) is int:  # every class knows it, and ``model_fields`` is slow
+            return version
         return known_version(version, cls.model_fields["version"].default)
 
     @model_validator(mode="after")
@@ -108,23 +111,25 @@ class Event(Contract):
         """Return all fields as JSON values. Unset fields are left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
-    def own_fields(self) -> dict[str, Any]:
-        """Return the type's own fields, and ``amended``, as JSON values. Unset fields are left out."""
-        return self.model_dump(mode="json", exclude_none=True, exclude=_SHARED_FIELDS)
-
-    def digest(self) -> str:
+    def digest(self, content: Mapping[str, Any] | None = None) -> str:
         """Return a hash of the content (SHA-256, hex), which is the same for every notation of the event.
 
-        The time is left out if the event has a ``key``.
+        The time is left out if the event has a ``key``. ``content`` is the result of ``content``, if the
+        caller has it already.
         """
-        content = self.content()
+        hashed = dict(content or self.content())
         if self.key is not None:
-            del content["occurred_at"]
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+            del hashed["occurred_at"]
+        return hashlib.sha256(_canonical(hashed).encode()).hexdigest()
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _SHARED_FIELDS = {*Event.model_fields} - {"amended"}
+
+
+def own_fields(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the type's own fields, and ``amended``, of the content of an event."""
+    return {name: value for name, value in content.items() if name not in _SHARED_FIELDS}
 
 
 class PaymentValidated(Event):

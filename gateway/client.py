@@ -1,8 +1,10 @@
 """The Supabase client: it persists a batch by one call of a SQL function.
 
 PostgREST runs each request in its own transaction. Several requests would be several transactions, so a batch
-is one call of ``/rpc`` (https://postgrest.org, "Transactions"). supabase-py makes the address and the headers.
-The body is written here, because supabase-py writes it in Python, which takes three times as long.
+is one call of ``/rpc`` (https://postgrest.org, "Transactions").
+
+supabase-py makes the address and the headers. The body is written here: supabase-py writes it in Python,
+which takes three times as long.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,14 +1,14 @@
 """Handler for ``live_toggled``: the live mode of a shop was switched."""
 
 from events import LiveToggled
-from handlers.rows import Rows, activity
+from handlers.rows import Content, Rows, activity
 
 
-def live_toggled(event: LiveToggled) -> Rows:
+def live_toggled(event: LiveToggled, content: Content) -> Rows:
     """Return the activity and the toggle. The SQL function adds the session and its duration."""
     return Rows(
         activity(
-            event,
+            content,
             {
                 "type": "system",
                 "status": "info",

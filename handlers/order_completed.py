@@ -1,15 +1,15 @@
 """Handler for ``order_completed``: a customer completed an order."""
 
 from events import OrderCompleted
-from handlers.rows import Order, Rows, activity, conversation
+from handlers.rows import Content, Order, Rows, activity, conversation
 from handlers.texts import fcfa
 
 
-def order_completed(event: OrderCompleted) -> Rows:
+def order_completed(event: OrderCompleted, content: Content) -> Rows:
     """Return the order, whose id is the event's id, and its activity."""
     return Rows(
         activity(
-            event,
+            content,
             {
                 "type": "order",
                 "status": "success",
@@ -18,18 +18,18 @@ def order_completed(event: OrderCompleted) -> Rows:
                 "customer_name": event.customer_name,
             },
             event="commande_enregistree",
-            order_id=str(event.event_id),
+            order_id=content["event_id"],
         ),
-        order=_order(event),
+        order=_order(event, content),
     )
 
 
-def _order(event: OrderCompleted) -> Order:
+def _order(event: OrderCompleted, content: Content) -> Order:
     contact = {"user_id": event.user_id, "zone": event.zone, "phone": event.phone}
     return {
         "customer_name": event.customer_name,
         "total_amount": event.total_amount,
-        "items": [item.model_dump(mode="json") for item in event.items],
-        "conversation_id": conversation(event),
+        "items": content["items"],
+        "conversation_id": conversation(content),
         "metadata": {name: value for name, value in contact.items() if value is not None},
     }

@@ -1,14 +1,14 @@
 """Handler for ``payment_issue``: a payment needs a person to check it."""
 
 from events import PaymentIssue
-from handlers.rows import Rows, activity
+from handlers.rows import Content, Rows, activity
 
 
-def payment_issue(event: PaymentIssue) -> Rows:
+def payment_issue(event: PaymentIssue, content: Content) -> Rows:
     """Return the activity, which asks the owner to intervene."""
     return Rows(
         activity(
-            event,
+            content,
             {
                 "type": "intervention",
                 "status": "warning",

@@ -1,15 +1,15 @@
 """Handler for ``payment_validated``: a payment was verified."""
 
 from events import PaymentValidated
-from handlers.rows import Rows, activity
+from handlers.rows import Content, Rows, activity
 from handlers.texts import fcfa
 
 
-def payment_validated(event: PaymentValidated) -> Rows:
+def payment_validated(event: PaymentValidated, content: Content) -> Rows:
     """Return the activity, with the amount and the operator's reference, if there is one."""
     return Rows(
         activity(
-            event,
+            content,
             {
                 "type": "order",
                 "status": "success",

@@ -4,10 +4,14 @@ This module does no I/O and reads no clock. The SQL function adds what only the 
 a toggle and its duration.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
-from events import Event
+from events.contracts import own_fields
+
+Content = Mapping[str, Any]
+"""The fields of an event as JSON values: ``Event.content()``."""
 
 ActivityType = Literal["order", "intervention", "system"]
 ActivityStatus = Literal["success", "warning", "info"]
@@ -62,20 +66,20 @@ class Rows(NamedTuple):
     toggle: Toggle | None = None
 
 
-def activity(source: Event, described: Described, /, event: EventName, **metadata: str) -> Activity:
+def activity(content: Content, described: Described, /, event: EventName, **metadata: str) -> Activity:
     """Return the event's activity. Its ``metadata`` contains the event's own fields, with the same names."""
-    conversation_id = conversation(source)
+    conversation_id = conversation(content)
     about: dict[str, Any] = {
         "event": event,
         **metadata,
-        "event_id": str(source.event_id),
-        **source.own_fields(),
+        "event_id": content["event_id"],
+        **own_fields(content),
     }
     if conversation_id:
         about["conversation_id"] = conversation_id
     return {**described, "conversation_id": conversation_id, "metadata": about}
 
 
-def conversation(event: Event) -> str | None:
-    """Return the id of the conversation as text, or None."""
-    return str(event.conversation_id) if event.conversation_id else None
+def conversation(content: Content) -> str | None:
+    """Return the id of the conversation, or None."""
+    return content.get("conversation_id")

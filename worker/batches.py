@@ -181,6 +181,8 @@ class Batches:
         """Move events of a kind that waits apart to their group. Return the others."""
         kinds = {*map(_kind, deliveries)}
         groups = {kind: group for kind in kinds if (group := self._apart.group(kind))}
+        if not groups:
+            return list(deliveries)
         for kind, group in groups.items():
             self._apart.put([each.job_id for each in deliveries if _kind(each) == kind], kind, group)
         return [delivery for delivery in deliveries if _kind(delivery) not in groups]

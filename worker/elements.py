@@ -57,13 +57,14 @@ def element(event: AnyEvent) -> Element:
 
 
 def _made(event: AnyEvent) -> Element:
-    meant = rows(event)
+    content = event.content()
+    meant = rows(event, content)
     return {
-        "event_id": str(event.event_id),
+        "event_id": content["event_id"],
         "event_type": event.type,
         "company_id": event.company_id,
         "occurred_at": event.occurred_at.isoformat(),
-        "digest": event.digest(),
+        "digest": event.digest(content),
         "activity": meant.activity,
         "order": meant.order,
         "toggle": meant.toggle,

@@ -99,7 +99,7 @@ class Persister:
         written: dict[str, list[str]] = {}
         for delivery, outcome in group:
             for word in _words(delivery.event, outcome):
-                written.setdefault(word, []).append(str(delivery.event.event_id))
+                written.setdefault(word, []).append(delivery.element["event_id"])
         kinds = {outcome.kind for _, outcome in group}
         said = "persisted" if "persisted" in kinds else ", ".join(sorted(kinds))
         log = self._bound(group[0][0] if len(group) == 1 else None)

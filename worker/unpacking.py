@@ -16,6 +16,8 @@ def unpack(data: bytes) -> bytes:
     """
     if len(data) > LARGEST:
         raise OversizedJob
+    if data.startswith(b"["):  # no zlib stream begins like this
+        return data
     # As in rq.job.Job.restore: RQ compresses the data when it saves a job, for example after a failure.
     unpacker = zlib.decompressobj()
     try:

@@ -14,6 +14,7 @@ from events import AnyEvent, LiveToggled, PaymentValidated, parse_event
 from gateway.client import Gateway
 from gateway.errors import WorkerEnded
 from handlers import Rows, rows
+from handlers.rows import Content
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line
 from tests.make import PHONE, order
 from worker import decode, elements
@@ -27,8 +28,8 @@ _BROKEN = """
 from worker import elements
 rows = elements.rows
 
-def broken(event):
-    return {}[event.user_id] if event.type == "payment_validated" else rows(event)
+def broken(event, content):
+    return {}[event.user_id] if event.type == "payment_validated" else rows(event, content)
 
 elements.rows = broken
 """
@@ -73,7 +74,7 @@ def test_one_handlers_bug_is_that_events_alone(line: Line, kind: str) -> None:
 def test_a_handlers_bug_is_listed_with_its_cure(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """`botlive failures` shows the exception's name and what to do."""
     line.publisher.publish(order(line.shop()[0]))
-    monkeypatch.setattr(elements, "rows", lambda _: 1 / 0)
+    monkeypatch.setattr(elements, "rows", lambda *_: 1 / 0)
     Consumer(line.name, line.redis, line.gateway, Breaker(500)).run(burst=True)
     told = line.run(str(BIN / "botlive"), "failures").stdout
     assert "HandlerFailed: " in told
@@ -104,8 +105,8 @@ def test_a_number_that_json_lacks_is_that_events_alone(line: Line, monkeypatch: 
     bad, good = order(company_id), [order(company_id) for _ in range(3)]
     line.publisher.publish_many([good[0], bad, *good[1:]])
 
-    def broken(event: AnyEvent) -> Rows:
-        made = rows(event)
+    def broken(event: AnyEvent, content: Content) -> Rows:
+        made = rows(event, content)
         if event.event_id == bad.event_id:
             made.activity["metadata"]["total_amount"] = math.nan
         return made

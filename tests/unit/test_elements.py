@@ -56,7 +56,7 @@ def _toggled(metadata: Any) -> Rows:
     return Rows(activity)
 
 
-def _broken(monkeypatch: pytest.MonkeyPatch, handler: Callable[[Event], Any]) -> HandlerFailed:
+def _broken(monkeypatch: pytest.MonkeyPatch, handler: Callable[..., Any]) -> HandlerFailed:
     monkeypatch.setattr(elements, "rows", handler)
     with pytest.raises(HandlerFailed) as caught:
         element(LiveToggled(company_id="shop", enabled=True))
@@ -66,7 +66,7 @@ def _broken(monkeypatch: pytest.MonkeyPatch, handler: Callable[[Event], Any]) ->
 @pytest.mark.parametrize("name", BUGS)
 def test_whatever_a_handler_raises_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The reason names the exception's type and what to do, the cause its place; no value is shown."""
-    error = _broken(monkeypatch, lambda _: BUGS[name]())
+    error = _broken(monkeypatch, lambda *_: BUGS[name]())
     assert f"({name})" in str(error)
     assert "report it" in str(error)
     assert "botlive failures replay --reason HandlerFailed" in str(error)
@@ -78,7 +78,7 @@ def test_whatever_a_handler_raises_is_the_events_refusal(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("name", NO_JSON)
 def test_a_row_that_is_no_json_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A row that is not JSON refuses its event; otherwise it would fail each call of its batch."""
-    error = _broken(monkeypatch, lambda _: _toggled(NO_JSON[name]))
+    error = _broken(monkeypatch, lambda *_: _toggled(NO_JSON[name]))
     assert "(PydanticSerializationError)" in str(error)
     assert _NUMBER not in error.report
 
@@ -86,7 +86,7 @@ def test_a_row_that_is_no_json_is_the_events_refusal(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("made", [None, "rows", Decimal(1)])
 def test_no_rows_at_all_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, made: Any) -> None:
     """A handler that returns nothing, or something else, refuses its event."""
-    assert "(AttributeError)" in str(_broken(monkeypatch, lambda _: made))
+    assert "(AttributeError)" in str(_broken(monkeypatch, lambda *_: made))
 
 
 def test_an_event_without_a_handler_is_refused() -> None:
@@ -101,7 +101,7 @@ def test_an_event_without_a_handler_is_refused() -> None:
 
 def test_a_stop_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     """SystemExit, which RQ raises at the second signal, ends the worker and refuses no event."""
-    monkeypatch.setattr(elements, "rows", lambda _: _raise(SystemExit()))
+    monkeypatch.setattr(elements, "rows", lambda *_: _raise(SystemExit()))
     with pytest.raises(SystemExit):
         element(LiveToggled(company_id="shop", enabled=True))
 

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from events import Event, InvalidEvent, PaymentIssue, PaymentValidated, parse_event
+from events.contracts import own_fields
 from events.fields import LONGEST_NAME
 from events.identity import keyed_id
 from events.publishing.call import Call
@@ -107,7 +108,7 @@ def test_when_it_occurred_is_no_part_of_its_content() -> None:
 
 def test_the_key_is_not_shown_to_the_owner() -> None:
     """The key is not in ``metadata``, because an id of WhatsApp contains a phone number."""
-    assert "key" not in _in_python(key=_KEY).own_fields()
+    assert "key" not in own_fields(_in_python(key=_KEY).content())
 
 
 def test_what_fits_no_contract_is_known_by_its_key_too() -> None:
