@@ -85,7 +85,7 @@ class Stage:
         with self.redis.pipeline() as pipeline:
             pipeline.execute_command("FLUSHALL", "SYNC")  # frees the memory at once
             for key, count in counters.items():
-                pipeline.set(key, count, ex=_COUNTED)
+                pipeline.set(key, count or 0, ex=_COUNTED)
             pipeline.execute()
         self.clear_tables()
 

@@ -70,8 +70,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   inserted bigint;
-  rows jsonb := (
-    select jsonb_agg(f.ordered || jsonb_build_object('id', f.event_id, 'company_id', f.company, 'status', 'pending',
+  rows jsonb[] := (
+    select array_agg(f.ordered || jsonb_build_object('id', f.event_id, 'company_id', f.company, 'status', 'pending',
       'created_at', f.instant, 'updated_at', f.instant))
     from unnest(fresh) f where f.ordered is not null);
 begin
@@ -81,7 +81,7 @@ begin
                              items, metadata, created_at, updated_at)
   select r.id, r.company_id, r.conversation_id, r.customer_name, r.total_amount, r.status,
          r.items, r.metadata, r.created_at, r.updated_at
-  from pg_catalog.jsonb_populate_recordset(null::public.orders, rows) r
+  from pg_catalog.unnest(rows) e, pg_catalog.jsonb_populate_record(null::public.orders, e) r
   on conflict (id) do nothing;
   get diagnostics inserted = row_count;
   return inserted;
@@ -95,8 +95,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   inserted bigint;
-  rows jsonb := (
-    select jsonb_agg(f.activity || jsonb_build_object('id', f.event_id, 'company_id', f.company, 'created_at', f.instant)
+  rows jsonb[] := (
+    select array_agg(f.activity || jsonb_build_object('id', f.event_id, 'company_id', f.company, 'created_at', f.instant)
       || case when t.event_id is null then '{}' else jsonb_build_object(
         'description', botlive.session_text(t),
         'metadata', f.activity -> 'metadata' || jsonb_build_object('session_id', t.session_id)) end)
@@ -107,7 +107,7 @@ begin
                                  metadata, customer_name, created_at)
   select r.id, r.company_id, r.conversation_id, r.type, r.title, r.description, r.status,
          r.metadata, r.customer_name, r.created_at
-  from pg_catalog.jsonb_populate_recordset(null::public.activities, rows) r
+  from pg_catalog.unnest(rows) e, pg_catalog.jsonb_populate_record(null::public.activities, e) r
   on conflict (id) do nothing;
   get diagnostics inserted = row_count;
   return inserted;
@@ -185,7 +185,8 @@ declare
 begin
   -- Sorted by id: two batches with the same events cannot deadlock.
   with first_of_its_id as (
-    select distinct on (e.event_id) e.*
+    select distinct on (e.event_id)
+      e.event_id, e.event_type, e.company_id, e.company, e.digest, e.occurred_at, e.toggle, e.ord
     from unnest(arrived) e
     where e.company is not null and e.occurred_at >= (select h.kept_since from botlive.horizon h)
     order by e.event_id, e.ord

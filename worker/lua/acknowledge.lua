@@ -8,12 +8,23 @@ if wrong then
   return wrong
 end
 local done = 0
-for index = 2, #ARGV do
-  local id = ARGV[index]
-  if redis.call('ZREM', KEYS[1], id .. ':' .. ARGV[1]) == 1 then
-    redis.call('ZREM', KEYS[2], id)
-    redis.call('DEL', 'rq:job:' .. id, 'rq:results:' .. id)
-    done = done + 1
+for first = 2, #ARGV, 1000 do
+  local members, held, ids, keys = {}, {}, {}, {}
+  for index = first, math.min(first + 999, #ARGV) do
+    members[#members + 1] = ARGV[index] .. ':' .. ARGV[1]
+  end
+  for index, score in ipairs(redis.call('ZMSCORE', KEYS[1], unpack(members))) do
+    if score then
+      local id = ARGV[first + index - 1]
+      held[#held + 1], ids[#ids + 1] = members[index], id
+      keys[#keys + 1] = 'rq:job:' .. id
+      keys[#keys + 1] = 'rq:results:' .. id
+    end
+  end
+  if #held > 0 then
+    done = done + redis.call('ZREM', KEYS[1], unpack(held))
+    redis.call('ZREM', KEYS[2], unpack(ids))
+    redis.call('DEL', unpack(keys))
   end
 end
 -- pcall: if this key has the wrong type, the acknowledgement must succeed anyway.
