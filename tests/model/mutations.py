@@ -96,8 +96,8 @@ MUTATIONS: dict[str, Mutation] = {
     "who waits apart is not asked about": _without(
         "put_apart", "redis.call('HSETNX', KEYS[4], ARGV[2], ARGV[3])", "0"
     ),
-    "an acknowledgement needs no claim": _without(
-        "acknowledge", "redis.call('ZREM', KEYS[1], id .. ':' .. ARGV[1]) == 1", "true"
+    "an acknowledgement leaves the claim": _without(
+        "acknowledge", "redis.call('ZREM', KEYS[1], unpack(held))", "#held"
     ),
     "a refused call fails all its events": _fail_all,
     "claims of a lost answer stay": lambda: patch.object(Claims, "give_back_strays", lambda *_: 0),
