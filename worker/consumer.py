@@ -8,9 +8,7 @@ changes one of these names.
 """
 
 import math
-import os
 import signal
-import threading
 import time
 from contextlib import suppress
 from types import FrameType
@@ -42,6 +40,7 @@ from worker.persister import Persister
 from worker.probe import Probe
 from worker.redis_retry import starting
 from worker.standing import Standing
+from worker.stop import Stop
 
 _IDLE = 2.0  # seconds of one wait for a job, at most
 PAUSE = 1.0
@@ -87,6 +86,7 @@ class Consumer(GuardedWorker):
         self._control = Control(connection, queue, self.key)
         self._standing = Standing(self, self._ledger)
         self._stopping = False
+        self._stop = Stop()
         self._held = Held(self)
         self._last_heartbeat = self._last_upkeep = float("-inf")
         self.last_turn = time.monotonic()
@@ -106,6 +106,7 @@ class Consumer(GuardedWorker):
         """
         with starting(self.connection):
             self._claims.hold_lease(lambda jobs: self._log.warning("recovered", jobs=jobs))
+        self._stop.limit(_PATIENCE)
         self._log.info("started", worker=self.name, queue=self.queues[0].name, release=release())
         self._probe.start()
         if burst:
@@ -161,9 +162,7 @@ class Consumer(GuardedWorker):
         """Stop after the claimed jobs are done or given back, and after ``_PATIENCE`` seconds in any case."""
         if not self._stopping:
             self._stopping = self._stop_requested = True
-            giving_up = threading.Timer(_PATIENCE, os._exit, [128 + signum])
-            giving_up.daemon = True
-            giving_up.start()
+            self._stop.request(signum)
             signal.signal(signum, self.request_force_stop)
 
     # Housekeeping.

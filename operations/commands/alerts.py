@@ -36,5 +36,5 @@ def alerts(
         (report if why else say)(f"the test message could not be sent: {why}" if why else "sent")
         raise typer.Exit(ExitCode.FAILED if why else ExitCode.DONE)
     configure()
-    signal.signal(signal.SIGTERM, lambda *_: watch.stop())
+    signal.signal(signal.SIGTERM, lambda signum, _: watch.stop(signum))
     watch.run()
