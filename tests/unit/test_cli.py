@@ -126,7 +126,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         (MissingSetting("REDIS_URL"), 2),
         (RedisUnusable("it is another server"), 2),
         (InvalidRedisUrl("it has no host"), 2),
-        (CannotListen("127.0.0.1", 80, "Permission denied"), 1),
+        (CannotListen("127.0.0.1", 80, "Permission denied", ("--bind", "--port")), 1),
         (PublishError("not confirmed"), 1),
         (BotliveError("anything else"), 1),
     ],

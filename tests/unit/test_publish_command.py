@@ -10,6 +10,7 @@ import fakeredis
 import pytest
 
 from events import Publisher, PublishError
+from events.publishing.address import INVALID
 from operations import cli
 
 _DATA = Path(__file__).parents[1] / "data"
@@ -145,7 +146,7 @@ def test_an_unusable_redis_url_is_named_without_its_password(
     assert publish(_line()) == (
         2,
         "",
-        ["REDIS_URL: is not a valid Redis URL, or has an unknown option: see docs/deploy.md"],
+        [f"REDIS_URL: {INVALID}"],
     )
 
 
