@@ -48,5 +48,5 @@ class MissingExtra(WorkerError):
     def __init__(self, command: str = "botlive", extra: str = "worker") -> None:
         super().__init__(
             f"{command} needs the extra [{extra}] of botlive-events: run `pip install '.[{extra}]'` "
-            "in its repository, as the README says"
+            "in its repository"
         )

@@ -104,7 +104,7 @@ def test_a_missing_extra_is_named(absent: str, arguments: list[str], line: str |
         return
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"{line} of botlive-events: run `pip install '.[")
-    assert ended.stderr.endswith("]'` in its repository, as the README says\n")
+    assert ended.stderr.endswith("]'` in its repository\n")
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

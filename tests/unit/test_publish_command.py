@@ -61,6 +61,25 @@ def test_a_bad_line_is_named_and_its_neighbours_go_through(server: fakeredis.Fak
     assert server.llen("rq:queue:botlive") == 2
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line(server: fakeredis.FakeRedis, publish: Any) -> None:
+    """Programs on Windows write it. In a later line it is an error like any other text before the object."""
+    mark = b"\xef\xbb\xbf"
+    code, out, err = publish(mark + _line(), mark + _line())
+    assert (code, out, err) == (1, "published 1, refused 1\n", ["line 2: json: is not valid JSON"])
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("Aïssatou", "utf-16"), ("Awa", "utf-16-be"), ("Aïssatou", "cp1252")]
+)
+def test_another_encoding_is_named(publish: Any, name: str, encoding: str) -> None:
+    """PowerShell's ``>`` writes UTF-16: each line says what to do, instead of that it is not JSON."""
+    code, out, err = publish(f'{{"customer_name": "{name}"}}'.encode(encoding))
+    assert (code, out) == (1, "published 0, refused 1\n")
+    assert err == [
+        "line 1: json: is not UTF-8: save the file in this encoding, not in UTF-16 or Windows-1252"
+    ]
+
+
 def test_blank_lines_count_but_say_nothing(server: fakeredis.FakeRedis, publish: Any) -> None:
     """Blank lines are ignored but counted, so that the numbers are those of an editor."""
     code, out, err = publish(b"", b"  \r", _line() + b"\r", b"", b"no json")
