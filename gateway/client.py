@@ -17,7 +17,7 @@ from gateway.answers import safe_text, shaped, unexpected
 from gateway.errors import CommandRefused, DeploymentFault, EventRefused, UnknownCompany, WaitsApart
 from gateway.faults import FailedCall, classify
 from gateway.settings import Settings
-from gateway.transport import cause
+from gateway.transport import cause, preparing
 
 if TYPE_CHECKING:
     from supabase import Client
@@ -80,17 +80,22 @@ class Gateway:
 
     @classmethod
     def connect(cls, settings: Settings, *, transport: httpx.BaseTransport | None = None) -> Self:
-        """Create a gateway to ``SUPABASE_URL``. It opens no connection yet."""
+        """Create a gateway to ``SUPABASE_URL``. It opens no connection yet.
+
+        Raises:
+            InvalidSetting: the environment names a proxy or certificates that cannot be used.
+        """
         from supabase import Client, ClientOptions
 
         replies = Replies()
-        http = httpx.Client(
-            http2=False,  # with HTTP/2 the sync client is not thread-safe and fails on GOAWAY (httpcore #45)
-            timeout=settings.timeout,
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=60),
-            event_hooks={"response": [replies.note]},
-            transport=transport,
-        )
+        with preparing():
+            http = httpx.Client(
+                http2=False,  # its sync client is not thread-safe, and fails on GOAWAY (httpcore #45)
+                timeout=settings.timeout,
+                limits=httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=60),
+                event_hooks={"response": [replies.note]},
+                transport=transport,
+            )
         options = ClientOptions(
             httpx_client=http,
             auto_refresh_token=False,
