@@ -1,12 +1,17 @@
 """The model finds no fault in a short and a long run, and finds known faults."""
 
+from contextlib import closing
+from typing import get_args
+
 import pytest
 
 from tests.model import invariants
 from tests.model.clock import quiet
+from tests.model.life import Life
 from tests.model.machine import explore_by_rules
 from tests.model.mutations import MUTATIONS, steps_to_find
 from tests.model.picture import Picture
+from tests.model.releases import Known, Newer
 from tests.model.run import explore
 from tests.model.server import serving
 from tests.model.walk import walk
@@ -21,6 +26,27 @@ def test_a_short_run(redis: str, steps: int) -> None:
     """Nothing is wrong in the first steps."""
     with serving(redis) as server:
         assert explore(server, steps).fault is None
+
+
+def test_an_older_worker() -> None:
+    """It sets aside only the events that it does not know. After the upgrade a replay persists them."""
+    with serving("fakeredis") as server, quiet(), closing(Life(server)) as life:
+        world = life.world
+        for worker in world.living:
+            worker.stop()
+        world.start_worker(is_older=True)
+        for kind in (*get_args(Known), *get_args(Newer)):
+            world.publish("a", 1, kind=kind)
+        for _ in range(3):
+            world.living[0].turn()
+            while world.calls.pending:
+                world.calls.pending[0].run()
+        life.check()
+        assert world.picture.failed == world.newer
+        assert {*world.database.inbox} == world.events.keys() - world.newer
+        world.upgrade()
+        world.replay()
+        life.end()
 
 
 @pytest.mark.slow
