@@ -12,6 +12,7 @@ from unittest.mock import patch
 from pydantic import Field, TypeAdapter
 
 from events import Event, LiveToggled, PaymentIssue, parsing
+from events.contracts import TYPES
 from handlers import meaning
 from handlers.payment_issue import payment_issue
 from handlers.rows import Rows, activity
@@ -56,7 +57,7 @@ _ours = [getattr(module, name) for module, name in _PLACES]
 
 def made(kind: Known | Newer, common: dict[str, Any]) -> Event:
     """Return an event as a chat publishes it: a chat of this release, or of the newer one."""
-    issue = {"user_id": "customer", "issue_type": "payment", "message": "text"}
+    issue: dict[str, Any] = {"user_id": "customer", "issue_type": "payment", "message": "text"}
     match kind:
         case "issue":
             return PaymentIssue(**common, **issue)
@@ -73,7 +74,7 @@ def made(kind: Known | Newer, common: dict[str, Any]) -> Event:
 @contextmanager
 def newer() -> Iterator[None]:
     """Let the code be that of the newer release."""
-    types = {*apart.TYPES, "stock_emptied"}
+    types = (*TYPES, "stock_emptied")
     with _being([_adapter, _next_issue, _rows, types]):
         yield
 

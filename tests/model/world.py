@@ -50,7 +50,7 @@ class World(Chats):
         self.memory: Memory | None = None
         self._blamed: set[str] = set()
         self._deaths: Counter[str] = Counter()
-        self._errors: dict[str, str] = {}
+        self._errors: dict[str, str | None] = {}
         """Why newer events have failed."""
         self.picture = Picture()
         self._seen = -1
