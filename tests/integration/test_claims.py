@@ -74,7 +74,7 @@ def taken(line: Line) -> TakenOver:
 def test_a_slow_worker_does_not_set_aside_what_another_has(line: Line, taken: TakenOver) -> None:
     """The job stays claimed by the other worker, without a failure."""
     taken.slow.fail(taken.job_id, EventRefused())
-    status, worker = line.redis.hmget(job_key(taken.job_id), "status", "worker_name")  # type: ignore[misc]
+    status, worker = line.redis.hmget(job_key(taken.job_id), "status", "worker_name")
     assert (status, worker) == (b"started", taken.other.owner.encode())
     assert line.failed() == {}
     assert not line.redis.exists(f"rq:results:{taken.job_id}")
