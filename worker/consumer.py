@@ -2,9 +2,8 @@
 
 It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and ``request_stop`` of
 ``rq.worker.BaseWorker`` (RQ 3.0), and uses its private attribute ``_stop_requested``. ``worker.guard``
-overrides other methods, ``worker.ledger`` calls ``handle_job_failure``, and ``worker.event_job`` names the
-private attributes of ``Job`` that it uses. ``tests/integration/test_worker.py`` fails if a new release of RQ
-changes one of these names.
+overrides other methods, and ``worker.event_job`` names the private attributes of ``Job`` that it uses.
+``tests/integration/test_worker.py`` fails if a new release of RQ changes one of these names.
 """
 
 import math
