@@ -17,6 +17,7 @@ from gateway.errors import EventRefused, InvalidSetting, TransientFault, Unclass
 from gateway.faults import FailedCall, classify
 from gateway.masking import mask_text
 from gateway.settings import Settings
+from gateway.transport import preparing
 
 BOUND = 5.0
 """Maximum duration of one read, in seconds."""
@@ -44,13 +45,14 @@ class Reader:
         if not (key.isascii() and key.isprintable()):  # the error of httpx would quote it
             raise InvalidSetting("SUPABASE_KEY", "must be printable ASCII")
         self._bound = bound
-        self._http = httpx.AsyncClient(
-            base_url=f"{url}/rest/v1/rpc/",
-            headers={"apikey": key, "Authorization": f"Bearer {key}", "Content-Profile": "public"},
-            timeout=bound,
-            limits=httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=60),
-            transport=transport,
-        )
+        with preparing():
+            self._http = httpx.AsyncClient(
+                base_url=f"{url}/rest/v1/rpc/",
+                headers={"apikey": key, "Authorization": f"Bearer {key}", "Content-Profile": "public"},
+                timeout=bound,
+                limits=httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=60),
+                transport=transport,
+            )
 
     @classmethod
     def from_env(cls) -> Self:

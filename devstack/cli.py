@@ -5,10 +5,10 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import Annotated
 
@@ -83,13 +83,13 @@ def _started(state: Path | None, *, migrations: bool) -> Iterator[Stack]:
 
 
 def _stay(state: Path | None, *, migrations: bool) -> None:
-    over = threading.Event()
+    signals: SimpleQueue[int] = SimpleQueue()  # `Event.set` can wait for ever in a signal handler
     _on_signals(_leave)
     with _started(state, migrations=migrations) as stack:
-        _on_signals(lambda _: over.set())
+        _on_signals(signals.put)
         for name, value in stack.environment.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
-        over.wait()
+        signals.get()
 
 
 def _on_signals(react: Callable[[int], object]) -> None:

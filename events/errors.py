@@ -49,8 +49,8 @@ class PublisherClosed(PublishError):
 
 
 class OutboxFull(PublishError):
-    """Redis did not confirm the event and the outbox is full: it may not be published. Bring Redis back."""
+    """Redis did not confirm the event, and the outbox or its disk is full: bring Redis back or free space."""
 
 
 class OutboxFailed(PublishError):
-    """The outbox's file failed or was too slow: the event may not be published. Check its disk."""
+    """The outbox's file failed or was too slow. Check the path in BOTLIVE_OUTBOX, its rights and its disk."""

@@ -20,9 +20,11 @@ _WHOLE = {  # errors of the whole text: field and problem
     "union_tag_not_found": ("type", "is missing"),
     "union_tag_invalid": ("type", "is not a known event type"),
 }
-_WITHOUT_VALUE = {  # replaces messages of pydantic that quote a part of the value
+_PLAIN = {  # replaces messages of pydantic that quote a part of the value or do not say what to write
     "datetime_from_date_parsing": "must be a date and time with a zone (ISO 8601)",
     "datetime_parsing": "must be a date and time with a zone (ISO 8601)",
+    "timezone_aware": "must have a time zone, such as Z for UTC",
+    "extra_forbidden": "is not a field of this event",
 }
 _OWN = {"event_id_of_key": ("event_id", "is not the one that its key makes: leave it out")}
 _MOST_FIELDS = 64  # in one object; every contract has fewer
@@ -85,7 +87,7 @@ def _field_and_problem(detail: ErrorDetails) -> tuple[str, str]:
         return _WHOLE[detail["type"]]
     if detail["type"] in _OWN:
         return _OWN[detail["type"]]
-    problem = _WITHOUT_VALUE.get(detail["type"]) or detail["msg"].replace("Input should", "should")
+    problem = _PLAIN.get(detail["type"]) or detail["msg"].replace("Input should", "should")
     return shown(detail["loc"][1:]), problem[:1].lower() + problem[1:]
 
 

@@ -1,20 +1,15 @@
-"""The Supabase client: it persists a batch by one call of a SQL function.
+"""The Supabase client: it persists a batch by one call of a SQL function, through supabase-py.
 
-PostgREST runs each request in its own transaction. Several requests would be several transactions, so a batch
-is one call of ``/rpc`` (https://postgrest.org, "Transactions").
-
-supabase-py makes the address and the headers. The body is written here: supabase-py writes it in Python,
-which takes three times as long.
+PostgREST runs each request in its own transaction. Several ``table()`` calls would be several transactions,
+so a batch is one ``rpc()`` (https://postgrest.org, "Transactions").
 """
 
+import threading
 from collections.abc import Mapping, Sequence
-from json import JSONDecodeError
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, Self, cast
 
 import httpx
-from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError, to_json
 from typing_extensions import TypedDict
 
 from events import AnyEvent
@@ -22,7 +17,7 @@ from gateway.answers import safe_text, shaped, unexpected
 from gateway.errors import CommandRefused, DeploymentFault, EventRefused, UnknownCompany, WaitsApart
 from gateway.faults import FailedCall, classify
 from gateway.settings import Settings
-from gateway.transport import cause
+from gateway.transport import cause, preparing
 
 if TYPE_CHECKING:
     from supabase import Client
@@ -78,28 +73,37 @@ class Outcome(NamedTuple):
 class Gateway:
     """Calls Supabase with the worker's key. Each process needs its own, because a fork breaks connections."""
 
-    def __init__(self, client: "Client", http: httpx.Client) -> None:
-        self._rest = client.postgrest
+    def __init__(self, client: "Client", http: httpx.Client, replies: "Replies") -> None:
+        self._client = client
         self._http = http
+        self._replies = replies
 
     @classmethod
     def connect(cls, settings: Settings, *, transport: httpx.BaseTransport | None = None) -> Self:
-        """Create a gateway to ``SUPABASE_URL``. It opens no connection yet."""
+        """Create a gateway to ``SUPABASE_URL``. It opens no connection yet.
+
+        Raises:
+            InvalidSetting: the environment names a proxy or certificates that cannot be used.
+        """
         from supabase import Client, ClientOptions
 
-        http = httpx.Client(
-            http2=False,  # with HTTP/2 the sync client is not thread-safe and fails on GOAWAY (httpcore #45)
-            timeout=settings.timeout,
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=60),
-            transport=transport,
-        )
+        replies = Replies()
+        with preparing():
+            http = httpx.Client(
+                http2=False,  # its sync client is not thread-safe, and fails on GOAWAY (httpcore #45)
+                timeout=settings.timeout,
+                limits=httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=60),
+                event_hooks={"response": [replies.note]},
+                transport=transport,
+            )
         options = ClientOptions(
             httpx_client=http,
             auto_refresh_token=False,
             persist_session=False,
+            postgrest_client_retry=False,  # a retry would sleep inside the call
         )
         key = settings.supabase_key.get_secret_value()
-        return cls(Client(settings.supabase_url, key, options), http)
+        return cls(Client(settings.supabase_url, key, options), http, replies)
 
     def persist(self, elements: Sequence[Mapping[str, object]], *, apart: bool = False) -> list[Outcome]:
         """Persist the events of these elements in one transaction. Return their outcomes in the same order.
@@ -142,22 +146,19 @@ class Gateway:
         Raises:
             WorkerError: the call failed; ``gateway.faults`` classified the failure.
         """
+        from postgrest.exceptions import APIError
+
+        self._replies.forget()
         try:
-            response = self._http.post(
-                f"{self._rest.base_url}/rpc/{function}",
-                content=to_json(arguments),
-                headers={**self._rest.headers, "Content-Type": "application/json"},
-            )
+            return self._client.rpc(function, cast("dict[str, str]", arguments)).execute().data
+        except APIError as error:
+            if error.code in OURS:
+                raise OURS[error.code](safe_text(error.message or "")) from None
+            failure = self._replies.failure(error.code, error.message)
         except httpx.RequestError as error:
             failure = FailedCall(None, None, "", None, transport=True, trouble=cause(error))
-        except PydanticSerializationError:  # a text of the arguments is not Unicode
-            failure = FailedCall(None, None, "", None, transport=False)
-        else:
-            if response.is_success:
-                return _content(response)
-            failure = _failed(response)
-            if failure.code in OURS:
-                raise OURS[failure.code](safe_text(failure.message))
+        except (ValueError, RecursionError):  # the answer is not JSON, is truncated or nested too deeply
+            failure = self._replies.failure(None, None)
         # Raised outside the handlers, because a chained exception may quote a row in the traceback.
         raise classify(failure)
 
@@ -166,35 +167,24 @@ class Gateway:
         self._http.close()
 
 
-class _Problem(BaseModel):
-    """What PostgREST says about a failed call. Another server may have answered with anything."""
+class Replies(threading.local):
+    """The HTTP status and headers of a thread's last call. The ``APIError`` of supabase-py lacks them."""
 
-    code: str | None = None
-    message: str | None = None
+    status: int | None = None
+    retry_after: str | None = None
 
+    def forget(self) -> None:
+        """Reset the state before a call."""
+        self.status = self.retry_after = None
 
-def _content(response: httpx.Response) -> Any:
-    """Return the JSON of an answer; its text if it is no JSON, and an empty list if it has no body."""
-    try:
-        return response.json() if response.content else []
-    except JSONDecodeError:
-        return response.text
-    except (ValueError, RecursionError):  # it is no text, or is nested too deeply
-        failure = _failure(response, _Problem())
-    raise classify(failure)
+    def note(self, response: httpx.Response) -> None:
+        """Store the status and the ``Retry-After`` header (an event hook of httpx)."""
+        self.status = response.status_code
+        self.retry_after = response.headers.get("Retry-After")
 
-
-def _failed(response: httpx.Response) -> FailedCall:
-    try:
-        problem = _Problem.model_validate_json(response.content)
-    except ValidationError:
-        problem = _Problem()
-    return _failure(response, problem)
-
-
-def _failure(response: httpx.Response, problem: _Problem) -> FailedCall:
-    pause = _seconds(response.headers.get("Retry-After"))
-    return FailedCall(response.status_code, problem.code, problem.message or "", pause, transport=False)
+    def failure(self, code: str | None, message: str | None) -> FailedCall:
+        """Return what is known about the failed call."""
+        return FailedCall(self.status, code, message or "", _seconds(self.retry_after), transport=False)
 
 
 def _seconds(retry_after: str | None) -> float | None:

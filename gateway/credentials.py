@@ -9,12 +9,11 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from events.environment import unwrapped
+
 _API = "https://<project>.supabase.co"
 _KEY = "the project's secret key (sb_secret_…) or its service_role key"
 _ROLES = {"anon", "authenticated"}
-_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202c\u2060\ufeff"
-_QUOTES = "'\"`´‘’‚“”„«»‹›"  # noqa: RUF001 # the quotes of word processors and chats
-_WRAPPING = re.compile(rf"^[\s{_INVISIBLE}{_QUOTES}]+|[\s{_INVISIBLE}{_QUOTES}]+$")
 _PROBLEMS = {
     r"$": "is empty",
     r"\S*\s": "has a space or a line break inside",
@@ -27,11 +26,6 @@ _ADDRESS = re.compile(
     r"https?://(?:[^/\s?#@\\]*@)?(?:\[[0-9a-f:.]+\]|[\w.~%-]+)(?::\d*)?", re.ASCII | re.IGNORECASE
 )
 _SERVICE = re.compile(r"/(rest|auth|storage|functions|graphql|realtime)/v1/*$")
-
-
-def unwrapped(text: str) -> str:
-    """Remove spaces, line ends, quotes and invisible characters around a copied text."""
-    return _WRAPPING.sub("", text)
 
 
 def secret_key(text: str) -> str:

@@ -133,7 +133,8 @@ def classify(failure: FailedCall) -> WorkerError:
     if failure.transport:
         return TransientFault(
             f"Supabase gave no answer ({failure.trouble or 'the connection failed'}): the events wait and go "
-            "through when it is back; if this lasts, check SUPABASE_URL and the network"
+            "through when it is back; if this lasts, check SUPABASE_URL, the network and, if it is set, "
+            "HTTPS_PROXY"
         )
     rule = _matching(failure)
     message = rule.message.format(cause=_cause(failure))

@@ -1,26 +1,23 @@
 """Settings from environment variables. No file is read."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from events.environment import unwrapped
 from events.errors import InvalidRedisUrl
-from events.publishing.address import DEFAULT, client
+from events.publishing.address import DEFAULT, INVALID, client
 from events.publishing.keys import QUEUE
-from gateway.credentials import secret_key, unwrapped, web_address, webhook
+from gateway.credentials import secret_key, web_address, webhook
 from gateway.errors import InvalidSetting, MissingSetting, SettingError
 from gateway.masking import MASK
 
 
 def _secret_key(key: SecretStr) -> SecretStr:
     return SecretStr(secret_key(key.get_secret_value()))
-
-
-def _unwrapped(url: SecretStr) -> SecretStr:
-    return SecretStr(unwrapped(url.get_secret_value()))
 
 
 def _webhook(url: SecretStr) -> SecretStr:
@@ -38,8 +35,15 @@ def _redis_address(url: str) -> str:
     try:
         client(url)
     except InvalidRedisUrl:
-        raise ValueError("is not a valid Redis URL, or has an unknown option: see docs/deploy.md") from None
+        raise ValueError(INVALID) from None
     return url
+
+
+def _cleaned(variable: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    # A password may begin or end with a quote or a space, but not with a line end.
+    return value.strip("\r\n") if "PASSWORD" in variable.upper() else unwrapped(value)
 
 
 _UNSEEN = PlainSerializer(lambda _: MASK)
@@ -48,14 +52,19 @@ _UNSEEN = PlainSerializer(lambda _: MASK)
 class Environment(BaseSettings):
     """Base of the settings. An error is one line that names the variable and never contains its value."""
 
-    # An empty variable counts as unset, because deployment tools set one for a blank field.
     model_config = SettingsConfigDict(
-        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
         populate_by_name=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Clean the values. A blank one counts as unset: deployment tools set one for a blank field."""
+        cleaned = {name: _cleaned(name, value) for name, value in given.items()}
+        return {name: value for name, value in cleaned.items() if value != ""}
 
     @classmethod
     def from_env(cls) -> Self:
@@ -140,9 +149,7 @@ class TelemetrySettings(Environment):
         default=None, repr=False, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT"
     )
     """The address of an OpenTelemetry collector, for OTLP over HTTP."""
-    dsn: Annotated[SecretStr, AfterValidator(_unwrapped)] | None = Field(
-        default=None, validation_alias="SENTRY_DSN"
-    )
+    dsn: SecretStr | None = Field(default=None, validation_alias="SENTRY_DSN")
 
 
 class OutboxSettings(Environment):
@@ -168,7 +175,7 @@ class DashboardSettings(QueueSettings):
 class DatabaseSettings(Environment):
     """Settings of a migration, which needs no key of Supabase."""
 
-    database_url: Annotated[SecretStr, AfterValidator(_unwrapped)]
+    database_url: SecretStr
     """The URL of a direct connection, or of a pooler in session or transaction mode."""
 
 

@@ -1,11 +1,14 @@
-"""Explains why a connection to Supabase failed, from the chain of exceptions."""
+"""Explains why a connection to Supabase failed, from the chain of exceptions, or cannot be prepared."""
 
 import errno
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
+
+from gateway.errors import InvalidSetting
 
 _BY_NUMBER = {
     errno.ECONNREFUSED: "nothing listens there",
@@ -19,8 +22,13 @@ _BY_NUMBER = {
     errno.EPERM: "this machine does not allow the connection",
 }
 
+_PROXIES = "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
+
 _BY_KIND = {  # a subclass before its base class
-    ssl.SSLCertVerificationError: "its certificate is not trusted, has expired, or is for another host",
+    ssl.SSLCertVerificationError: (
+        "its certificate is not trusted, has expired, or is for another host; if a company's proxy made it, "
+        "name the file of that authority in SSL_CERT_FILE"
+    ),
     ssl.SSLError: "it does not use TLS as expected, check https and the port",
     TimeoutError: "no answer in time",
     httpx.TimeoutException: "no answer in time",
@@ -28,6 +36,33 @@ _BY_KIND = {  # a subclass before its base class
     httpx.RemoteProtocolError: "the connection was closed, or the server does not use HTTP",
     httpx.DecodingError: "its answer was damaged on the way",
 }
+
+
+@contextmanager
+def preparing() -> Iterator[None]:
+    """Name the variable, if httpx cannot use the proxy or the certificates of the environment.
+
+    Raises:
+        InvalidSetting: a client of httpx cannot be created.
+    """
+    try:
+        yield
+    except ImportError:
+        raise InvalidSetting(
+            _PROXIES,
+            "is a SOCKS proxy, which is not supported: set an http:// proxy, or add the host to NO_PROXY",
+        ) from None
+    except OSError as error:
+        variable = "SSLKEYLOGFILE" if error.filename else "SSL_CERT_FILE"
+        problem = (
+            "names a file that cannot be used: check its path, its permissions and that it is a PEM file"
+        )
+        raise InvalidSetting(variable, problem) from None
+    except (ValueError, httpx.InvalidURL):
+        raise InvalidSetting(
+            f"{_PROXIES}, or NO_PROXY",
+            "cannot be read: a proxy is http://HOST:PORT, NO_PROXY a list of host names",
+        ) from None
 
 
 def cause(error: BaseException) -> str:

@@ -14,13 +14,21 @@ class MigrationFailed(WorkerError):
 
 
 class CannotListen(WorkerError):
-    """The dashboard cannot listen on its address and port."""
+    """The dashboard or a worker cannot listen on its address and port; ``settings`` are those of the two."""
 
-    def __init__(self, bind: str, port: int, why: str) -> None:
+    def __init__(self, bind: str, port: int, why: str, settings: tuple[str, str]) -> None:
         super().__init__(
-            f"cannot listen on {bind}, port {port} ({why}): stop the process that uses it, or choose another "
-            "--bind or --port"
+            f"cannot listen on {bind}, port {port} ({why}): set {settings[0]} to an address of this machine "
+            f"and {settings[1]} to a free port"
         )
+
+
+class ProcessesUnusable(WorkerError):
+    """A worker process cannot run with these settings, so all were stopped: do what its own line says."""
+
+
+class ProcessKilled(WorkerError):
+    """A worker process did not stop in time and was killed: its events run again within 15 s."""
 
 
 class FileUnusable(WorkerError):
@@ -40,5 +48,5 @@ class MissingExtra(WorkerError):
     def __init__(self, command: str = "botlive", extra: str = "worker") -> None:
         super().__init__(
             f"{command} needs the extra [{extra}] of botlive-events: run `pip install '.[{extra}]'` "
-            "in its repository, as the README says"
+            "in its repository"
         )

@@ -1,5 +1,6 @@
 """The HTTP endpoints of a worker: ``/metrics`` (Prometheus), ``/healthz`` and ``/readyz``."""
 
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
@@ -22,6 +23,7 @@ from operations.errors import CannotListen
 from worker.metrics import REGISTRY
 
 _ANSWER = 2.0  # seconds that Redis may take to answer
+_SETTINGS = ("BOTLIVE_METRICS_HOST", "BOTLIVE_METRICS_PORT")
 _STUCK = 60.0  # seconds without a turn of the worker's loop: each turn takes less than 30 s
 
 _Start = Callable[[str, list[tuple[str, str]]], object]
@@ -117,12 +119,20 @@ def serve(worker: Watched, settings: HealthSettings) -> None:
     connection = client(settings.redis_url, socket_timeout=_ANSWER, socket_connect_timeout=_ANSWER)
     REGISTRY.register(Gauges(worker, connection, settings.queue))
     try:
-        server = make_server(
-            settings.host, settings.port, Health(worker, connection), ThreadingWSGIServer, _Silent
-        )
+        server = make_server(settings.host, settings.port, Health(worker, connection), _Server, _Silent)
     except OSError as error:
-        raise CannotListen(settings.host, settings.port, error.strerror or "refused") from None
+        why = error.strerror or "refused"
+        raise CannotListen(settings.host, settings.port, why, _SETTINGS) from None
     Thread(target=server.serve_forever, name="health", daemon=True).start()
+
+
+class _Server(ThreadingWSGIServer):
+    """Listens on an address of IPv6 too. A name with both kinds of address gets that of IPv4."""
+
+    def __init__(self, place: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
+        families = {found[0] for found in socket.getaddrinfo(*place, type=socket.SOCK_STREAM)}
+        self.address_family = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
+        super().__init__(place, handler)
 
 
 class _Silent(WSGIRequestHandler):

@@ -1,5 +1,6 @@
 """Reads NDJSON files of events: one JSON object per line."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO
 
@@ -26,11 +27,15 @@ File = Annotated[
 def lines(file: BinaryIO) -> Iterator[bytes]:
     """Yield each line; of a line that is too long only the beginning, so that memory stays bounded.
 
+    Programs on Windows write a byte order mark before the first line.
+
     Raises:
         FileUnusable: the file cannot be read.
     """
+    mark = BOM_UTF8
     while line := _read(file, LONGEST_LINE + 1):
-        yield line
+        yield line.removeprefix(mark)
+        mark = b""
         while line and not line.endswith(b"\n"):
             line = _read(file, LONGEST_LINE)
 
@@ -47,6 +52,13 @@ def is_blank(line: bytes) -> bool:
     return len(line) <= LONGEST_LINE and not line.strip()
 
 
+def _is_utf8(line: bytes) -> bool:
+    try:
+        return "\0" not in line.decode()  # UTF-16 has a zero byte in most characters
+    except UnicodeDecodeError:
+        return False
+
+
 def parsed(line: bytes) -> AnyEvent:
     """Parse the event of a line.
 
@@ -55,4 +67,8 @@ def parsed(line: bytes) -> AnyEvent:
     """
     if len(line.rstrip(b"\r\n")) > LONGEST_LINE:
         raise InvalidEvent("json", "is longer than 1 MB")
+    if not _is_utf8(line):
+        raise InvalidEvent(
+            "json", "is not UTF-8: save the file in this encoding, not in UTF-16 or Windows-1252"
+        )
     return parse_event(line)

@@ -56,7 +56,10 @@ class Status(NamedTuple):
     failed: dict[str, int]
     """The number of failed events by the name of their reason."""
     oldest: float | None
-    """Seconds since the oldest waiting event was published."""
+    """Seconds since the oldest waiting event was published.
+
+    Events that wait apart do not count: they would hide that other shops' events wait too long.
+    """
     workers: list[Worker]
     is_suspended: bool
     wrong_keys: list[str]
@@ -98,7 +101,6 @@ class _Reader:
         names = self._items("lrange", self._keys.turn)
         shops = [raw(self._keys.shop_queue(text(name))) for name in names]
         waiting, off = self._count("llen", queue), sum(self._count("llen", shop) for shop in shops)
-        heads = [queue, *shops, *self._failures.lists_apart()]
         return Status(
             queue=self._keys.name,
             waiting=waiting + off,
@@ -106,7 +108,7 @@ class _Reader:
             apart=sum(number for *_, number in self._failures.apart()),
             started=self._count("zcard", self._keys.started),
             failed=self._failed(),
-            oldest=self._oldest(heads),
+            oldest=self._oldest([queue, *shops]),
             workers=list(self.workers(self._keys.workers)),
             is_suspended=bool(self._redis.exists("rq:suspended")),
             wrong_keys=[str(key) for key in Control(self._redis, self._keys.name).wrong_keys()],

@@ -12,8 +12,8 @@ from types import FrameType
 
 import structlog
 
-from gateway.errors import WorkerEnded
 from gateway.settings import HealthSettings
+from operations.errors import ProcessesUnusable, ProcessKilled
 from operations.exits import ExitCode
 
 GRACE = 15.0
@@ -49,7 +49,8 @@ class Supervisor:
         """Run until SIGTERM or SIGINT; with ``burst``, until every process has ended by itself.
 
         Raises:
-            WorkerEnded: a process cannot run with these settings, or had to be killed at the stop.
+            ProcessesUnusable: a process cannot run with these settings.
+            ProcessKilled: a process had to be killed at the stop.
         """
         self._log = structlog.stdlib.get_logger("botlive")
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,21 +62,25 @@ class Supervisor:
                 if place.process is None:
                     self._start(place)
                 elif (code := place.process.poll()) is not None:
-                    is_wrong |= code == ExitCode.WRONG_CALL  # a restart does not help
-                    if burst and code == 0:
+                    if code == ExitCode.WRONG_CALL:  # a restart does not help
+                        is_wrong = True
+                    elif burst and code == 0:
                         places.remove(place)
                     else:
                         self._ended(place, code)
             time.sleep(_TICK)
         is_killed = self._end(places)
-        if is_wrong or is_killed:
-            raise WorkerEnded
+        if is_wrong:
+            raise ProcessesUnusable
+        if is_killed:
+            raise ProcessKilled
 
     def _start(self, place: _Place) -> None:
         now = time.monotonic()
         if now < place.due:
             return
-        arguments = [sys.executable, "-m", "operations.cli", *self.command]
+        # -P: a module in the current folder, such as the chat's own events.py, must not hide ours.
+        arguments = [sys.executable, "-P", "-m", "operations.cli", *self.command]
         environment = _environment(place.number)
         place.process = subprocess.Popen(arguments, env=environment)  # noqa: S603 # our own command
         place.started = now

@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import redis
@@ -30,7 +31,6 @@ _RENEWAL = 1.5  # seconds between two renewals of the lease, and between two sea
 _HEAVIEST = 32_000_000  # bytes of data in one claim, as stored in Redis
 _LOOK = 2_000  # jobs that one claim examines at most, to find events of other shops
 _LOOKS = 24_000  # jobs that are examined in a second: another shop's event behind 100,000 is found within 5 s
-_NEVER = 2**53  # a score in RQ's failed registry that no clean-up reaches
 _SHARE = 4  # one shop gets at most 1/4 of a batch while other shops may wait
 
 
@@ -67,10 +67,10 @@ class Claims:
     _last_claim: float = field(default=float("-inf"), init=False)
 
     def __post_init__(self) -> None:
-        names = ("claim", "acknowledge", "give_back", "restore", "recover", "lease")
-        self._claim, self._acknowledge, self._give_back, self._restore, self._recover, self._lease = (
-            script(self.connection, name) for name in names
-        )
+        scripts = partial(script, self.connection)
+        self._claim, self._acknowledge, self._set_aside = map(scripts, ("claim", "acknowledge", "set_aside"))
+        self._give_back, self._restore = map(scripts, ("give_back", "restore"))
+        self._recover, self._lease = map(scripts, ("recover", "lease"))
         self._keys = Keys(self.queue)
 
     def claim(self, most: int) -> Batch:
@@ -119,48 +119,22 @@ class Claims:
         """Return whether a job waits on the queue or in an overflow queue."""
         return bool(self.connection.exists(self._keys.queue, self._keys.turn))
 
-    def release_failed(self, job_id: str) -> bool:
-        """Release the claim if the job is in RQ's failed registry. Return whether it was."""
-        if self.connection.zscore(self._keys.failed, raw(job_id)) is None:
-            return False
-        self.connection.zrem(self._keys.started, self._member(job_id))
-        return True
-
     def is_there(self, job_id: str) -> bool:
         """Return whether the job's key exists."""
         return bool(self.connection.exists(job_key(job_id)))
 
-    def prepare_failure(self, job_id: str) -> None:
-        """Check that RQ can record the job's failure: on a key of the wrong type it would stop half-way.
+    def set_aside(self, job_id: str, report: str, worker_key: str) -> str | None:
+        """Move a job to RQ's failed registry, with its reason. Return its description.
 
-        A results key of the wrong type is deleted.
+        Return None, and change nothing, if this worker does not hold the job or somebody discarded it.
 
         Raises:
-            ResponseError: a registry has the wrong type; nothing was changed.
+            ResponseError: a key has the wrong type; nothing was changed.
         """
-        results = results_key(job_id)
-        with self.connection.pipeline(transaction=False) as pipeline:
-            for key in (self._keys.started, self._keys.failed, results):
-                pipeline.type(key)
-            *registries, stream = (kind.decode() for kind in pipeline.execute())
-        for key, kind in zip((self._keys.started, self._keys.failed), registries, strict=True):
-            if kind not in {"none", "zset"}:
-                raise redis.ResponseError(f"WRONGTYPE zset {kind} {key}")  # as in types.lua
-        if stream != "stream":
-            self.connection.delete(results)
-
-    def set_aside(self, job_id: str, report: str) -> None:
-        """Put a job that RQ cannot read, or that is too large to read, into RQ's failed registry."""
-        failed: dict[Any, Any] = {"status": "failed", "exc_info": report}
-        results = results_key(job_id)
-        # As rq.results.Result.save does: RQ's tools read the reason there.
-        result: dict[Any, Any] = {"type": "2", "exc_string": b64encode(zlib.compress(report.encode()))}
-        with self.connection.pipeline() as pipeline:
-            pipeline.xadd(results, result, maxlen=10)
-            pipeline.hset(job_key(job_id), mapping=failed)
-            pipeline.zadd(self._keys.failed, {raw(job_id): _NEVER})
-            pipeline.zrem(self._keys.started, self._member(job_id))
-            pipeline.execute()
+        keys = [self._keys.started, self._keys.failed, job_key(job_id), results_key(job_id), worker_key]
+        packed = b64encode(zlib.compress(report.encode()))  # as rq.results.Result does
+        answer = self._set_aside(keys=keys, args=[self.owner, raw(job_id), self.queue, report, packed])
+        return None if answer is None else answer.decode(errors="replace")
 
     def repair(self, job_id: str) -> None:
         """Rebuild a job's hash that RQ cannot read, with the data, the digest and our own counts only.

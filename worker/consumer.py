@@ -2,15 +2,12 @@
 
 It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and ``request_stop`` of
 ``rq.worker.BaseWorker`` (RQ 3.0), and uses its private attribute ``_stop_requested``. ``worker.guard``
-overrides other methods, ``worker.ledger`` calls ``handle_job_failure``, and ``worker.event_job`` names the
-private attributes of ``Job`` that it uses. ``tests/integration/test_worker.py`` fails if a new release of RQ
-changes one of these names.
+overrides other methods, and ``worker.event_job`` names the private attributes of ``Job`` that it uses.
+``tests/integration/test_worker.py`` fails if a new release of RQ changes one of these names.
 """
 
 import math
-import os
 import signal
-import threading
 import time
 from contextlib import suppress
 from types import FrameType
@@ -42,6 +39,7 @@ from worker.persister import Persister
 from worker.probe import Probe
 from worker.redis_retry import starting
 from worker.standing import Standing
+from worker.stop import Stop
 
 _IDLE = 2.0  # seconds of one wait for a job, at most
 PAUSE = 1.0
@@ -87,6 +85,7 @@ class Consumer(GuardedWorker):
         self._control = Control(connection, queue, self.key)
         self._standing = Standing(self, self._ledger)
         self._stopping = False
+        self._stop = Stop()
         self._held = Held(self)
         self._last_heartbeat = self._last_upkeep = float("-inf")
         self.last_turn = time.monotonic()
@@ -106,6 +105,7 @@ class Consumer(GuardedWorker):
         """
         with starting(self.connection):
             self._claims.hold_lease(lambda jobs: self._log.warning("recovered", jobs=jobs))
+        self._stop.limit(_PATIENCE)
         self._log.info("started", worker=self.name, queue=self.queues[0].name, release=release())
         self._probe.start()
         if burst:
@@ -161,9 +161,7 @@ class Consumer(GuardedWorker):
         """Stop after the claimed jobs are done or given back, and after ``_PATIENCE`` seconds in any case."""
         if not self._stopping:
             self._stopping = self._stop_requested = True
-            giving_up = threading.Timer(_PATIENCE, os._exit, [128 + signum])
-            giving_up.daemon = True
-            giving_up.start()
+            self._stop.request(signum)
             signal.signal(signum, self.request_force_stop)
 
     # Housekeeping.

@@ -1,5 +1,6 @@
 """Builds the element of one event for ``botlive_persist``: its identity, and the rows from its handler."""
 
+import json
 from typing import Never, TypedDict
 
 from pydantic_core import to_json
@@ -72,7 +73,10 @@ def _made(event: AnyEvent) -> Element:
 
 
 def _as_json_takes_it(made: Element) -> Element:
-    to_json(made)  # as the gateway writes it: an element that cannot be written would fail the whole batch
+    # As the gateway writes it. An element that is no JSON would fail the whole batch.
+    written = to_json(made)
+    if b"NaN" in written or b"Infinity" in written:  # numbers that JSON lacks, or parts of a text
+        json.dumps(made, allow_nan=False)
     return made
 
 

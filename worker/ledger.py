@@ -1,8 +1,8 @@
 """Records in Redis what happened to jobs: acknowledged, set aside with a reason, or given back."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
-import redis
 import structlog
 from rq import SimpleWorker
 from rq.exceptions import NoSuchJobError
@@ -14,6 +14,7 @@ from worker.claims import Claims
 from worker.event_job import EventJob
 from worker.incidents import Incident
 
+_LOST = "another worker took the job over, or somebody discarded it: this worker does not set it aside"
 _STRAY = "the answer to their claim was lost, or Redis forgot that they were done"
 _LONGEST = 2**31  # seconds, for any duration of a job; -1 means without an end
 
@@ -37,22 +38,17 @@ class Ledger:
             self._log.warning("claims lost", jobs=len(job_ids) - done, reason=reason)
 
     def fail(self, job_id: str, error: EventRefused) -> None:
-        """Put the job into RQ's failed registry, with its reason."""
-        event_type = None
-        self._claims.prepare_failure(job_id)
-        try:
-            if isinstance(error, OversizedJob):
-                self._claims.set_aside(job_id, error.report)
-            else:
-                event_type = self._fail(job_id, error)
-        except NoSuchJobError:  # somebody discarded it in the meantime
-            self.acknowledge([job_id])
+        """Move the job to RQ's failed registry, with its reason, if this worker still holds it."""
+        if not isinstance(error, OversizedJob):
+            with suppress(NoSuchJobError, ValueError):  # it is gone, or RQ does not allow its id
+                self.job(job_id)  # its hash is repaired, so that RQ's tools can show it
+        description = self._claims.set_aside(job_id, error.report, self._worker.key)
+        if description is None:
+            self._log.warning("claims lost", jobs=1, reason=_LOST)
             return
-        except ValueError:  # RQ does not allow this id
-            self._claims.set_aside(job_id, error.report)
         metrics.count_failure(type(error).__name__)
         self._log.warning("set aside", job_id=job_id, reason=str(error))
-        incidents.report(Incident("event failed", error, job_id, event_type))
+        incidents.report(Incident("event failed", error, job_id, description or None))
 
     def give_back_strays(self, known: Collection[str]) -> bool:
         """Give back this worker's claims that are not among the known jobs. Return whether there were any."""
@@ -78,15 +74,6 @@ class Ledger:
             self._claims.repair(job_id)
             job = self._fetch(job_id)
         return job
-
-    def _fail(self, job_id: str, error: EventRefused) -> str | None:
-        """Let RQ record the failure. Return the description of the job, which is the type of its event."""
-        job, queue = self.job(job_id), self._worker.queues[0]
-        job.retries_left = 0  # a retry would be refused again
-        self._worker.handle_job_failure(job, queue, exc_string=error.report)
-        if not self._claims.release_failed(job.id):  # RQ only logs its errors
-            raise redis.RedisError("a job was not added to the failed registry: it stays claimed")
-        return job.description
 
     def _fetch(self, job_id: str) -> EventJob:
         connection = self._worker.connection

@@ -99,10 +99,9 @@ class TracedPersister(Persister):
 class TracedGateway(Gateway):
     """A gateway that makes a span for each call within another span, and sends its context to Supabase."""
 
-    def __init__(self, client: Any, http: httpx.Client) -> None:
-        super().__init__(client, http)
+    def __init__(self, client: Any, http: httpx.Client, replies: Any) -> None:
+        super().__init__(client, http, replies)
         http.event_hooks["request"].append(_describe)
-        http.event_hooks["response"].append(_describe_answer)
 
     def call(self, function: str, arguments: Mapping[str, Any]) -> Any:
         """Call a function of the database, see ``Gateway.call``."""
@@ -117,7 +116,11 @@ class TracedGateway(Gateway):
             ) as span,
             _failing(span),
         ):
-            return super().call(function, arguments)
+            try:
+                return super().call(function, arguments)
+            finally:
+                if (status := self._replies.status) is not None:
+                    span.set_attribute("http.response.status_code", status)
 
 
 def _describe(request: httpx.Request) -> None:
@@ -134,11 +137,6 @@ def _describe(request: httpx.Request) -> None:
             }
         )
         _W3C.inject(request.headers)
-
-
-def _describe_answer(response: httpx.Response) -> None:
-    """Note the status of the answer in the span of the request (an event hook of httpx)."""
-    trace.get_current_span().set_attribute("http.response.status_code", response.status_code)
 
 
 def _context(parent: bytes, state: bytes) -> SpanContext:

@@ -16,6 +16,12 @@ from events.errors import InvalidRedisUrl
 DEFAULT = "redis://127.0.0.1:6379/0"
 """The URL that is used if the environment has none: Redis on this machine."""
 
+INVALID = (
+    "is not a valid Redis URL, or has an unknown option: write redis://:PASSWORD@HOST:PORT/NUMBER (rediss:// "
+    "with TLS), and percent-encode @ : / ? # % in the password, for example %40 for @ (see docs/deploy.md)"
+)
+"""The problem of a URL that cannot be used, for a message after the variable's name."""
+
 _SCHEMES = {
     "sentinel": "redis",
     "sentinels": "rediss",
@@ -70,16 +76,25 @@ def client(url: str, **options: Any) -> redis.Redis:
         if isinstance(connection, redis.Connection):
             connection.host.encode("idna")
     except (ValueError, TypeError, RedisError):  # their messages may contain the password
-        raise InvalidRedisUrl from None
+        raise InvalidRedisUrl(f"REDIS_URL {INVALID}") from None
     return made
 
 
 def _client(url: str, options: dict[str, Any]) -> redis.Redis:
     parts = urlsplit(url)
+    if parts.fragment:
+        raise ValueError("a password with # that is not percent-encoded")
     if parts.scheme in _SCHEMES:
         return _behind_sentinels(parts, options)
-    tcp = {} if parts.scheme == "unix" else KEEPALIVE
-    return redis.Redis.from_url(url, **{**tcp, **options})
+    if parts.scheme == "unix":
+        return redis.Redis.from_url(url, **options)
+    _check_database(parts.path.strip("/"))
+    return redis.Redis.from_url(url, **{**KEEPALIVE, **options})
+
+
+def _check_database(number: str) -> None:
+    if number and not (number.isascii() and number.isdecimal()):  # redis-py would use the database 0
+        raise ValueError("no number of a database")
 
 
 def _behind_sentinels(parts: SplitResult, options: dict[str, Any]) -> redis.Redis:
@@ -87,6 +102,7 @@ def _behind_sentinels(parts: SplitResult, options: dict[str, Any]) -> redis.Redi
     service, _, database = parts.path.strip("/").partition("/")
     if not service or not hosts:
         raise ValueError("no service, or no Sentinel")
+    _check_database(database)
     plain = SplitResult(_SCHEMES[parts.scheme], f"{login}{at}redis", f"/{database or 0}", parts.query, "")
     found = {**KEEPALIVE, **options, **parse_url(urlunsplit(plain))}
     found.pop("host")

@@ -79,7 +79,7 @@ HANDSHAKES = {
     "CERTIFICATE_REQUIRED": _CLIENT_CERTIFICATE,
     "BAD_CERTIFICATE": _CLIENT_CERTIFICATE,
 }
-_CHECK_SERVER = "check that it runs and that REDIS_URL has its port; use rediss:// if that port uses TLS"
+_CHECK_SERVER = "check that it runs and that REDIS_URL has its port; use rediss:// only if that port uses TLS"
 FAILS = Cause("the connection to Redis failed", _CHECK_SERVER)
 LATE = Cause("Redis did not answer in time", _CHECK_SERVER)
 CLOSED = Cause("the connection to Redis was closed", _CHECK_SERVER)
@@ -107,7 +107,7 @@ NUMBERS = {
     errno.ENOTSOCK: _FILE,
 }
 
-_CHECK_LOGIN = "check the user and password in REDIS_URL"
+_CHECK_LOGIN = "check the user and password in REDIS_URL, with @ : / ? # % in them percent-encoded"
 # The first rule that fits wins. A text has an error code where a Lua script reports it in its message.
 RULES = (
     CauseRule(

@@ -1,7 +1,6 @@
 """Publishes events from the chat process."""
 
 import logging
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -15,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from events.contracts import Event
+from events.environment import variable
 from events.errors import OutboxFailed, PublisherClosed, PublishError
 from events.publishing import address
 from events.publishing.call import Call
@@ -84,12 +84,12 @@ class Publisher:
             InvalidRedisUrl: ``REDIS_URL`` is not a valid URL of a Redis.
         """
         connection = address.client(
-            os.environ.get("REDIS_URL") or address.DEFAULT,
+            variable("REDIS_URL") or address.DEFAULT,
             retry=Retry(NoBackoff(), 0),  # retries of redis-py would take seconds
         )
-        file = os.environ.get("BOTLIVE_OUTBOX")
+        file = variable("BOTLIVE_OUTBOX")
         outbox = Outbox.named(file) if file else None
-        return cls(connection, queue=os.environ.get("BOTLIVE_QUEUE") or QUEUE, outbox=outbox, within=within)
+        return cls(connection, queue=variable("BOTLIVE_QUEUE") or QUEUE, outbox=outbox, within=within)
 
     @property
     def waiting(self) -> int:

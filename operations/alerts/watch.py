@@ -23,6 +23,7 @@ from operations.alerts.problem import Problem, outbox_problem, problems
 from operations.alerts.webhook import Message, Webhook
 from operations.failed.known import KnownFailures
 from operations.outbox import count
+from worker.stop import Stop
 
 EVERY = 20.0
 """Seconds between two looks: a problem is sent within a minute, and all that a look finds in one message."""
@@ -45,7 +46,7 @@ class AlertWatch:
         self._failures = KnownFailures(connection, settings.queue)
         self._name = uuid4().hex
         self._unreachable: Problem | None = None
-        self._stopped = threading.Event()
+        self._stop = Stop()
         self._log = structlog.stdlib.get_logger("botlive")
 
     @classmethod
@@ -60,9 +61,9 @@ class AlertWatch:
         """Look until ``stop``, in a thread of its own that ends with the process."""
         threading.Thread(target=self.run, name="alerts", daemon=True).start()
 
-    def stop(self) -> None:
-        """End after the present look."""
-        self._stopped.set()
+    def stop(self, signum: int) -> None:
+        """End after the present look. A signal handler may call it."""
+        self._stop.request(signum)
 
     def run(self) -> None:
         """Look until ``stop``. Nothing that fails here ends the process."""
@@ -71,7 +72,7 @@ class AlertWatch:
                 self.look()
             except Exception as error:  # noqa: BLE001 # an alert must never harm a worker
                 self._log.error("looking for problems failed", error=type(error).__name__)
-            if self._stopped.wait(EVERY):
+            if self._stop.wait(EVERY) is not None:
                 return
 
     def test(self) -> str | None:

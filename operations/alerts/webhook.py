@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import httpx
 
+from gateway.transport import cause, preparing
+
 _TIMEOUT = 10.0  # seconds
 _LONGEST = 3_000  # characters: Telegram takes 4,096
 
@@ -32,7 +34,8 @@ class Webhook:
 
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
         self._url = url
-        self._http = httpx.Client(timeout=_TIMEOUT, transport=transport)
+        with preparing():
+            self._http = httpx.Client(timeout=_TIMEOUT, transport=transport)
 
     def send(self, message: Message) -> str | None:
         """Send the message. Returns why it could not be sent, or None."""
@@ -40,7 +43,7 @@ class Webhook:
         try:
             response = self._http.post(url, json=body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return type(error).__name__  # its text may quote the URL
+            return cause(error)  # its own text may quote the URL
         return None if response.is_success else f"HTTP {response.status_code}"
 
 

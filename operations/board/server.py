@@ -22,7 +22,7 @@ def listening(app: Any, bind: str, port: int) -> Any:
     try:
         server = waitress.create_server(app, host=bind, port=port, ident=None, max_request_body_size=_LARGEST)
     except (OSError, ValueError) as error:
-        raise CannotListen(bind, port, _why(error)) from None
+        raise CannotListen(bind, port, _why(error), ("--bind", "--port")) from None
     signal.signal(signal.SIGTERM, _end)
     return server
 

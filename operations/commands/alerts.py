@@ -32,9 +32,11 @@ def alerts(
     if watch is None:
         raise MissingSetting("BOTLIVE_ALERT_URL")
     if test:
-        why = watch.test()
-        (report if why else say)(f"the test message could not be sent: {why}" if why else "sent")
-        raise typer.Exit(ExitCode.FAILED if why else ExitCode.DONE)
+        if why := watch.test():
+            report(f"the test message could not be sent ({why}): check BOTLIVE_ALERT_URL and the network")
+            raise typer.Exit(ExitCode.FAILED)
+        say("sent")
+        return
     configure()
-    signal.signal(signal.SIGTERM, lambda *_: watch.stop())
+    signal.signal(signal.SIGTERM, lambda signum, _: watch.stop(signum))
     watch.run()

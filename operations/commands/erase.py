@@ -126,6 +126,8 @@ def _confirm() -> None:
 def _show(found: Counter[str], what: str) -> None:
     for place in _PLACES:
         say(f"{what} {place:<11}{found[place]:>7}")
+    if not any(found[place] for place in _PLACES):
+        report("nothing was found: it is already erased, or the user id is not exactly that of the events")
 
 
 def _problems(found: Counter[str], outbox: str | None) -> ExitCode:

@@ -75,7 +75,7 @@ def _shops(connection: psycopg.Connection) -> Iterator[Result]:
         (
             _WITHOUT_OWNER,
             "shops without an owner: nobody sees their orders in the front end",
-            "run `botlive company link --owner USER_ID -- TEXT_ID UUID`",
+            "run `botlive company link --owner USER_ID -- TEXT_ID`",
         ),
     )
     for query, words, cure in asked:

@@ -12,12 +12,15 @@ import redis
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from events.publishing.keys import Keys
+from gateway.errors import WaitsApart
 from gateway.settings import AlertSettings
 from operations.alerts.problem import Problem, outbox_problem
 from operations.alerts.watch import AlertWatch
 from operations.alerts.webhook import Message, Webhook
 from tests.integration.line import Line, until
 from tests.make import PHONE, payment
+from worker.apart import Group, Kind
 
 _SECRET = "https://hooks.slack.com/services/T0/B0/secret"  # noqa: S105 # invented
 
@@ -95,6 +98,22 @@ def test_what_one_look_finds_is_one_message(server: redis.Redis) -> None:
     ]
     assert "call ***" in text
     assert PHONE not in json.dumps(service.got)
+
+
+def test_an_event_that_waits_apart_is_not_late(server: redis.Redis) -> None:
+    """It has an alert of its own. A second one would last, and hide that other shops' events wait."""
+    service, keys = Service(), Keys("botlive")
+    made = watch(server, service)
+    for job in ("apart", "late"):
+        server.hset(f"rq:job:{job}", "created_at", "2026-11-20T10:00:00.000000Z")
+    kind = Kind("awa", "order_completed")
+    server.hset(keys.apart, kind.label, Group.of(WaitsApart("no")).dump())
+    server.rpush(keys.apart_queue(kind.event_type, kind.company_id), "apart")
+    made.look()
+    server.rpush(keys.queue, "late")
+    made.look()
+    assert ["oldest" in text for text in service.texts] == [False, True]
+    assert "wait apart" in service.texts[0]
 
 
 def test_a_dead_webhook_is_tried_again_and_its_secret_is_not_logged(server: redis.Redis) -> None:

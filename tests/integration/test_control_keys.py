@@ -46,6 +46,7 @@ SCRIPTS = {
     "discard": "zset stream",
     "edit": "zset list set stream",
     "acknowledge": "zset zset",
+    "set_aside": "zset zset hash",
     "give_back": "list zset set",
     "restore": "zset",
     "put_apart": "zset list set hash",
@@ -187,7 +188,7 @@ def test_the_registry_is_taken_away_amid_a_call(server: redis.Redis, told: list[
 
 
 @pytest.mark.parametrize(
-    ("step", "at_once"), [("acknowledge", False), ("prepare_failure", False), ("prepare_failure", True)]
+    ("step", "at_once"), [("acknowledge", False), ("set_aside", False), ("set_aside", True)]
 )
 def test_the_registry_is_taken_away_before_the_books_are_kept(
     server: redis.Redis, told: list[str], monkeypatch: pytest.MonkeyPatch, step: str, at_once: bool
@@ -231,7 +232,7 @@ def test_nothing_is_written_of_a_failure_that_cannot_be_kept(server: redis.Redis
     server.flushall()
     server.set(key, ODD)
     with pytest.raises(redis.ResponseError, match=f"^WRONGTYPE zset string {key}$"):
-        Claims(connect_redis(url(server)), QUEUE, "me").prepare_failure("job")
+        Claims(connect_redis(url(server)), QUEUE, "me").set_aside("job", "reason", "rq:worker:me")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WAYS if kind != "stream"])

@@ -14,6 +14,7 @@ from rq import Callback, Retry
 from devstack.stack import Stack
 from devstack.valkey import Valkey
 from events import Publisher, PublishError
+from operations.failed.registry import FailedRegistry
 from tests.integration.line import BOTLIVE_WORKER, Line
 from tests.make import PHONE, order
 from worker.breaker import Breaker
@@ -186,3 +187,18 @@ def test_a_full_redis_is_emptied(line: Line, full: redis.Redis) -> None:
     assert done.returncode == 0, done.stderr
     assert PHONE not in done.stderr
     assert len(line.rows([uuid]).orders) == published
+
+
+def test_a_full_redis_keeps_what_is_refused(line: Line, full: redis.Redis) -> None:
+    """A refused event moves to the failed registry of a full Redis, and the worker goes on."""
+    company_id, uuid = line.shop()
+    port = full.connection_pool.connection_kwargs["port"]
+    bad, good = order("unknown to all"), order(company_id)
+    with Publisher(redis.Redis(port=port), queue=line.name, within=10) as publisher:
+        publisher.publish_many([bad, good])
+    full.config_set("maxmemory", 1)
+    line.environment["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+    done = line.run(*BOTLIVE_WORKER, "--burst")
+    assert done.returncode == 0, done.stderr
+    assert FailedRegistry(full, line.name).ids() == [str(bad.event_id)]
+    assert line.rows([uuid]).orders.keys() == {good.event_id}

@@ -12,7 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from operations.health import Gauges, Health
+from gateway.settings import HealthSettings
+from operations.health import Gauges, Health, serve
 from tests.integration.line import BOTLIVE_WORKER, Line, until
 from tests.make import PHONE, order, payment
 
@@ -133,3 +134,20 @@ def test_a_port_that_is_taken_ends_the_start_with_its_cure(line: Line) -> None:
         done = line.run(*BOTLIVE_WORKER)
     assert done.returncode == 1
     assert "cannot listen on 127.0.0.1" in done.stderr
+    assert "BOTLIVE_METRICS_PORT to a free port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("localhost", "127.0.0.1")]
+)
+def test_it_answers_on_ipv4_and_ipv6(monkeypatch: pytest.MonkeyPatch, host: str, asked: str) -> None:
+    """Some platforms have private networks of IPv6 only; a name with both addresses means that of IPv4."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, 0), family=family) as free:
+            port = free.getsockname()[1]
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    monkeypatch.setattr("operations.health.REGISTRY", CollectorRegistry())
+    serve(Worker(), HealthSettings(host=host, port=port))
+    assert httpx.get(f"http://{asked}:{port}/healthz", trust_env=False).text == "ok\n"

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar, get_args
 from uuid import UUID
 
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from events import LiveToggled, PaymentIssue
+from events import LiveToggled
 from events.publishing.call import FUNCTION, Call
 from events.publishing.watch import INTERVAL
 from tests.model.client import Server
 from tests.model.clock import Clock
 from tests.model.publisher import Loss, publishers_of
+from tests.model.releases import Known, Newer, made
 
 QUEUE = "botlive"
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,13 +37,15 @@ class Chats:
         """The events that may be in several places: published again, or forgotten by Redis."""
         self.unpromised: set[str] = set()
         """The events that RQ's own ``enqueue`` put on the queue. Nobody publishes them again."""
+        self.newer: set[str] = set()
+        """The events that only the newer release knows."""
         self._number = 0
 
     def publish(
-        self, shop: str, number: int, *, by: int = 0, is_issue: bool = False, loss: Loss | None = None
+        self, shop: str, number: int, *, by: int = 0, kind: Known | Newer = "toggle", loss: Loss | None = None
     ) -> None:
         """Publish new events."""
-        calls = [self._new(shop, is_issue=is_issue) for _ in range(number)]
+        calls = [self._new(shop, kind) for _ in range(number)]
         self._put(calls, by, loss)
 
     def publish_again(self, number: int, by: int) -> None:
@@ -54,7 +57,7 @@ class Chats:
 
     def enqueue(self, shop: str) -> None:
         """Publish a new event with RQ's own ``enqueue``."""
-        call = self._new(shop, is_issue=False)
+        call = self._new(shop, "toggle")
         argument = call.data.removeprefix(f'["{FUNCTION}",null,[').removesuffix("],{}]")
         queue = Queue(QUEUE, self.redis, serializer=JSONSerializer)
         payload = LiveToggled.model_validate_json(argument).model_dump(mode="json", exclude_none=True)
@@ -81,19 +84,14 @@ class Chats:
         """Return the events that publishers would publish again."""
         return {event_id for publisher in self.publishers for event_id in publisher.knows_forgotten()}
 
-    def _new(self, shop: str, *, is_issue: bool) -> Call:
+    def _new(self, shop: str, kind: Known | Newer) -> Call:
         self._number += 1
-        common: dict[str, Any] = {
-            "event_id": UUID(int=self._number),
-            "company_id": shop,
-            "occurred_at": _START + timedelta(seconds=self._number),
-        }
-        event = (
-            PaymentIssue(**common, user_id="customer", issue_type="payment", message="text")
-            if is_issue
-            else LiveToggled(**common, enabled=True)
-        )
-        call = self.events[str(event.event_id)] = Call.of(event)
+        event_id = UUID(int=self._number)
+        instant = _START + timedelta(seconds=self._number)
+        event = made(kind, {"event_id": event_id, "company_id": shop, "occurred_at": instant})
+        if kind in get_args(Newer):
+            self.newer.add(str(event_id))
+        call = self.events[str(event_id)] = Call.of(event)
         return call
 
     def _put(self, calls: Sequence[Call], by: int, loss: Loss | None) -> None:

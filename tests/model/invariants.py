@@ -32,15 +32,7 @@ def _one_place(world: World) -> None:
     if nowhere:
         nowhere -= world.forgotten()
         assert not nowhere, f"nowhere: {sorted(nowhere)}"
-    for worker in world.living:
-        if worker.is_doubtful:  # others recover what it holds; it may still set it aside
-            world.twice |= {job_id[:ID] for job_id in worker.held}
-    dead = {worker.owner for worker in world.workers if not worker.is_alive}
     for event_id, found in places.items():
-        if found[0] == "failed" and dead.issuperset(found[1:]) and len(found) > 1:
-            # Its worker died after it had set the event aside and before it had ended its claim. Recovery
-            # ends the claim. If the event is replayed and claimed before, recovery queues it once more.
-            world.twice.add(event_id)
         is_one = len(found) == 1 or event_id in world.twice or event_id not in world.events
         assert is_one, f"{event_id} is in several places: {found}"
 

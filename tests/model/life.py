@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from tests.model import invariants
 from tests.model.client import Server
 from tests.model.clock import controlled
+from tests.model.releases import newer
 from tests.model.steps import STEPS
 from tests.model.world import World
 
@@ -33,6 +34,7 @@ class Life:
         self.world = World(server)
         self._control = ExitStack()
         self._control.enter_context(controlled(self.world.clock, self.world.calls))
+        self._control.enter_context(newer())
         self.world.start_worker()
 
     def check(self) -> None:

@@ -16,7 +16,8 @@ from hypothesis.stateful import (
 from tests.model.client import Server
 from tests.model.clock import quiet
 from tests.model.life import Life
-from tests.model.steps import STEPS, Step
+from tests.model.step import Step
+from tests.model.steps import STEPS
 
 
 class Machine(RuleBasedStateMachine):

@@ -17,12 +17,14 @@ from events.publishing.call import Call
 from events.publishing.courier import Courier
 from events.publishing.delivery import deliver
 from events.publishing.memory import Memory
-from gateway.errors import EventRefused
+from gateway.errors import EventRefused, NewerEvent
+from tests.model.releases import NextIssue
 from tests.model.run import explore
 from tests.model.server import serving
-from worker import scripts
+from worker import decode, elements, scripts
 from worker.batches import Batches
 from worker.claims import Batch, Claim, Claims
+from worker.persister import Delivery
 from worker.underway import UnderWay
 
 Mutation = Callable[[], AbstractContextManager[Any]]
@@ -68,6 +70,45 @@ def _empty_outbox_first() -> AbstractContextManager[Any]:
     return patch.object(Courier, "_put", put)
 
 
+def _drop_newer() -> AbstractContextManager[Any]:
+    read = Batches._read
+
+    def drops(self: Batches, claim: Claim, call: bytes) -> Delivery | None:
+        try:
+            decode.read(call)
+        except NewerEvent:
+            self._ledger.acknowledge([claim.job_id])
+            return None
+        except EventRefused:
+            pass
+        return read(self, claim, call)
+
+    return patch.object(Batches, "_read", drops)
+
+
+def _fail_with_the_newer() -> AbstractContextManager[Any]:
+    deliveries = Batches._deliveries
+
+    def fails(self: Batches, batch: Batch) -> list[Delivery]:
+        made = deliveries(self, batch)
+        if made and len(made) < len(batch.claims):
+            for delivery in made:
+                self._ledger.fail(delivery.job_id, NewerEvent("the batch has an event of a newer release"))
+            return []
+        return made
+
+    return patch.object(Batches, "_deliveries", fails)
+
+
+def _newer_as_bad() -> AbstractContextManager[Any]:
+    return patch.object(decode, "_refusal", lambda error: EventRefused(str(error)))
+
+
+def _digest_of_the_newest() -> AbstractContextManager[Any]:
+    made = elements._made
+    return patch.object(elements, "_made", lambda event: {**made(event), "digest": event.upcast().digest()})
+
+
 def _without(name: str, line: str, instead: str) -> Mutation:
     """Return a mutation that changes a script."""
 
@@ -104,6 +145,13 @@ MUTATIONS: dict[str, Mutation] = {
     "what Redis forgot is not noticed": lambda: patch.object(Memory, "check", lambda *_: None),
     "the outbox is emptied before the answer": _empty_outbox_first,
     "a replay forgets the queue": _without("replay", "redis.call('RPUSH', KEYS[2], id)", ""),
+    "a failure needs no claim": _without("set_aside", "not redis.call('ZSCORE', KEYS[1], claim)", "false"),
+    "a failure stays claimed": _without("set_aside", "\nredis.call('ZREM', KEYS[1], claim)", ""),
+    "an older worker acknowledges a newer event": _drop_newer,
+    "a newer event fails the others of its batch": _fail_with_the_newer,
+    "a newer event fails as one to correct": _newer_as_bad,
+    "an older event is not upcast": lambda: patch.object(NextIssue, "upcast", lambda event: event),
+    "the digest is that of the upcast event": _digest_of_the_newest,
 }
 """Each is a fault that the model must find."""
 

@@ -1,33 +1,17 @@
 """The steps of the model. Each argument has a few values, of which a seed or hypothesis chooses one."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import get_args
 
 from events.publishing.memory import YOUNG
 from tests.model.client import How
 from tests.model.gateway import Loss
 from tests.model.publisher import Loss as ToRedis
+from tests.model.releases import Known, Newer
+from tests.model.step import STEPS, step
 from tests.model.workers import Worker
 from tests.model.world import World
 
-Condition = Callable[[World], Any]
-_Act = Callable[..., None]
-
-
-class Step(NamedTuple):
-    """A kind of step."""
-
-    act: _Act
-    """Takes the world, then the arguments."""
-    is_possible: Condition
-    choices: dict[str, Sequence[Any]]
-    """The values of each argument."""
-    share: int
-    """How often a walk makes it, compared with the others."""
-
-
-STEPS: dict[str, Step] = {}
-"""All kinds of steps, by name."""
+__all__ = ["STEPS"]
 
 _SHOPS = ("a", "b", "c")
 _PUBLISHER = (0, 1)
@@ -37,16 +21,6 @@ _HOW: tuple[How, ...] = ("before", "after", "twice", "twice")
 _BOTH = (False, True)
 _PICK = range(12)
 _MOST_WORKERS, _MOST_EVENTS = 3, 24
-
-
-def _step(
-    is_possible: Condition = lambda world: True, share: int = 1, **choices: Sequence[Any]
-) -> Callable[[_Act], _Act]:
-    def add(act: _Act) -> _Act:
-        STEPS[act.__name__] = Step(act, is_possible, choices, share)
-        return act
-
-    return add
 
 
 def _has_room(world: World) -> bool:
@@ -65,31 +39,37 @@ def _pick(world: World, number: int) -> Worker:
 # Publishers.
 
 
-@_step(_has_room, 2, shop=_SHOPS, number=range(1, 9), by=_PUBLISHER, is_issue=_BOTH, loss=_TO_REDIS)
-def publish(world: World, shop: str, number: int, by: int, is_issue: bool, loss: ToRedis | None) -> None:
+@step(_has_room, 2, shop=_SHOPS, number=range(1, 9), by=_PUBLISHER, kind=get_args(Known), loss=_TO_REDIS)
+def publish(world: World, shop: str, number: int, by: int, kind: Known, loss: ToRedis | None) -> None:
     """Publish new events of a shop. Without an answer of Redis they go into the outbox."""
-    world.publish(shop, number, by=by, is_issue=is_issue, loss=loss)
+    world.publish(shop, number, by=by, kind=kind, loss=loss)
 
 
-@_step(_has_room, shop=_SHOPS)
+@step(_has_room, shop=_SHOPS, number=range(1, 4), by=_PUBLISHER, kind=get_args(Newer), loss=_TO_REDIS)
+def publish_newer(world: World, shop: str, number: int, by: int, kind: Newer, loss: ToRedis | None) -> None:
+    """Publish events that only the newer release knows."""
+    world.publish(shop, number, by=by, kind=kind, loss=loss)
+
+
+@step(_has_room, shop=_SHOPS)
 def enqueue(world: World, shop: str) -> None:
     """Publish in the shape of RQ."""
     world.enqueue(shop)
 
 
-@_step(lambda world: world.events, number=_PICK, by=_PUBLISHER)
+@step(lambda world: world.events, number=_PICK, by=_PUBLISHER)
 def publish_again(world: World, number: int, by: int) -> None:
     """Publish a duplicate."""
     world.publish_again(number, by)
 
 
-@_step(lambda world: any(each.waiting for each in world.publishers), by=_PUBLISHER, loss=_TO_REDIS)
+@step(lambda world: any(each.waiting for each in world.publishers), by=_PUBLISHER, loss=_TO_REDIS)
 def drain(world: World, by: int, loss: ToRedis | None) -> None:
     """Bring the events of an outbox to the queue."""
     world.drain(by, loss)
 
 
-@_step(lambda world: world.events, by=_PUBLISHER, loss=_TO_REDIS)
+@step(lambda world: world.events, by=_PUBLISHER, loss=_TO_REDIS)
 def look_for_forgotten(world: World, by: int, loss: ToRedis | None) -> None:
     """Let a publisher look for what Redis has forgotten, and publish it again."""
     world.look_for_forgotten(by, loss)
@@ -98,13 +78,25 @@ def look_for_forgotten(world: World, by: int, loss: ToRedis | None) -> None:
 # Workers.
 
 
-@_step(lambda world: len(world.living) < _MOST_WORKERS)
+@step(lambda world: len(world.living) < _MOST_WORKERS)
 def start_worker(world: World) -> None:
     """Start a worker."""
     world.start_worker()
 
 
-@_step(_has_workers, 3, number=_PICK, passes=range(1, 4), commands=(*[None] * 8, *range(8)), how=_HOW)
+@step(lambda world: len(world.living) < _MOST_WORKERS)
+def start_older_worker(world: World) -> None:
+    """Deploy a worker of an older release beside."""
+    world.start_worker(is_older=True)
+
+
+@step(lambda world: any(worker.is_older for worker in world.living))
+def upgrade(world: World) -> None:
+    """Replace the workers of the older release."""
+    world.upgrade()
+
+
+@step(_has_workers, 3, number=_PICK, passes=range(1, 4), commands=(*[None] * 8, *range(8)), how=_HOW)
 def turn(world: World, number: int, passes: int, commands: int | None, how: How) -> None:
     """Let a worker claim, send and conclude. Something may happen at one of its commands."""
     worker = _pick(world, number)
@@ -115,7 +107,7 @@ def turn(world: World, number: int, passes: int, commands: int | None, how: How)
             worker.turn()
 
 
-@_step(_has_workers, 2, shop=_SHOPS, number=_PICK, loss=_LOSS)
+@step(_has_workers, 2, shop=_SHOPS, number=_PICK, loss=_LOSS)
 def work(world: World, shop: str, number: int, loss: Loss | None) -> None:
     """Let a worker take an event and meet the answer, as it does most of the time."""
     worker = _pick(world, number)
@@ -129,58 +121,64 @@ def work(world: World, shop: str, number: int, loss: Loss | None) -> None:
             world.calls.pending[-1].run()
 
 
-@_step(_has_workers, number=_PICK)
+@step(_has_workers, number=_PICK)
 def renew(world: World, number: int) -> None:
     """Let a worker renew its lease and recover."""
     world.renew(_pick(world, number))
 
 
-@_step(_has_workers, number=_PICK, commands=range(6), how=_HOW)
+@step(_has_workers, number=_PICK, commands=range(6), how=_HOW)
 def arm(world: World, number: int, commands: int, how: How) -> None:
     """Let something happen at one of the worker's next commands."""
     _pick(world, number).gate.arm(commands, how)
 
 
-@_step(_has_workers, number=_PICK)
+@step(_has_workers, number=_PICK)
 def kill(world: World, number: int) -> None:
     """Kill a worker."""
     _pick(world, number).kill()
 
 
-@_step(_has_workers, number=_PICK)
+@step(_has_workers, number=_PICK)
 def stop(world: World, number: int) -> None:
     """Stop a worker in order."""
     _pick(world, number).stop()
 
 
-@_step(lambda world: world.workers, number=_PICK)
+@step(lambda world: world.workers, number=_PICK)
 def end_lease(world: World, number: int) -> None:
     """Let a lease run out."""
     world.end_lease(world.workers[number % len(world.workers)])
 
 
-@_step(_has_workers, number=_PICK)
+@step(World.can_take_over, 2, is_refused=_BOTH, is_back=_BOTH)
+def take_over(world: World, is_refused: bool, is_back: bool) -> None:
+    """Let a slow worker's lease run out, and another take an event over, which may be refused."""
+    world.take_over(is_refused=is_refused, is_back=is_back)
+
+
+@step(_has_workers, number=_PICK)
 def check_apart(world: World, number: int) -> None:
     """Let a worker ask about what waits apart."""
     _pick(world, number).check_apart()
 
 
-@_step(_has_workers, number=_PICK)
+@step(_has_workers, number=_PICK)
 def clean_up(world: World, number: int) -> None:
     """Let RQ clean up."""
     world.clean_up(_pick(world, number))
 
 
-@_step(lambda world: world.events, commands=(*[None] * 6, *range(18)))
+@step(lambda world: world.events, commands=(*[None] * 6, *range(18)))
 def run_stock(world: World, commands: int | None) -> None:
-    """Let an older worker, RQ's own, run a job. It may be killed at one of its commands."""
+    """Let RQ's own worker run a job. It may be killed at one of its commands."""
     world.run_stock(commands)
 
 
 # The database.
 
 
-@_step(lambda world: world.calls.pending, 2, number=_PICK, loss=_LOSS)
+@step(lambda world: world.calls.pending, 2, number=_PICK, loss=_LOSS)
 def answer(world: World, number: int, loss: Loss | None) -> None:
     """Let the database answer any call; the answer may be lost."""
     pending = world.calls.pending
@@ -188,31 +186,31 @@ def answer(world: World, number: int, loss: Loss | None) -> None:
     pending[number % len(pending)].run()
 
 
-@_step(is_away=_BOTH)
+@step(is_away=_BOTH)
 def outage(world: World, is_away: bool) -> None:
     """Let the database go away or come back."""
     world.database.is_away = is_away
 
 
-@_step(is_narrow=_BOTH)
+@step(is_narrow=_BOTH)
 def narrow(world: World, is_narrow: bool) -> None:
     """Let the database refuse large calls."""
     world.database.is_narrow = is_narrow
 
 
-@_step(shop=_SHOPS)
+@step(shop=_SHOPS)
 def close(world: World, shop: str) -> None:
     """Let a shop's tables take no event, or take them again."""
     world.database.closed ^= {shop}
 
 
-@_step(lambda world: world.events, number=_PICK, is_poisonous=_BOTH)
+@step(lambda world: world.events, number=_PICK, is_poisonous=_BOTH)
 def spoil(world: World, number: int, is_poisonous: bool) -> None:
     """Let an event be one that the database refuses, or one that makes its calls fail."""
     world.spoil(number, is_poisonous=is_poisonous)
 
 
-@_step(seconds=(0.25, 1.0, 3.0, 40.0))
+@step(seconds=(0.25, 1.0, 3.0, 40.0))
 def wait(world: World, seconds: float) -> None:
     """Let time pass."""
     world.clock.sleep(seconds)
@@ -221,31 +219,31 @@ def wait(world: World, seconds: float) -> None:
 # The operator, and Redis.
 
 
-@_step(lambda world: world.picture.failed)
+@step(lambda world: world.picture.failed)
 def replay(world: World) -> None:
     """Replay what failed."""
     world.replay()
 
 
-@_step(lambda world: world.picture.failed)
+@step(lambda world: world.picture.failed)
 def discard(world: World) -> None:
     """Discard one that failed."""
     world.discard()
 
 
-@_step(is_suspended=_BOTH)
+@step(is_suspended=_BOTH)
 def suspend(world: World, is_suspended: bool) -> None:
     """Suspend RQ's workers, or resume them."""
     world.redis.set("rq:suspended", 1) if is_suspended else world.redis.delete("rq:suspended")
 
 
-@_step()
+@step()
 def remember(world: World) -> None:
     """Let Redis write down what it has."""
     world.remember()
 
 
-@_step(lambda world: world.memory and world.clock.now - world.memory.since < YOUNG, 2)
+@step(lambda world: world.memory and world.clock.now - world.memory.since < YOUNG, 2)
 def forget(world: World) -> None:
     """Let Redis forget what it has not written down."""
     world.forget()

@@ -27,7 +27,7 @@ def shorten(server: Server, moves: Sequence[Move]) -> Sequence[Move]:
     while part > 1 or len(moves) < before:
         part, before, start = max(1, part // 2), len(moves), 0
         while start < len(moves):
-            made, fault = run(server, map(_again, [*moves[:start], *moves[start + part :]]))
+            made, fault = run(server, map(again, [*moves[:start], *moves[start + part :]]))
             moves, start = (made, start) if fault else (moves, start + part)
     return moves
 
@@ -47,5 +47,6 @@ def _by_seed(seed: int) -> Choice:
     return choose
 
 
-def _again(move: Move) -> Choice:
+def again(move: Move) -> Choice:
+    """Choose this step, if it is possible."""
     return lambda world: move if STEPS[move.name].is_possible(world) else None

@@ -1,6 +1,7 @@
 """The workers of the model: the real ``Consumer``, one pass of its loop at a time."""
 
 import random
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from events.publishing.keys import LEASE
 from tests.model.client import Gate, Killed, Server
 from tests.model.clock import Clock
 from tests.model.gateway import Database, Line
+from tests.model.releases import older
 from worker.breaker import Breaker
 from worker.consumer import Consumer
 from worker.event_job import EventJob
@@ -43,7 +45,11 @@ class OnePass(Consumer):
 class Worker:
     """A worker's process."""
 
-    def __init__(self, server: Server, queue: str, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, server: Server, queue: str, database: Database, clock: Clock, *, is_older: bool = False
+    ) -> None:
+        self.is_older = is_older
+        """Whether it does not know what the newer release added."""
         self.gate = Gate()
         self.line = Line(database)
         self.is_stopped = False
@@ -119,7 +125,8 @@ class Worker:
 
     def _live(self, act: Any, *arguments: Any) -> None:
         try:
-            act(*arguments)
+            with older() if self.is_older else nullcontext():
+                act(*arguments)
         except Killed:
             assert self.gate.is_dead
 

@@ -50,6 +50,8 @@ class World(Chats):
         self.memory: Memory | None = None
         self._blamed: set[str] = set()
         self._deaths: Counter[str] = Counter()
+        self._errors: dict[str, str | None] = {}
+        """Why newer events have failed."""
         self.picture = Picture()
         self._seen = -1
 
@@ -81,12 +83,19 @@ class World(Chats):
         """The workers whose process runs."""
         return [worker for worker in self.workers if worker.is_alive]
 
-    def start_worker(self) -> None:
+    def start_worker(self, *, is_older: bool = False) -> None:
         """Start a worker."""
-        worker = Worker(self.server, QUEUE, self.database, self.clock)
+        worker = Worker(self.server, QUEUE, self.database, self.clock, is_older=is_older)
         self.workers.append(worker)
         self._count_deaths()
         worker.start()
+
+    def upgrade(self) -> None:
+        """Stop the older workers in order, and start a newer one for each."""
+        for worker in self.living:
+            if worker.is_older:
+                worker.stop()
+                self.start_worker()
 
     def renew(self, worker: Worker) -> None:
         """Renew a lease, and recover the jobs of dead workers."""
@@ -100,6 +109,28 @@ class World(Chats):
         """Let a lease run out; the worker may be dead, or only slow."""
         worker.is_doubtful = True
         self.redis.delete(worker.lease)
+
+    def can_take_over(self) -> bool:
+        """Return whether a worker holds jobs that another could take over."""
+        return len(self.living) > 1 and any(worker.held for worker in self.living)
+
+    def take_over(self, *, is_refused: bool, is_back: bool) -> None:
+        """Let a lease run out, and another worker take jobs over. The slow worker may come back then."""
+        slow = next(worker for worker in self.living if worker.held)
+        other = next(worker for worker in self.living if worker is not slow)
+        before = [*self.calls.pending]
+        self.end_lease(slow)
+        self.renew(other)
+        if other.is_alive:
+            other.turn()
+        if is_refused:
+            events = {job_id[:ID] for job_id in slow.held & other.held}
+            self.database.refused |= events
+            self._blamed |= events
+        if is_back:
+            for answer in [each for each in self.calls.pending if each in before]:
+                answer.run()
+            slow.turn()
 
     def run_stock(self, commands: int | None) -> None:
         """Run one job with RQ's own worker, which may be killed at a command."""
@@ -139,6 +170,9 @@ class World(Chats):
         """Read the content of Redis."""
         if self._seen != Client.commands:
             self.picture = self.camera.take()
+            self._errors = {
+                job_id: error for job_id, error in self._errors.items() if job_id in self.picture.failed
+            }
             self._seen = Client.commands
         return self.picture
 
@@ -147,7 +181,7 @@ class World(Chats):
         alone = any(worker.line.failed_alone[job_id] >= _TRIES_ALONE for worker in self.workers)
         if alone or self._deaths[job_id] >= DEATHS:
             self._blamed.add(job_id[:ID])
-        return job_id[:ID] in self._blamed
+        return job_id[:ID] in self._blamed or self._is_too_new(job_id)
 
     def spoil(self, number: int, *, is_poisonous: bool) -> None:
         """Let one of the latest events be one that the database refuses, or one that makes its calls fail."""
@@ -174,6 +208,15 @@ class World(Chats):
                 return
             self.clean_up(self.workers[-1])
             self.replay()
+
+    def _is_too_new(self, job_id: str) -> bool:
+        """Return whether an older worker has set the event aside with the reason that says to upgrade it."""
+        if job_id[:ID] not in self.newer or not any(worker.is_older for worker in self.workers):
+            return False
+        if job_id not in self._errors:
+            [detail] = self.registry.find([job_id])
+            self._errors[job_id] = detail.failure.reason.error
+        return self._errors[job_id] == "NewerEvent"
 
     def _finish(self, worker: Worker) -> None:
         for _ in range(100):

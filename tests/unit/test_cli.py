@@ -104,7 +104,7 @@ def test_a_missing_extra_is_named(absent: str, arguments: list[str], line: str |
         return
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"{line} of botlive-events: run `pip install '.[")
-    assert ended.stderr.endswith("]'` in its repository, as the README says\n")
+    assert ended.stderr.endswith("]'` in its repository\n")
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -126,7 +126,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         (MissingSetting("REDIS_URL"), 2),
         (RedisUnusable("it is another server"), 2),
         (InvalidRedisUrl("it has no host"), 2),
-        (CannotListen("127.0.0.1", 80, "Permission denied"), 1),
+        (CannotListen("127.0.0.1", 80, "Permission denied", ("--bind", "--port")), 1),
         (PublishError("not confirmed"), 1),
         (BotliveError("anything else"), 1),
     ],

@@ -1,13 +1,17 @@
 """The event of an erased customer: no private text stays, and a valid event stays valid."""
 
 import json
+from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 
+import fakeredis
 import pytest
 
 from events import AnyEvent, parse_event
 from events.privacy import private_fields
 from events.publishing.call import Call
+from operations import cli
 from operations.erasure.event import is_of, without_person
 from operations.failed.job import payload
 from tests.make import PHONE, every_type, order, payment
@@ -91,3 +95,23 @@ def test_an_event_in_keyword_arguments_is_masked() -> None:
 def test_the_event_of_another_person_is_left(call: bytes) -> None:
     """Only the event's own customer counts."""
     assert not is_of(PHONE, call)
+
+
+@pytest.mark.parametrize(("found", "is_told"), [({}, True), ({"orders": 1}, False)])
+def test_an_id_that_finds_nothing_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    found: dict[str, int],
+    is_told: bool,
+) -> None:
+    """A number that is typed in another form than in the events must not look like an erasure."""
+    command = "operations.commands.erase"
+    server = fakeredis.FakeStrictRedis(server=fakeredis.FakeServer())
+    monkeypatch.setattr("redis.Redis.from_url", lambda *_, **__: server)
+    monkeypatch.setattr(f"{command}.connect", lambda _: nullcontext())
+    monkeypatch.setattr(f"{command}.Tables", lambda *_: None)
+    monkeypatch.setattr(f"{command}._Erasure.run", lambda _, **__: Counter(found))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nowhere")
+    with pytest.raises(SystemExit):
+        cli.main(["erase", "--dry-run", PHONE])
+    assert ("nothing was found" in capsys.readouterr().err) is is_told

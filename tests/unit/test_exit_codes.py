@@ -19,9 +19,9 @@ import pytest
 from devstack.server import ServerError
 from events.errors import PublishError
 from events.publishing.outbox import Outbox
-from gateway.errors import WorkerEnded
 from operations import cli
 from operations.doctor.result import failure, ok, warning
+from operations.errors import ProcessKilled
 from operations.exits import ExitCode
 from operations.pruning import Progress, PrunedRows
 from tests.make import payment
@@ -130,7 +130,7 @@ _RUNS: dict[tuple[str, int], tuple[list[str], dict[str, Any]]] = {
     ),
     ("worker", 1): (
         ["worker", "--processes", "2"],
-        {f"{_COMMANDS}.worker.Supervisor.run": _raises(WorkerEnded())},
+        {f"{_COMMANDS}.worker.Supervisor.run": _raises(ProcessKilled())},
     ),
     ("alerts", 0): (["alerts", "--test"], {"operations.alerts.webhook.Webhook.send": _returns(None)}),
     ("alerts", 1): (["alerts", "--test"], {}),

@@ -10,6 +10,7 @@ import fakeredis
 import pytest
 
 from events import Publisher, PublishError
+from events.publishing.address import INVALID
 from operations import cli
 
 _DATA = Path(__file__).parents[1] / "data"
@@ -58,6 +59,25 @@ def test_a_bad_line_is_named_and_its_neighbours_go_through(server: fakeredis.Fak
     assert err[0].startswith("line 2: amount: ")
     assert "2250700000000" not in err[0]
     assert server.llen("rq:queue:botlive") == 2
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(server: fakeredis.FakeRedis, publish: Any) -> None:
+    """Programs on Windows write it. In a later line it is an error like any other text before the object."""
+    mark = b"\xef\xbb\xbf"
+    code, out, err = publish(mark + _line(), mark + _line())
+    assert (code, out, err) == (1, "published 1, refused 1\n", ["line 2: json: is not valid JSON"])
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("Aïssatou", "utf-16"), ("Awa", "utf-16-be"), ("Aïssatou", "cp1252")]
+)
+def test_another_encoding_is_named(publish: Any, name: str, encoding: str) -> None:
+    """PowerShell's ``>`` writes UTF-16: each line says what to do, instead of that it is not JSON."""
+    code, out, err = publish(f'{{"customer_name": "{name}"}}'.encode(encoding))
+    assert (code, out) == (1, "published 0, refused 1\n")
+    assert err == [
+        "line 1: json: is not UTF-8: save the file in this encoding, not in UTF-16 or Windows-1252"
+    ]
 
 
 def test_blank_lines_count_but_say_nothing(server: fakeredis.FakeRedis, publish: Any) -> None:
@@ -145,7 +165,7 @@ def test_an_unusable_redis_url_is_named_without_its_password(
     assert publish(_line()) == (
         2,
         "",
-        ["REDIS_URL: is not a valid Redis URL, or has an unknown option: see docs/deploy.md"],
+        [f"REDIS_URL: {INVALID}"],
     )
 
 

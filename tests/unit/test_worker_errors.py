@@ -85,5 +85,5 @@ def test_a_missing_extra_says_what_to_install() -> None:
     """One line names the command, the extra and how to get it."""
     assert str(commands.MissingExtra("botlive stack", "stack")) == (
         "botlive stack needs the extra [stack] of botlive-events: run `pip install '.[stack]'` "
-        "in its repository, as the README says"
+        "in its repository"
     )

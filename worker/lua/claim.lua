@@ -28,10 +28,8 @@ local room = most
 -- block them.
 local reserve = redis.call('EXISTS', turn) == 1 and math.floor(most / 2) or 0
 
-local claims = {}
 local function take(id, job)
-  claims[#claims + 1] = '+inf'
-  claims[#claims + 1] = id .. ':' .. owner
+  redis.call('ZADD', started, '+inf', id .. ':' .. owner)
   redis.call('HSET', 'rq:job:' .. id, 'status', 'started', 'worker_name', owner)
   answer[#answer + 1] = id
   answer[#answer + 1] = not job.is_large and (job[1] or '')
@@ -40,13 +38,6 @@ local function take(id, job)
   weight = weight + #(job[1] or '')
   if weight > heaviest then
     room = 0
-  end
-end
-
--- Records the claims of all jobs that were taken.
-local function record_claims()
-  for first = 1, #claims, 2000 do
-    redis.call('ZADD', started, unpack(claims, first, math.min(first + 1999, #claims)))
   end
 end
 
@@ -179,7 +170,6 @@ elseif #answer == 1 then
   take_suspects()
 end
 if answer[1] ~= 'batch' then
-  record_claims()
   return answer
 end
 
@@ -212,5 +202,4 @@ while room > 0 and waiting > 0 do
     redis.call('SREM', queues, key)
   end
 end
-record_claims()
 return answer

@@ -1,0 +1,54 @@
+"""The request to stop, which a signal handler makes at any moment."""
+
+import subprocess
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from worker.stop import Stop
+
+
+def _interrupt_each_line(wait: Any, request: Any) -> None:
+    """Call ``wait``, and at each of its Python lines ``request``, as a signal handler could."""
+
+    def trace(_frame: FrameType, event: str, _argument: object) -> Any:
+        if event == "line":
+            sys.settrace(None)
+            request()
+            sys.settrace(trace)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        wait()
+    finally:
+        sys.settrace(None)
+
+
+def test_a_request_may_interrupt_the_wait_anywhere() -> None:
+    """No line of ``wait`` holds a lock that ``request`` needs: ``threading.Event`` fails this test."""
+    stop = Stop()
+    waiting = threading.Thread(
+        target=_interrupt_each_line, args=[stop.wait, lambda: stop.request(15)], daemon=True
+    )
+    waiting.start()
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+def test_a_request_before_the_wait_is_not_forgotten() -> None:
+    """The wait gives the number of the signal; without a request it gives None."""
+    stop = Stop()
+    assert stop.wait(0.001) is None
+    stop.request(15)
+    assert stop.wait() == 15
+
+
+@pytest.mark.slow
+def test_a_late_stop_kills_the_process() -> None:
+    """The process ends with 128 + the signal, though its main thread never ends."""
+    code = "from worker.stop import Stop; s = Stop(); s.limit(0.01); s.request(15); Stop().wait()"
+    assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 143
