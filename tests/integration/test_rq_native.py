@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from rq.serializers import JSONSerializer
 
 from devstack.stack import Stack
 from events import PaymentValidated
+from tests.children import ending
 from tests.integration.line import BIN, Line, until
 from tests.integration.test_worker import frozen_gateway
 from tests.make import PHONE, order
@@ -85,18 +86,14 @@ def worker_keys(line: Line) -> list[bytes]:
 def stock_worker(line: Line, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a stock worker beside ours, until the end of the test."""
     command = [str(BIN / "rq"), "worker", "-S", "json", "--url", line.environment["REDIS_URL"], *options]
-    process = subprocess.Popen(
+    started = subprocess.Popen(
         [*command, line.name], env=line.environment, cwd=ROOT, stderr=subprocess.DEVNULL
     )
-    try:
+    with ending(started) as process:
         yield process
-    finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=10)
 
 
 def browse(line: Line, *requests: tuple[str, str]) -> dict[str, str]:
