@@ -22,8 +22,11 @@ setup: .venv/installed
 demo: setup ## Send the events of an example day to the tables, on local servers
 	@$(BIN)/botlive stack run -- $(BIN)/python -m examples.demo
 
-# Each process starts its own servers.
-PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
+# Tests start hundreds of processes, and each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+# Each process starts its own servers. There is one more than cores, because many tests wait.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PYTEST := $(BIN)/pytest -n $(shell expr $(CORES) + 1) --maxprocesses 4 --dist worksteal
 
 test: setup ## Run the tests on real servers (under 3 minutes)
 	$(PYTEST) -m "not slow"

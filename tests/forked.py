@@ -1,9 +1,9 @@
 """Starts ``botlive`` as a fork of a process that has imported its modules.
 
-The imports of a worker take a second of processor time, and the tests start hundreds of workers and commands.
-A fork has its own environment, files, signals and end, like any process. Python has started already, so a fork
-ignores variables that Python reads at its start, such as ``PYTHONPATH``. Tests of the start itself, or of such
-variables, run the script: ``test_cli.py``, ``test_streams.py``, ``test_checklist.py``, ``test_platforms.py``.
+The imports of a worker take a second of processor time, and the tests start hundreds of workers and
+commands. A fork has its own environment, files, signals and end, like any process. Python has started
+already, so a fork ignores the variables that Python reads at its start, such as ``PYTHONPATH``. Tests of the
+start itself run the script, such as those in ``test_cli.py``, ``test_streams.py`` and ``test_checklist.py``.
 """
 
 import os
