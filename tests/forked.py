@@ -24,7 +24,7 @@ BOTLIVE = str(Path(sys.executable).parent / "botlive")
 _MODULES = [command.target.partition(":")[0] for command in COMMANDS.values() if command.extra == "worker"]
 _PYTHON = get_context("forkserver")
 _PYTHON.set_forkserver_preload(
-    [__name__, "httpcore", "supabase", "worker.consumer", "worker.tracing", *_MODULES]
+    [__name__, "tests.certificates", "httpcore", "supabase", "worker.consumer", "worker.tracing", *_MODULES]
 )
 
 
