@@ -6,6 +6,7 @@ already, so a fork ignores the variables that Python reads at its start, such as
 start itself run the script, such as those in ``test_cli.py``, ``test_streams.py`` and ``test_checklist.py``.
 """
 
+import atexit
 import os
 import signal
 import subprocess
@@ -126,4 +127,7 @@ def _botlive(
     os.environ.update(environment)
     time.tzset()
     sys.argv = [BOTLIVE, *arguments]
-    main()
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # multiprocessing ends a process without them
