@@ -31,7 +31,7 @@ PYTEST := $(BIN)/pytest -n $(shell expr $(CORES) + 1) --maxprocesses 4 --dist wo
 test: setup ## Run the tests on real servers (under 3 minutes)
 	$(PYTEST) -m "not slow"
 
-test-all: setup ## Run the slow tests too (under 25 minutes)
+test-all: setup ## Run the slow tests too (under 15 minutes)
 	$(PYTEST)
 
 coverage: setup ## Show the lines of the product that no test runs (the tests of make test; ALL=1: of make test-all)
@@ -86,4 +86,5 @@ lock: setup ## Update requirements/ to the newest releases
 	$(BIN)/python requirements/lock.py
 
 clean: ## Delete what the targets created
+	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 	rm -rf .venv $(LOWEST) $(PEERS) bench/results .state .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
