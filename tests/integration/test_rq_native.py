@@ -31,6 +31,7 @@ from worker.claims import PREFIX, Claims
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+_LONG = "90"  # seconds: a call that no answer ends is under way while other programs look at the queue
 DASHBOARD = """
 import json, os, sys
 from events.publishing.address import client
@@ -216,6 +217,7 @@ def test_others_ways_to_requeue(line: Line, requeue: Callable[[Line, str], None]
 def test_the_dashboard_shows_whatever_the_worker_does(line: Line, stack: Stack) -> None:
     """Every page opens while events wait, are claimed, or have failed, without customers' data."""
     company_id, _ = line.shop()
+    line.environment["BOTLIVE_TIMEOUT"] = _LONG
     waiting, lost, held = order(company_id), order("nobody-knows-it"), order(company_id)
     line.publisher.publish(waiting)
     shown = [pages(line, str(waiting.event_id))]
@@ -245,6 +247,7 @@ def test_the_dashboard_shows_whatever_the_worker_does(line: Line, stack: Stack) 
 
 def test_the_dashboard_shows_what_a_stock_worker_does(line: Line, stack: Stack) -> None:
     """The workers page opens while a stock worker runs our job, which rq-dashboard would unpickle."""
+    line.environment["BOTLIVE_TIMEOUT"] = _LONG
     event = order(line.shop()[0])
     with stock_worker(line):
         until(lambda: len(worker_keys(line)) == 1, 20)
