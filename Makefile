@@ -22,13 +22,16 @@ setup: .venv/installed
 demo: setup ## Send the events of an example day to the tables, on local servers
 	@$(BIN)/botlive stack run -- $(BIN)/python -m examples.demo
 
-# Each process starts its own servers.
-PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
+# Tests start hundreds of processes, and each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+# Each process starts its own servers. There is one more than cores, because many tests wait.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PYTEST := $(BIN)/pytest -n $(shell expr $(CORES) + 1) --maxprocesses 4 --dist worksteal
 
 test: setup ## Run the tests on real servers (under 3 minutes)
 	$(PYTEST) -m "not slow"
 
-test-all: setup ## Run the slow tests too (under 25 minutes)
+test-all: setup ## Run the slow tests too (under 15 minutes)
 	$(PYTEST)
 
 coverage: setup ## Show the lines of the product that no test runs (the tests of make test; ALL=1: of make test-all)
@@ -83,4 +86,5 @@ lock: setup ## Update requirements/ to the newest releases
 	$(BIN)/python requirements/lock.py
 
 clean: ## Delete what the targets created
+	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 	rm -rf .venv $(LOWEST) $(PEERS) bench/results .state .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+import tests.certificates  # noqa: F401 # for all HTTP clients of this process
 from devstack.stack import Stack
 from events.publishing.memory import Memory
 from events.publishing.queue import Queue

@@ -24,6 +24,7 @@ import redis
 
 from devstack.stack import Stack
 from events import Item, OrderCompleted, PaymentValidated, Publisher
+from tests.children import ending
 
 pytestmark = pytest.mark.slow
 
@@ -82,11 +83,9 @@ def eventually(look: Callable[[], Seen]) -> Seen:
 @contextmanager
 def process(*command: str, environment: dict[str, str], keep: tuple[int, ...] = ()) -> Iterator[None]:
     """A process that is asked to stop in the end, and stops."""
-    running = subprocess.Popen(command, env=environment, cwd=ROOT, pass_fds=keep)
-    try:
+    with ending(subprocess.Popen(command, env=environment, cwd=ROOT, pass_fds=keep)) as running:
         yield
         assert running.poll() is None, "it ended by itself"
-    finally:
         running.terminate()
         running.wait(PATIENCE)
 

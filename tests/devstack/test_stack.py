@@ -17,6 +17,7 @@ import pytest
 from devstack import postgres, processes, registry
 from devstack.stack import Stack
 from devstack.state import StackState
+from tests.children import ending
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,9 @@ def state() -> Iterator[Path]:
 def killed(*arguments: str) -> Path:
     """Kill the process of a stack, and return the stack's directory."""
     command = [sys.executable, "-c", HOLD, *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with ending(
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    ) as holder:
         assert holder.stdout
         directory = Path(holder.stdout.readline().strip())
         holder.kill()
@@ -183,7 +186,9 @@ def test_run_forwards_signals(number: signal.Signals) -> None:
     """The command gets the signal, and its exit code is passed on."""
     script = f"trap 'exit 9' {number.value}; echo ready; while :; do sleep 0.1; done"
     command = [*CLI, "--", "sh", "-c", script]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as child:
+    with ending(
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    ) as child:
         assert child.stdout
         assert child.stdout.readline() == "ready\n"
         child.send_signal(number)
@@ -193,7 +198,7 @@ def test_run_forwards_signals(number: signal.Signals) -> None:
 def test_the_stack_stays_until_it_is_asked_to_go() -> None:
     """It prints its environment, runs until SIGINT, and leaves no server behind."""
     command = [sys.executable, "-m", "devstack.cli", "--no-migrate"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as child:
         assert child.stdout
         lines = [child.stdout.readline() for _ in range(6)]
         assert all(line.startswith("export ") for line in lines)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from devstack.stack import Stack
 from events import Publisher
 from gateway.client import Gateway
 from gateway.settings import Settings
+from tests import forked
+from tests.forked import BOTLIVE, Fork
 from tests.oracle import TABLES, Tables
 
 BIN = Path(sys.executable).parent
-BOTLIVE_WORKER = [str(BIN / "botlive"), "worker"]
+BOTLIVE_WORKER = [BOTLIVE, "worker"]
 
 
 class Line:
@@ -54,32 +57,27 @@ class Line:
         )
 
     def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """A command in the environment of this line."""
+        """A command in the environment of this line: ``botlive`` in a fork, which reads no new PYTHONPATH."""
+        has_new_path = self.environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH")
+        if command[0] == BOTLIVE and not has_new_path:
+            return forked.run(command[1:], self.environment, **options)
         return subprocess.run(
             command, env=self.environment, text=True, capture_output=True, timeout=90, check=False, **options
         )
 
     def work(self, workers: int = 1) -> str:
         """Work the queue off with that many processes at once; their logs."""
-        processes = [
-            subprocess.Popen(
-                [*BOTLIVE_WORKER, "--burst"], env=self.environment, text=True, stderr=subprocess.PIPE
-            )
-            for _ in range(workers)
-        ]
-        logs = [process.communicate(timeout=90)[1] for process in processes]
-        assert [process.returncode for process in processes] == [0] * workers, logs
+        with ThreadPoolExecutor(workers) as pool:
+            done = [*pool.map(lambda _: self.run(*BOTLIVE_WORKER, "--burst"), range(workers))]
+        logs = [each.stderr for each in done]
+        assert [each.returncode for each in done] == [0] * workers, logs
         return "".join(logs)
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[str]]:
+    def worker(self) -> Iterator[Fork]:
         """A worker that goes on until it is stopped, or the test is over."""
-        process = subprocess.Popen(BOTLIVE_WORKER, env=self.environment, text=True, stderr=subprocess.DEVNULL)
-        try:
+        with forked.running(["worker"], self.environment) as process:
             yield process
-        finally:
-            process.kill()
-            process.wait(timeout=10)
 
     def held(self) -> int:
         """Return how many jobs are claimed."""

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from events import LiveToggled, PaymentValidated, Publisher, PublisherClosed, Pu
 from events.publishing.call import Call
 from events.publishing.keys import COUNTER
 from events.publishing.outbox import Outbox
+from tests.children import ending
 from tests.integration.line import BIN, until
 from tests.make import payment
 
@@ -719,19 +720,24 @@ def test_two_processes_with_one_file(chat: Chat) -> None:
     chat.valkey.kill()
     command = [sys.executable, "-c", _OUTLASTING_CHAT]
     environment = {**os.environ, **chat.environment}
-    chats = [
-        subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for _ in range(2)
-    ]
     ids: list[str] = []
-    try:
+    with ExitStack() as stack:
+        chats = [
+            stack.enter_context(
+                ending(
+                    subprocess.Popen(
+                        command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                    )
+                )
+            )
+            for _ in range(2)
+        ]
         for each in chats:
             assert each.stdout
             ids += [each.stdout.readline().strip() for _ in range(100)]
         assert len(chat.outbox) == 200
         chat.valkey.start()
         chat.delivers(ids)
-    finally:
         for each in chats:
             each.communicate(timeout=10)
     assert [each.returncode for each in chats] == [0, 0]

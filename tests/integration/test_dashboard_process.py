@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from devstack.stack import Stack
+from tests.children import ending
 from tests.integration.line import BIN
 from tests.integration.roads import free_port
 
@@ -33,13 +34,9 @@ def started(stack: Stack, *options: str, **environment: str) -> subprocess.Popen
 @contextmanager
 def running(stack: Stack, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start the command; yield its process and the address that it prints."""
-    process = started(stack, *options, **environment)
-    assert process.stdout
-    try:
+    with ending(started(stack, *options, **environment)) as process:
+        assert process.stdout
         yield process, process.stdout.readline().removeprefix("dashboard: ").strip()
-    finally:
-        process.kill()
-        process.communicate(timeout=10)
 
 
 def test_it_answers_until_it_is_stopped(stack: Stack) -> None:
@@ -66,8 +63,8 @@ def test_it_answers_until_it_is_stopped(stack: Stack) -> None:
         assert (
             raw(port, "GET / HTTP/1.1\r\nHost: my.app\r\nHost: evil.test\r\n\r\n") >= HTTPStatus.BAD_REQUEST
         )
-        other = started(stack, "--port", str(port))
-        said = other.communicate(timeout=30)
+        with ending(started(stack, "--port", str(port))) as other:
+            said = other.communicate(timeout=30)
         assert (other.returncode, said[0]) == (1, "")
         (line,) = said[1].splitlines()
         assert line.startswith(f"cannot listen on 127.0.0.1, port {port} (Address already in use)")
@@ -106,8 +103,8 @@ def test_it_listens_on_an_address_of_ipv6_too(stack: Stack) -> None:
 def test_what_is_no_address_is_told(stack: Stack) -> None:
     """An invalid address is reported in one line, with exit code 1."""
     login = {"RQ_DASHBOARD_USERNAME": "support", "RQ_DASHBOARD_PASSWORD": "secret"}
-    process = started(stack, "--bind", "no-such-host.invalid", **login)
-    said = process.communicate(timeout=30)
+    with ending(started(stack, "--bind", "no-such-host.invalid", **login)) as process:
+        said = process.communicate(timeout=30)
     assert process.returncode == 1
     (line,) = said[1].splitlines()
     assert line.startswith("cannot listen on no-such-host.invalid, port 9181 (")

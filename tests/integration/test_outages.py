@@ -18,6 +18,7 @@ import redis
 from devstack.server import Server
 from devstack.stack import Stack
 from devstack.valkey import Valkey
+from tests.children import ending
 from tests.integration.line import BOTLIVE_WORKER, Line, locked_orders, until
 from tests.make import order
 from tests.replies import text
@@ -32,12 +33,11 @@ OUTAGE = 8.0  # seconds that the week takes here
 def logged(line: Line, log: Path, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process in the line's environment, whose log goes to a file."""
     with log.open("wb") as file:
-        process = subprocess.Popen(command, cwd=ROOT, env={**line.environment, **environment}, stderr=file)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(timeout=12)
+        started = subprocess.Popen(command, cwd=ROOT, env={**line.environment, **environment}, stderr=file)
+    with ending(started) as process:
+        yield process
+        process.terminate()
+        process.wait(timeout=12)
 
 
 def said(log: Path, event: str) -> list[dict[str, Any]]:

@@ -69,7 +69,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(_ROOT / name, copy / name)
     venv.create(folder / "venv", with_pip=True)
-    pip = [str(folder / "venv" / "bin" / "pip"), "install", "--quiet", "-r", "requirements.txt"]
+    pip = [
+        str(folder / "venv" / "bin" / "pip"),
+        "install",
+        "--quiet",
+        "--no-compile",
+        "-r",
+        "requirements.txt",
+    ]
     done = subprocess.run(pip, cwd=copy, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     return folder / "venv" / "bin"

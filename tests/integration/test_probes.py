@@ -1,9 +1,13 @@
 """The probes see what is open: each mutation of the database makes them fail, and they say where."""
 
+from collections.abc import Iterator
+
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from devstack.stack import Stack
-from tests.contract.conftest import aimed
+from tests.contract.conftest import Target, aimed
 from tests.probes.run import run
 
 pytestmark = pytest.mark.slow
@@ -56,20 +60,44 @@ PRIVILEGES = {  # what no request shows
 }
 
 
+@pytest.fixture(scope="module")
+def own() -> Iterator[Stack]:
+    """A stack whose database a test may change, and a copy of that database."""
+    with Stack() as stack:
+        _copy(stack, "postgres", "untouched")
+        yield stack
+
+
+@pytest.fixture
+def target(own: Stack) -> Iterator[Target]:
+    """The stack's database as it was migrated."""
+    _copy(own, "untouched", "postgres")
+    with aimed(own.environment) as made:
+        yield made
+
+
+def _copy(stack: Stack, source: str, name: str) -> None:
+    """Make a database anew as a copy of another, while nobody is connected to either."""
+    stack.gateway.kill()
+    url = make_conninfo(stack.postgres.url, dbname="template1")
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(f"drop database if exists {name} with (force)".encode())
+        server.execute(f"create database {name} template {source}".encode())
+    stack.gateway.start()
+
+
 @pytest.mark.parametrize(("mutation", "words"), MUTATIONS.values(), ids=MUTATIONS)
-def test_a_mutation_is_seen(mutation: str, words: str) -> None:
+def test_a_mutation_is_seen(target: Target, mutation: str, words: str) -> None:
     """A run that passes without the mutation fails with it, and says what is wrong."""
-    with Stack() as stack, aimed(stack.environment) as target:
-        target.database.execute(mutation.encode())
-        report = run(target, probes=1_500, seed=10)
+    target.database.execute(mutation.encode())
+    report = run(target, probes=1_500, seed=10)
     assert [fault for fault in report.faults if words in fault], "\n".join(report.faults[:10])
 
 
-def test_privileges_are_seen() -> None:
+def test_privileges_are_seen(target: Target) -> None:
     """Privileges that no request shows are also found."""
-    with Stack() as stack, aimed(stack.environment) as target:
-        for mutation in PRIVILEGES:
-            target.database.execute(mutation.encode())
-        report = run(target, probes=0, seed=10)
+    for mutation in PRIVILEGES:
+        target.database.execute(mutation.encode())
+    report = run(target, probes=0, seed=10)
     for words in PRIVILEGES.values():
         assert [fault for fault in report.faults if words in fault], report.faults

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from operations.status import read
+from tests.children import ending
 from tests.integration.line import BOTLIVE_WORKER, Line, until
 from tests.make import payment
 
@@ -18,10 +19,10 @@ pytestmark = pytest.mark.slow
 def supervisor(line: Line) -> Iterator[subprocess.Popen[str]]:
     """Two processes on the queue, alive."""
     command = [*BOTLIVE_WORKER, "--processes", "2"]
-    with subprocess.Popen(command, env=line.environment, text=True, stderr=subprocess.PIPE) as process:
+    started = subprocess.Popen(command, env=line.environment, text=True, stderr=subprocess.PIPE)
+    with ending(started) as process:
         until(lambda: len(pids(line)) == 2, 60)
         yield process
-        process.kill()
 
 
 def pids(line: Line) -> set[int]:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from rq.serializers import JSONSerializer
 
 from devstack.stack import Stack
 from events import PaymentValidated
+from tests.children import ending
 from tests.integration.line import BIN, Line, until
 from tests.integration.test_worker import frozen_gateway
 from tests.make import PHONE, order
@@ -30,6 +31,7 @@ from worker.claims import PREFIX, Claims
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+_LONG = "90"  # seconds: a call that no answer ends is under way while other programs look at the queue
 DASHBOARD = """
 import json, os, sys
 from events.publishing.address import client
@@ -85,18 +87,14 @@ def worker_keys(line: Line) -> list[bytes]:
 def stock_worker(line: Line, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a stock worker beside ours, until the end of the test."""
     command = [str(BIN / "rq"), "worker", "-S", "json", "--url", line.environment["REDIS_URL"], *options]
-    process = subprocess.Popen(
+    started = subprocess.Popen(
         [*command, line.name], env=line.environment, cwd=ROOT, stderr=subprocess.DEVNULL
     )
-    try:
+    with ending(started) as process:
         yield process
-    finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=10)
 
 
 def browse(line: Line, *requests: tuple[str, str]) -> dict[str, str]:
@@ -219,6 +217,7 @@ def test_others_ways_to_requeue(line: Line, requeue: Callable[[Line, str], None]
 def test_the_dashboard_shows_whatever_the_worker_does(line: Line, stack: Stack) -> None:
     """Every page opens while events wait, are claimed, or have failed, without customers' data."""
     company_id, _ = line.shop()
+    line.environment["BOTLIVE_TIMEOUT"] = _LONG
     waiting, lost, held = order(company_id), order("nobody-knows-it"), order(company_id)
     line.publisher.publish(waiting)
     shown = [pages(line, str(waiting.event_id))]
@@ -248,6 +247,7 @@ def test_the_dashboard_shows_whatever_the_worker_does(line: Line, stack: Stack) 
 
 def test_the_dashboard_shows_what_a_stock_worker_does(line: Line, stack: Stack) -> None:
     """The workers page opens while a stock worker runs our job, which rq-dashboard would unpickle."""
+    line.environment["BOTLIVE_TIMEOUT"] = _LONG
     event = order(line.shop()[0])
     with stock_worker(line):
         until(lambda: len(worker_keys(line)) == 1, 20)

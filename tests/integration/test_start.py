@@ -2,7 +2,6 @@
 
 import base64
 import json
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import pytest
 
 from devstack.stack import Stack
 from operations import cli
+from tests import forked
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line, until
 from tests.make import order
 
@@ -54,19 +54,17 @@ def site() -> Iterator[Site]:
 @contextmanager
 def worker(line: Line, log: Path, **environment: str) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
     """A worker with that environment; what its log says under a name."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(BOTLIVE_WORKER, env={**line.environment, **environment}, stderr=file)
+    log.touch()
+    with forked.running(["worker"], {**line.environment, **environment}, stderr=log) as process:
 
         def said(event: str) -> list[dict[str, Any]]:
             entries = [json.loads(text) for text in log.read_text().splitlines(keepends=True) if "\n" in text]
             return [entry for entry in entries if entry["event"] == event]
 
-        try:
-            yield said
-            assert process.poll() is None
-        finally:
-            process.terminate()
-            process.wait(timeout=12)
+        yield said
+        assert process.poll() is None
+        process.terminate()
+        process.wait(12)
 
 
 MISSING = json.dumps({"code": "PGRST202", "message": "Could not find the function"}).encode()

@@ -12,6 +12,7 @@ import pytest
 
 from events import Publisher
 from events.errors import OutboxFailed
+from tests import forked
 from tests.integration.line import BIN, BOTLIVE_WORKER, Line, until
 from tests.make import order
 
@@ -79,22 +80,19 @@ def test_a_full_disk_ends_no_worker(line: Line, tmp_path: Path) -> None:
             json.loads(text)["event"] for text in log.read_text().splitlines(keepends=True) if "\n" in text
         ]
 
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            BOTLIVE_WORKER, env={**line.environment, "LOG_DIR": str(logs)}, stderr=file
-        )
-        try:
-            line.publisher.publish(order(company_id))
-            until(lambda: said().count("persisted") == 1, 20)
-            (logs / "worker.json").unlink()
-            line.publisher.publish(order(company_id))
-            until(lambda: said().count("persisted") == 2, 20)
-            until(lambda: "log file works again" in said(), 5)
-            assert said().count("log file fails") == 1
-            assert process.poll() is None
-        finally:
-            process.terminate()
-            process.wait(timeout=12)
+    environment = {**line.environment, "LOG_DIR": str(logs)}
+    with forked.running(["worker"], environment, stderr=log) as process:
+        until(log.exists, 20)
+        line.publisher.publish(order(company_id))
+        until(lambda: said().count("persisted") == 1, 20)
+        (logs / "worker.json").unlink()
+        line.publisher.publish(order(company_id))
+        until(lambda: said().count("persisted") == 2, 20)
+        until(lambda: "log file works again" in said(), 5)
+        assert said().count("log file fails") == 1
+        assert process.poll() is None
+        process.terminate()
+        process.wait(12)
     assert len(line.rows([uuid]).orders) == 2
     assert "persisted" in (logs / "worker.json").read_text()
 

@@ -15,6 +15,7 @@ from gateway.errors import RedisUnusable, TransientFault, WaitsApart
 from operations import status, watch
 from operations.shops import Shop, most
 from operations.watch import looks
+from tests.children import ending
 from tests.integration.line import BIN, Line
 from tests.integration.test_status import stand_in
 from tests.make import PHONE, order
@@ -36,11 +37,11 @@ def test_it_prints_one_object_per_look_until_ctrl_c(line: Line) -> None:
     """Each line of --json is a whole object; Ctrl-C ends the command with 0 and without a word."""
     line.publisher.publish(order("shop"))
     stand_in(line, "botlive-a", 1, state="suspended", held="Supabase is away")
-    process = start(line, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout
-    first, second = (json.loads(process.stdout.readline()) for _ in range(2))
-    process.send_signal(signal.SIGINT)
-    assert (process.communicate(timeout=30)[1], process.returncode) == ("", 0)
+    with ending(start(line, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)) as process:
+        assert process.stdout
+        first, second = (json.loads(process.stdout.readline()) for _ in range(2))
+        process.send_signal(signal.SIGINT)
+        assert (process.communicate(timeout=30)[1], process.returncode) == ("", 0)
     assert (first["waiting"], first["rate"], first["breaker"]) == (1, None, "open")
     assert (second["rate"], second["workers"][0]["reason"]) == (0, "Supabase is away")
     assert second["shops"] == [{"company_id": "shop", "waiting": 1}]
@@ -51,16 +52,16 @@ def test_it_prints_plain_lines_where_there_is_no_terminal(line: Line) -> None:
     """A log gets one line per look, without control codes; a closed pipe ends the command."""
     line.publisher.publish(order("shop"))
     stand_in(line, "botlive-a", 1, state="busy")
-    process = start(line, stdout=subprocess.PIPE)
-    assert process.stdout
-    said = process.stdout.readline()
+    with ending(start(line, stdout=subprocess.PIPE)) as process:
+        assert process.stdout
+        said = process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(30) == 0
     assert re.fullmatch(
         r"\d\d:\d\d:\d\d waiting 1; apart 0; claimed 0; failed 0; oldest \d+ s; rate -; breaker closed; "
         r"workers 1 working\n",
         said,
     )
-    process.stdout.close()
-    assert process.wait(30) == 0
 
 
 def test_it_is_a_live_view_on_a_terminal(line: Line) -> None:
@@ -68,13 +69,13 @@ def test_it_is_a_live_view_on_a_terminal(line: Line) -> None:
     line.publisher.publish(order(f"shop {PHONE}\x1b[2J"))
     stand_in(line, "botlive-a", 1, state="suspended", held="Supabase is away")
     master, slave = pty.openpty()
-    process = start(line, stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    said = b""
-    while said.count(b"breaker       open in 1 workers") < 2:
-        said += os.read(master, 65_536)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
+    with ending(start(line, stdin=slave, stdout=slave, stderr=slave)) as process:
+        os.close(slave)
+        said = b""
+        while said.count(b"breaker       open in 1 workers") < 2:
+            said += os.read(master, 65_536)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
     os.close(master)
     text = said.decode()
     assert "\x1b[2J" not in text

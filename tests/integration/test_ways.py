@@ -19,7 +19,9 @@ from events import Publisher, PublishError
 from events.publishing import address
 from events.publishing.call import Call
 from events.publishing.outbox import Outbox
-from tests.integration.line import BIN, BOTLIVE_WORKER, Line, until
+from tests import forked
+from tests.forked import Fork
+from tests.integration.line import Line, until
 from tests.integration.roads import TlsDoor, certificate, free_port
 from tests.make import order
 
@@ -54,14 +56,7 @@ class Place:
 
     def command(self, url: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``botlive`` and return its result."""
-        return subprocess.run(
-            [str(BIN / "botlive"), *words],
-            env=self.environment(url),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return forked.run(words, self.environment(url))
 
     def close(self) -> None:
         """Give it back."""
@@ -74,8 +69,8 @@ class Worker:
 
     def __init__(self, log: Path, environment: dict[str, str]) -> None:
         self._log = log
-        self._file = log.open("wb")
-        self.process = subprocess.Popen(BOTLIVE_WORKER, env=environment, stderr=self._file)
+        log.write_bytes(b"")
+        self.process = Fork(["worker"], environment, stderr=log)
 
     def __enter__(self) -> "Worker":
         return self
@@ -83,7 +78,6 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait(timeout=10)
-        self._file.close()
         assert SECRET not in self._log.read_text()
 
     @property

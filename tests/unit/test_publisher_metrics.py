@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from events import Publisher, PublishError
 from events.publishing import metrics, observer
 from events.publishing.outbox import Outbox
+from tests.children import ending
 from tests.make import payment
 
 _ROOT = Path(__file__).parents[2]
@@ -193,11 +194,12 @@ _CHAT = """
 def test_several_chat_processes_are_counted_together(tmp_path: Path) -> None:
     """As prometheus-client does it, with PROMETHEUS_MULTIPROC_DIR, also after a process has ended."""
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    chats = [
-        subprocess.Popen([sys.executable, "-c", textwrap.dedent(_CHAT), number], env=environment, cwd=_ROOT)
-        for number in ("3", "4")
-    ]
-    assert [chat.wait(timeout=60) for chat in chats] == [0, 0]
+    chat = [sys.executable, "-c", textwrap.dedent(_CHAT)]
+    with (
+        ending(subprocess.Popen([*chat, "3"], env=environment, cwd=_ROOT)) as first,
+        ending(subprocess.Popen([*chat, "4"], env=environment, cwd=_ROOT)) as second,
+    ):
+        assert [first.wait(timeout=60), second.wait(timeout=60)] == [0, 0]
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(tmp_path))  # type: ignore[no-untyped-call] # untyped there
     assert values(registry) == {
