@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from operations.status import read
-from tests.integration.line import BOTLIVE_WORKER, Line, until
+from tests.integration.line import BOTLIVE_WORKER, Line, end, until
 from tests.make import payment
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ def supervisor(line: Line) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, env=line.environment, text=True, stderr=subprocess.PIPE) as process:
         until(lambda: len(pids(line)) == 2, 60)
         yield process
-        process.kill()
+        end(process)
 
 
 def pids(line: Line) -> set[int]:

@@ -66,7 +66,7 @@ def worker(line: Line, log: Path, **environment: str) -> Iterator[Callable[[str]
             assert process.poll() is None
         finally:
             process.terminate()
-            process.wait(timeout=12)
+            process.wait(timeout=30)
 
 
 MISSING = json.dumps({"code": "PGRST202", "message": "Could not find the function"}).encode()

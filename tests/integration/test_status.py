@@ -100,5 +100,5 @@ def test_a_worker_of_ours_is_working_until_it_ends(line: Line) -> None:
     with line.worker() as process:
         until(lambda: [worker["state"] for worker in status(line)["workers"]] == ["working"], 30)
         process.terminate()
-        process.wait(timeout=12)
+        process.wait(timeout=30)
     assert status(line)["workers"] == []

@@ -94,7 +94,7 @@ def test_a_full_disk_ends_no_worker(line: Line, tmp_path: Path) -> None:
             assert process.poll() is None
         finally:
             process.terminate()
-            process.wait(timeout=12)
+            process.wait(timeout=30)
     assert len(line.rows([uuid]).orders) == 2
     assert "persisted" in (logs / "worker.json").read_text()
 

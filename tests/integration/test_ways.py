@@ -19,13 +19,13 @@ from events import Publisher, PublishError
 from events.publishing import address
 from events.publishing.call import Call
 from events.publishing.outbox import Outbox
-from tests.integration.line import BIN, BOTLIVE_WORKER, Line, until
+from tests.integration.line import BIN, BOTLIVE_WORKER, Line, end, until
 from tests.integration.roads import TlsDoor, certificate, free_port
 from tests.make import order
 
 SECRET = "hush-do-not-tell"  # noqa: S105 # of servers that live as long as a test
 IN_TIME = 20.0
-"""Seconds that may pass, on a busy machine, until something is said."""
+"""Seconds that may pass until something is said."""
 
 
 class Place:
@@ -81,8 +81,7 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait(timeout=10)
+        end(self.process)
         self._file.close()
         assert SECRET not in self._log.read_text()
 
