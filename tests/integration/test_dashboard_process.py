@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from devstack.stack import Stack
-from tests.integration.line import BIN
+from tests.integration.line import BIN, end
 from tests.integration.roads import free_port
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def running(stack: Stack, *options: str, **environment: str) -> Iterator[tuple[s
     try:
         yield process, process.stdout.readline().removeprefix("dashboard: ").strip()
     finally:
-        process.kill()
+        end(process)
         process.communicate(timeout=10)
 
 
