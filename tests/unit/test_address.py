@@ -1,5 +1,7 @@
 """The URL of a Redis behind Sentinels."""
 
+from typing import Any
+
 import pytest
 
 from events.errors import InvalidRedisUrl
@@ -17,7 +19,7 @@ def test_a_url_without_a_sentinel_or_a_service_is_refused(url: str) -> None:
 
 def test_several_sentinels_are_asked_for_one_service() -> None:
     """A port and a database may be left out."""
-    pool = client("sentinel://one:1,two/main/3").connection_pool
+    pool: Any = client("sentinel://one:1,two/main/3").connection_pool
     asked = [each.connection_pool.connection_kwargs for each in pool.sentinel_manager.sentinels]
     assert [(each["host"], each["port"]) for each in asked] == [("one", 1), ("two", 26379)]
     assert (pool.service_name, pool.connection_kwargs["db"]) == ("main", 3)

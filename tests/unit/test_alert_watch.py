@@ -83,7 +83,6 @@ def commanded(monkeypatch: pytest.MonkeyPatch) -> Mock:
     watch = Mock()
     monkeypatch.setattr(command, "AlertWatch", Mock(of=lambda _: watch))
     monkeypatch.setattr(command, "configure", Mock())
-    monkeypatch.setattr(command.signal, "signal", Mock())
     return watch
 
 
@@ -107,10 +106,12 @@ def test_a_test_message_says_whether_it_was_sent(
     commanded.run.assert_not_called()
 
 
-def test_the_command_watches_until_it_is_stopped(commanded: Mock) -> None:
+def test_the_command_watches_until_it_is_stopped(commanded: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM ends it after the present look."""
+    handle = Mock()
+    monkeypatch.setattr("operations.commands.alerts.signal.signal", handle)
     command.alerts()
     commanded.run.assert_called_once_with()
-    _, stop = command.signal.signal.call_args.args  # type: ignore[attr-defined] # the mock of the fixture
+    _, stop = handle.call_args.args
     stop()
     commanded.stop.assert_called_once_with()

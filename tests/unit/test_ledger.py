@@ -66,9 +66,10 @@ class Books:
 
     def held(self) -> list[str]:
         """The jobs that the worker holds."""
-        return [member.decode().rpartition(":")[0] for member in self.redis.zrange("rq:wip:botlive", 0, -1)]
+        members: Any = self.redis.zrange("rq:wip:botlive", 0, -1)
+        return [member.decode().rpartition(":")[0] for member in members]
 
-    def failed(self) -> list[bytes]:
+    def failed(self) -> Any:
         """The failed registry."""
         return self.redis.zrange("rq:failed:botlive", 0, -1)
 

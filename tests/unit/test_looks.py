@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime
+from typing import Any
 from unittest.mock import Mock
 
 import fakeredis
@@ -76,7 +77,7 @@ def test_a_redis_that_is_away_at_the_first_look_ends_the_watch(
 def test_a_look_is_shown_as_lines_as_one_line_and_as_json(redis: fakeredis.FakeStrictRedis) -> None:
     """A worker that holds all events is counted in each."""
     beat = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    held = {"state": "suspended", "held": "Supabase is away", "last_heartbeat": beat}
+    held: dict[Any, Any] = {"state": "suspended", "held": "Supabase is away", "last_heartbeat": beat}
     redis.hset("rq:worker:botlive-one", mapping=held)
     look = next(looks(redis, "botlive", 2))
     view = [*command._view(look)]

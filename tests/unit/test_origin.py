@@ -1,5 +1,6 @@
 """The check that Python finds our modules, and not others of the same name."""
 
+import importlib.util
 import logging
 import sys
 from importlib.machinery import ModuleSpec
@@ -19,8 +20,10 @@ _HOME = Path(origin.__file__).parents[1]
 def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What Python finds instead, by the name of the module."""
     others: dict[str, Any] = {}
-    find = origin.find_spec
-    monkeypatch.setattr(origin, "find_spec", lambda name: others[name] if name in others else find(name))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "gateway.origin.find_spec", lambda name: others[name] if name in others else find(name)
+    )
     return others
 
 

@@ -9,7 +9,7 @@ from events.publishing.call import Call
 from gateway.client import Outcome
 from gateway.errors import EventRefused, HandlerFailed, OutageOfOne, TransientFault, WaitsApart
 from tests.make import payment
-from worker import batches as module
+from worker import decode
 from worker.apart import Group, Kind
 from worker.batches import Batches
 from worker.breaker import Breaker
@@ -95,10 +95,9 @@ def test_a_bug_in_a_contract_sets_only_that_event_aside(monkeypatch: pytest.Monk
     def read(call: bytes) -> Any:
         if call == bad.data:
             raise KeyError("a bug")
-        return unspoilt(call)
+        return decode.read(call)
 
-    unspoilt = module.read
-    monkeypatch.setattr(module, "read", read)
+    monkeypatch.setattr("worker.batches.read", read)
     books = Books()
     batches = made(Gateway(persisted), books)
     batches.send(Batch([bad, good]))

@@ -17,7 +17,7 @@ KEY = "rq:job:one"
 def redis() -> fakeredis.FakeStrictRedis:
     """A Redis with one failed job."""
     made = fakeredis.FakeStrictRedis()
-    fields = {"data": "{}", "status": "failed", "created_at": "2026-11-26T10:00:00.000000Z"}
+    fields: dict[Any, Any] = {"data": "{}", "status": "failed", "created_at": "2026-11-26T10:00:00.000000Z"}
     made.hset(KEY, mapping={**fields, "description": "worker.job.persist('+2250700000000')"})
     return made
 
