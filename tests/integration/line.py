@@ -57,7 +57,7 @@ class Line:
     def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """A command in the environment of this line."""
         return subprocess.run(
-            command, env=self.environment, text=True, capture_output=True, timeout=90, check=False, **options
+            command, env=self.environment, text=True, capture_output=True, timeout=200, check=False, **options
         )
 
     def work(self, workers: int = 1) -> str:
@@ -68,7 +68,7 @@ class Line:
             )
             for _ in range(workers)
         ]
-        logs = [process.communicate(timeout=90)[1] for process in processes]
+        logs = [process.communicate(timeout=200)[1] for process in processes]
         assert [process.returncode for process in processes] == [0] * workers, logs
         return "".join(logs)
 
