@@ -225,3 +225,18 @@ def test_without_settings_nothing_starts() -> None:
         telemetry.start(TelemetrySettings())
     assert not lines
     assert not sentry_sdk.get_client().is_active()
+
+
+def test_texts_are_masked_at_every_level() -> None:
+    """In a list and in a mapping; a value that is no text stays. Unknown fields are left out."""
+    raw: Any = {
+        "message": PHONE,
+        "fingerprint": ["a", PHONE],
+        "tags": {"number": 3, "who": PHONE},
+        "user": PHONE,
+    }
+    assert sentry.without_personal_data(raw, {}) == {
+        "message": "***",
+        "fingerprint": ["a", "***"],
+        "tags": {"number": 3, "who": "***"},
+    }
