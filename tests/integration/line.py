@@ -126,7 +126,7 @@ def end(process: subprocess.Popen[Any]) -> None:
     if "COVERAGE_PROCESS_CONFIG" in os.environ:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=15)
+            process.wait(timeout=30)
     process.kill()
     process.wait(timeout=10)
 

@@ -3,9 +3,12 @@
 import zlib
 from base64 import b64encode
 from typing import Any
+from unittest.mock import Mock
 
 import fakeredis
 import pytest
+from redis import ResponseError
+from rq import Worker
 from rq.job import JobStatus
 
 from operations.shown import ShownJob, ShownQueue, ShownWorker
@@ -79,11 +82,12 @@ def test_a_worker_that_cannot_be_read_is_shown(redis: fakeredis.FakeStrictRedis,
     assert found["one"].get_state() == "?"
 
 
-def test_a_current_job_that_cannot_be_read_is_none(redis: fakeredis.FakeStrictRedis) -> None:
+def test_a_current_job_that_cannot_be_read_is_none(
+    redis: fakeredis.FakeStrictRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The page shows the worker without it."""
     redis.sadd("rq:workers", "rq:worker:one")
-    redis.hset("rq:worker:one", mapping={"state": "busy", "queues": "botlive", "current_job": "one"})
+    redis.hset("rq:worker:one", mapping={"state": "busy", "queues": "botlive"})
     (worker,) = ShownWorker.all(connection=redis)
-    redis.delete(KEY)
-    redis.set(KEY, "x")
+    monkeypatch.setattr(Worker, "get_current_job", Mock(side_effect=ResponseError("WRONGTYPE")))
     assert worker.get_current_job() is None
