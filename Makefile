@@ -34,7 +34,7 @@ test: setup ## Run the tests on real servers (under 3 minutes)
 test-all: setup ## Run the slow tests too (under 15 minutes)
 	$(PYTEST)
 
-coverage: setup ## Show the lines of the product that no test runs (the tests of make test; ALL=1: of make test-all)
+coverage: setup ## Show the lines of the product and the local stack that no test runs (the tests of make test; ALL=1: of make test-all)
 	$(PYTEST) $(if $(ALL),,-m "not slow") --cov --cov-report=term
 
 # Tests the chat's part with the lowest allowed versions of pydantic and redis, and with current test tools.

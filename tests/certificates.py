@@ -3,11 +3,25 @@
 Each client would read them anew, which takes longer than most tests.
 """
 
+import os
+import ssl
 from functools import cache
+from typing import Any
 
 import httpx
 from httpx._transports import default
 
-_shared = cache(httpx.create_ssl_context)
+_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+
+
+@cache
+def _made(_: tuple[str | None, ...], **options: Any) -> ssl.SSLContext:
+    return httpx.create_ssl_context(**options)
+
+
+def _shared(**options: Any) -> ssl.SSLContext:
+    return _made(tuple(map(os.environ.get, _VARIABLES)), **options)
+
+
 _shared(verify=True, cert=None, trust_env=True)  # as clients call it
-default.create_ssl_context = _shared  # type: ignore[attr-defined]
+default.create_ssl_context = _shared  # type: ignore[assignment, attr-defined]

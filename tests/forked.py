@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from operations.cli import COMMANDS, main
+from tests.children import end
 
 BOTLIVE = str(Path(sys.executable).parent / "botlive")
 
@@ -87,8 +88,7 @@ def running(
     try:
         yield process
     finally:
-        process.kill()
-        process.wait(10)
+        end(process)
 
 
 def run(

@@ -21,7 +21,8 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 def stock_worker(line: Line) -> subprocess.CompletedProcess[str]:
-    """RQ's own worker, as its documentation starts it."""
+    """RQ's own worker, as its documentation starts it. It holds no event in an outage."""
+    line.environment["BOTLIVE_TIMEOUT"] = "60"
     command = [
         str(BIN / "rq"),
         "worker",

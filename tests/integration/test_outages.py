@@ -37,7 +37,7 @@ def logged(line: Line, log: Path, *command: str, **environment: str) -> Iterator
     with ending(started) as process:
         yield process
         process.terminate()
-        process.wait(timeout=12)
+        process.wait(timeout=30)
 
 
 def said(log: Path, event: str) -> list[dict[str, Any]]:
@@ -238,7 +238,7 @@ def test_a_stop_waits_for_nobody(line: Line, stack: Stack, where: str) -> None:
             time.sleep(1)
             process.terminate()
             started = time.monotonic()
-            process.wait(timeout=12)
+            process.wait(timeout=30)
             assert time.monotonic() - started <= 10
     # What it could not give back is its lease's for another 6 s.
     until(lambda: line.work() is not None and len(line.rows([uuid]).orders) == 1_001, 20)

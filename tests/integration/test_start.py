@@ -64,7 +64,7 @@ def worker(line: Line, log: Path, **environment: str) -> Iterator[Callable[[str]
         yield said
         assert process.poll() is None
         process.terminate()
-        process.wait(12)
+        process.wait(30)
 
 
 MISSING = json.dumps({"code": "PGRST202", "message": "Could not find the function"}).encode()

@@ -92,7 +92,7 @@ def test_a_full_disk_ends_no_worker(line: Line, tmp_path: Path) -> None:
         assert said().count("log file fails") == 1
         assert process.poll() is None
         process.terminate()
-        process.wait(12)
+        process.wait(30)
     assert len(line.rows([uuid]).orders) == 2
     assert "persisted" in (logs / "worker.json").read_text()
 

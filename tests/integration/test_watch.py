@@ -17,7 +17,7 @@ from operations.shops import Shop, most
 from operations.watch import looks
 from tests.children import ending
 from tests.integration.line import BIN, Line
-from tests.integration.test_status import stand_in
+from tests.integration.test_status import ALIVE, stand_in
 from tests.make import PHONE, order
 from worker.apart import Group, Kind, Store
 from worker.claims import PREFIX, Claims
@@ -36,7 +36,7 @@ def start(line: Line, *options: str, **files: Any) -> subprocess.Popen[str]:
 def test_it_prints_one_object_per_look_until_ctrl_c(line: Line) -> None:
     """Each line of --json is a whole object; Ctrl-C ends the command with 0 and without a word."""
     line.publisher.publish(order("shop"))
-    stand_in(line, "botlive-a", 1, state="suspended", held="Supabase is away")
+    stand_in(line, "botlive-a", ALIVE, state="suspended", held="Supabase is away")
     with ending(start(line, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)) as process:
         assert process.stdout
         first, second = (json.loads(process.stdout.readline()) for _ in range(2))
@@ -51,7 +51,7 @@ def test_it_prints_one_object_per_look_until_ctrl_c(line: Line) -> None:
 def test_it_prints_plain_lines_where_there_is_no_terminal(line: Line) -> None:
     """A log gets one line per look, without control codes; a closed pipe ends the command."""
     line.publisher.publish(order("shop"))
-    stand_in(line, "botlive-a", 1, state="busy")
+    stand_in(line, "botlive-a", ALIVE, state="busy")
     with ending(start(line, stdout=subprocess.PIPE)) as process:
         assert process.stdout
         said = process.stdout.readline()
@@ -67,7 +67,7 @@ def test_it_prints_plain_lines_where_there_is_no_terminal(line: Line) -> None:
 def test_it_is_a_live_view_on_a_terminal(line: Line) -> None:
     """The view is drawn over itself, with each worker and shop, and Ctrl-C ends it with 0."""
     line.publisher.publish(order(f"shop {PHONE}\x1b[2J"))
-    stand_in(line, "botlive-a", 1, state="suspended", held="Supabase is away")
+    stand_in(line, "botlive-a", ALIVE, state="suspended", held="Supabase is away")
     master, slave = pty.openpty()
     with ending(start(line, stdin=slave, stdout=slave, stderr=slave)) as process:
         os.close(slave)
@@ -86,7 +86,7 @@ def test_it_is_a_live_view_on_a_terminal(line: Line) -> None:
 
 def test_the_rate_follows_from_two_looks(line: Line) -> None:
     """The rate counts what the workers finished and failed since the last look."""
-    stand_in(line, "botlive-a", 1, state="busy", successful_job_count="10", failed_job_count="1")
+    stand_in(line, "botlive-a", ALIVE, state="busy", successful_job_count="10", failed_job_count="1")
     seen = looks(line.redis, line.name, 0)
     assert next(seen).rate is None
     assert next(seen).rate == 0

@@ -20,6 +20,7 @@ from events.publishing import address
 from events.publishing.call import Call
 from events.publishing.outbox import Outbox
 from tests import forked
+from tests.children import end
 from tests.forked import Fork
 from tests.integration.line import Line, until
 from tests.integration.roads import TlsDoor, certificate, free_port
@@ -27,7 +28,7 @@ from tests.make import order
 
 SECRET = "hush-do-not-tell"  # noqa: S105 # of servers that live as long as a test
 IN_TIME = 20.0
-"""Seconds that may pass, on a busy machine, until something is said."""
+"""Seconds that may pass until something is said."""
 
 
 class Place:
@@ -76,8 +77,7 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait(timeout=10)
+        end(self.process)
         assert SECRET not in self._log.read_text()
 
     @property

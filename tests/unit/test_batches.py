@@ -149,3 +149,13 @@ def test_what_is_nested_too_deep_to_be_written_is_no_event() -> None:
         deep = [deep]
     with pytest.raises(UndecodableJob):
         decode({"type": deep})
+
+
+@pytest.mark.parametrize("missing", ["event_id", "occurred_at"])
+def test_an_event_without_an_id_or_a_time_is_no_event(missing: str) -> None:
+    """Each run of the job would make another event of it."""
+    payload = LiveToggled(company_id="shop", enabled=True).model_dump(mode="json", exclude_none=True)
+    assert decode(payload)
+    del payload[missing]
+    with pytest.raises(UndecodableJob):
+        decode(payload)

@@ -8,7 +8,7 @@ import pytest
 from fastapi import HTTPException
 
 from dashboard import Reader
-from dashboard.bodies import strict
+from dashboard.bodies import StrictRequest, strict
 from tests.application import PHONE, Host, problem
 
 MANY = 100_000
@@ -141,3 +141,19 @@ def test_what_is_good_json_stays_as_it_is() -> None:
     for value in values:
         assert strict(json.dumps(value).encode()) == value
         assert strict(json.dumps(value, ensure_ascii=False).encode()) == value
+
+
+def test_a_body_is_parsed_once() -> None:
+    """The host's own code and the endpoint get the same object; the body can be read only once."""
+    parts = iter([{"type": "http.request", "body": b'{"a": 1}'}])
+
+    async def receive() -> Any:
+        return next(parts)
+
+    async def both() -> tuple[Any, Any]:
+        request = StrictRequest({"type": "http"}, receive)
+        return await request.json(), await request.json()
+
+    first, second = asyncio.run(both())
+    assert first == {"a": 1}
+    assert first is second

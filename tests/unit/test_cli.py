@@ -184,3 +184,40 @@ def test_the_version_is_the_installed_one(
     """`botlive --version` prints the version of the installed distribution."""
     assert _run(monkeypatch, ["--version"]) == 0
     assert capsys.readouterr().out == f"botlive {version('botlive-events')}\n"
+
+
+def test_modules_of_another_distribution_end_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says what happened, before anything is imported from them."""
+    breaking(monkeypatch, RuntimeError("not reached"))
+    monkeypatch.setattr("operations.cli.origin.problem", lambda *_: "the module `events` is incomplete")
+    assert _run(monkeypatch, ["broken"]) == 2
+    assert capsys.readouterr().err == "the module `events` is incomplete\n"
+
+
+def test_a_distribution_that_will_do_harm_is_a_note(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command runs."""
+    monkeypatch.setattr(
+        "operations.cli.origin.warning", lambda: "the distribution Events contains our module"
+    )
+    assert _run(monkeypatch, ["--version"]) == 0
+    assert capsys.readouterr().err == "note: the distribution Events contains our module\n"
+
+
+def test_output_that_was_lost_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The disk is full: the command has succeeded, but its reader has only a part of the output."""
+    monkeypatch.setattr("operations.cli.streams.lost", lambda: "No space left on device")
+    assert _run(monkeypatch, ["--version"]) == 1
+    assert "could not be written (No space left on device)" in capsys.readouterr().err
+
+
+def test_a_closed_standard_output_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has no stream then."""
+    monkeypatch.setattr("operations.cli.streams.harden", lambda: None)
+    monkeypatch.setattr(cli, "_loaded", lambda _: lambda **_: monkeypatch.setattr(sys, "stdout", None))
+    assert _run(monkeypatch, []) == 0

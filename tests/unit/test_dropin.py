@@ -344,6 +344,25 @@ def test_a_wrong_call_is_kept_too(
     assert _PHONE not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        (lambda: dropin.log_order_created("shop"), True),  # type: ignore[call-arg] # too few
+        (lambda: dropin.get_orders(shop="shop"), []),  # type: ignore[call-arg] # unknown
+    ],
+)
+def test_a_wrong_call_of_what_publishes_nothing(
+    redis: fakeredis.FakeStrictRedis,
+    caplog: pytest.LogCaptureFixture,
+    call: Callable[[], Any],
+    answer: object,
+) -> None:
+    """It is logged, it has the answer of a call that fails, and there is no event to keep."""
+    assert asyncio.run(call()) == answer
+    assert "is called with wrong arguments: " in caplog.text
+    assert redis.keys() == []
+
+
 @pytest.mark.parametrize("fields", [{}, {"amount": "bad"}])
 def test_without_redis_one_line_says_which_event(
     server: fakeredis.FakeServer,

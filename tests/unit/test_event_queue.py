@@ -37,3 +37,11 @@ def test_our_worker_dequeues_in_this_way(redis: fakeredis.FakeStrictRedis) -> No
     worker = Consumer(NAME, redis, Mock(), Breaker(1))
     assert worker._stock(job_id)
     assert redis.lrange(Keys(NAME).intermediate, 0, -1) == [job_id.encode()]
+
+
+def test_of_several_queues_the_first_with_a_job_is_taken(redis: fakeredis.FakeStrictRedis) -> None:
+    """RQ's own worker may work on several queues; RQ then removes the job from its queue."""
+    job_id = waiting_job(redis)
+    job, queue = EventQueue.dequeue_any([EventQueue("empty", redis), EventQueue(NAME, redis)], None, redis)
+    assert (job.id, queue.name) == (job_id, NAME)
+    assert redis.exists(Keys(NAME).queue) == 0

@@ -1,16 +1,72 @@
 """The RQ worker with our guards."""
 
+from collections.abc import Callable
+from unittest.mock import Mock
+
 import fakeredis
+import pytest
+from redis import ConnectionError as Away
+from redis import OutOfMemoryError, RedisError, ResponseError
+from rq import SimpleWorker
 from rq.serializers import JSONSerializer
+from structlog.testing import capture_logs
 
 from gateway.release import release
-from worker.guard import GuardedWorker
+from worker.guard import GuardedWorker, best_effort
+
+
+def made(redis: fakeredis.FakeStrictRedis) -> GuardedWorker:
+    """Return a worker."""
+    return GuardedWorker(["q"], connection=redis, serializer=JSONSerializer)
 
 
 def test_the_release_stands_in_the_workers_hash() -> None:
     """The worker's hash has our release; RQ's own version keeps its field."""
     redis = fakeredis.FakeStrictRedis()
-    worker = GuardedWorker(["q"], connection=redis, serializer=JSONSerializer)
+    worker = made(redis)
     worker.register_birth()
     assert redis.hget(worker.key, "botlive_version") == release().encode()
     assert redis.hget(worker.key, "version") == worker.version.encode()
+
+
+def fails(error: Exception) -> Callable[..., None]:
+    """Return a function that raises the error."""
+    return Mock(side_effect=error)
+
+
+@pytest.mark.parametrize("error", [OutOfMemoryError("full"), ResponseError("WRONGTYPE of a key")])
+def test_records_that_a_worker_does_not_need_may_fail(error: RedisError) -> None:
+    """A full Redis and a key of the wrong type end no worker."""
+    with best_effort():
+        raise error
+
+
+@pytest.mark.parametrize("error", [ResponseError("NOPERM"), Away("gone")])
+def test_other_errors_of_a_record_are_raised(error: RedisError) -> None:
+    """Redis is away, or denies access: that concerns the events too."""
+    with pytest.raises(type(error)), best_effort():
+        raise error
+
+
+def test_maintenance_that_fails_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RQ raises any exception for a job that it cannot read: its kind is logged."""
+    monkeypatch.setattr(SimpleWorker, "run_maintenance_tasks", fails(AssertionError("+2250700000000")))
+    with capture_logs() as lines:
+        made(fakeredis.FakeStrictRedis()).run_maintenance_tasks()
+    assert [(line["event"], line["error"]) for line in lines] == [
+        ("RQ's maintenance failed", "AssertionError")
+    ]
+
+
+def test_maintenance_without_redis_is_the_workers_concern(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost connection is raised: the worker waits for Redis."""
+    monkeypatch.setattr(SimpleWorker, "run_maintenance_tasks", fails(Away("gone")))
+    with pytest.raises(Away):
+        made(fakeredis.FakeStrictRedis()).run_maintenance_tasks()
+
+
+def test_a_command_that_cannot_be_read_ends_no_worker() -> None:
+    """Anybody who can write to Redis may send one: it is logged and ignored."""
+    with capture_logs() as lines:
+        made(fakeredis.FakeStrictRedis()).handle_payload({"data": b"no JSON"})
+    assert [(line["event"], line["error"]) for line in lines] == [("unreadable command", "JSONDecodeError")]

@@ -60,3 +60,15 @@ def test_a_setting_that_cannot_be_used_is_not_healthy(
     monkeypatch.setenv("REDIS_URL", "nonsense")
     assert heartbeat.main() == 1
     assert capsys.readouterr().out.startswith("REDIS_URL: ")
+
+
+@pytest.mark.parametrize(("host", "code"), [(socket.gethostname(), 0), ("container-2", 1)])
+def test_the_exit_code_is_that_of_the_check(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], host: str, code: int
+) -> None:
+    """Only a failed check prints a line, which says what is missing."""
+    monkeypatch.delenv("BOTLIVE_QUEUE", raising=False)
+    monkeypatch.setattr(heartbeat, "redis_at", lambda _: _redis(host=host))
+    assert heartbeat.main() == code
+    said = "no worker of this host gave a heartbeat in the last 30 s\n" if code else ""
+    assert capsys.readouterr().out == said

@@ -572,3 +572,28 @@ def test_an_event_that_redis_does_not_take_holds_up_no_other(
     until(lambda: len(outbox) == 1)
     assert waiting(redis) == [str(event.event_id) for event in events[1:]]
     assert [call.event_id for _, call in outbox.oldest(5)] == [events[0].event_id]
+
+
+def test_a_courier_that_cannot_start_says_so(
+    server: fakeredis.FakeServer,
+    publisher: Publisher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The process has too many threads: the event is kept, and delivered when a thread can be started."""
+    start = threading.Thread.start
+
+    def refused(self: threading.Thread) -> None:
+        if self.name == "botlive-courier":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    server.connected = False
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        publisher.publish(payment())
+        until(lambda: "events wait in the outbox: the process cannot start another thread" in caplog.text)
+    assert publisher.waiting == 1
+    publisher.publish(payment())
+    server.connected = True
+    until(lambda: publisher.waiting == 0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import BotliveError, Event, InvalidEvent, parse_event
+from events import BotliveError, Event, InvalidEvent, PaymentIssue, parse_event
 from tests import strategies
 
 _DATA = Path(__file__).parents[1] / "data"
@@ -222,3 +222,9 @@ def test_any_value_in_any_field_is_accepted_or_refused_by_name(event: Event, dat
         blamed = refusal.field.partition(".")[0]
     # pydantic refuses an integer of thousands of digits and a lone surrogate as JSON.
     assert blamed in {None, name, "json"}
+
+
+def test_a_text_with_many_colons_is_no_wide_object() -> None:
+    """It is looked at first, and then read like any other."""
+    event = PaymentIssue(company_id="shop", user_id="+2250700000000", issue_type="x", message=":" * 6_000)
+    assert parse_event(event.model_dump_json(exclude_none=True)) == event

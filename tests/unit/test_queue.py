@@ -192,6 +192,42 @@ def test_a_put_opens_another_connection_where_the_idle_ones_are_stale(server: Sc
     queue.close()
 
 
+def test_after_a_silence_no_other_old_connection_is_used(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network may have dropped all idle connections: the next put opens another one."""
+    monkeypatch.setattr("events.publishing.queue._TRUSTED", -10.0)  # every idle connection is an old one
+    is_open = threading.Event()
+
+    def late(line: socket.socket) -> None:
+        is_open.wait(30)
+        line.sendall(b":1\r\n")
+
+    server.answers = [late, says(b":2\r\n"), says(b"-ERR\r\n"), says(b":3\r\n")]
+    queue = server.queue()
+    first = threading.Thread(target=queue.put, args=[[call()]])
+    first.start()
+    while not server.heard:
+        time.sleep(0.001)
+    queue.put([call()])
+    is_open.set()
+    first.join()
+    assert not queue.put_at_once(call(), 1)
+    queue.put([call()])
+    assert len(server.connections) == 3
+    queue.close()
+
+
+def test_an_event_that_redis_takes_under_no_id_is_an_error(server: Scripted) -> None:
+    """Another event has its id, and something else the id for both: the caller is told."""
+    server.answers = [says(b":-2\r\n"), says(b":-2\r\n")]
+    queue = server.queue()
+    with pytest.raises(PublishError):
+        queue.put([call()])
+    assert len(server.heard) == 2
+    queue.close()
+
+
 def test_groups_share_a_round_trip(server: Scripted) -> None:
     """Groups of several callers are sent together in their order. An error is returned for each of them."""
     server.answers = [says(b":1\r\n" * 6), says(b"-OOM no\r\n" * 6), says(b"-OOM no\r\n" * 6)]

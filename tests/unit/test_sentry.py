@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import Mock
 
-import fakeredis
 import pytest
 import sentry_sdk
 from pydantic import SecretStr
@@ -23,6 +22,7 @@ from gateway.settings import TelemetrySettings
 from operations import telemetry
 from operations.telemetry import sentry
 from tests.make import PHONE, payment
+from tests.unit.scripted import ScriptedRedis
 from worker import incidents
 from worker.breaker import Breaker
 from worker.claims import Claims
@@ -66,11 +66,12 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
 
 def test_an_event_that_failed_for_good_is_reported(reports: list[dict[str, Any]]) -> None:
     """With the reason, the event's type and its id; nothing of its content."""
-    redis = fakeredis.FakeStrictRedis()
+    redis = ScriptedRedis()
     worker = GuardedWorker(["botlive"], connection=redis)
     claims = Claims(redis, "botlive", worker.name)
     call = Call.of(event := payment("shop"))
     redis.hset(f"rq:job:{call.own_id}", mapping=_hash(call))
+    redis.zadd("rq:wip:botlive", {f"{call.own_id}:{worker.name}": "+inf"})
     Ledger(worker, claims).fail(call.own_id, UnknownCompany("shop"))
     [report] = reports
     assert report["level"] == "error"
@@ -225,3 +226,18 @@ def test_without_settings_nothing_starts() -> None:
         telemetry.start(TelemetrySettings())
     assert not lines
     assert not sentry_sdk.get_client().is_active()
+
+
+def test_texts_are_masked_at_every_level() -> None:
+    """In a list and in a mapping; a value that is no text stays. Unknown fields are left out."""
+    raw: Any = {
+        "message": PHONE,
+        "fingerprint": ["a", PHONE],
+        "tags": {"number": 3, "who": PHONE},
+        "user": PHONE,
+    }
+    assert sentry.without_personal_data(raw, {}) == {
+        "message": "***",
+        "fingerprint": ["a", "***"],
+        "tags": {"number": 3, "who": "***"},
+    }

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from events import InvalidEvent, LiveToggled, parse_event
 from events.publishing.call import FUNCTION, Call
 from gateway.errors import EventRefused, OversizedJob, UndecodableJob
 from operations.failed import job as failure
 from operations.failed import reason as reasons
+from operations.failed.registry import readable
 from tests.unit.test_batches import Database, Nowhere
 from worker.batches import HEAVIEST, Batches
 from worker.breaker import Breaker
@@ -179,3 +181,17 @@ def test_data_that_is_no_call_is_told(data: bytes) -> None:
     """Data that is not a call is refused with our reason, not with RQ's."""
     with pytest.raises(UndecodableJob):
         Restored(data=data).perform()
+
+
+def test_a_failed_job_that_is_too_large_is_shown_without_its_call() -> None:
+    """Its reason is shown like any other."""
+    packed = zlib.compress(b" " * (LARGEST + 1))
+    assert failure.read("id", b"hash", [packed, None, None, None], []).call == b""
+
+
+def test_an_error_of_redis_while_failures_are_read_is_raised() -> None:
+    """Only a key of the wrong type makes a job damaged; that access is denied must be said."""
+    denied = ResponseError("NOPERM")
+    with pytest.raises(ResponseError):
+        readable(denied)
+    assert readable(ResponseError("WRONGTYPE Operation against a key")) is None

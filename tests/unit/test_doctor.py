@@ -1,0 +1,87 @@
+"""What the doctor says of faults that a test cannot cause on a real server."""
+
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from events.publishing.outbox import Outbox
+from operations.commands import doctor as command
+from operations.doctor import outbox, queue, server
+from operations.doctor.result import Fix, Level, Result
+from operations.status import Status
+
+_GOOD = {
+    "redis_version": "7.2.4",
+    "aof_enabled": 1,
+    "aof_last_write_status": "ok",
+    "maxmemory_policy": "noeviction",
+    "role": "master",
+}
+_IDLE = Status("botlive", 0, 0, 0, 0, {}, None, [], is_suspended=False, wrong_keys=[])
+
+
+def redis(**info: Any) -> Mock:
+    """A server whose answers to INFO have these fields too, and whose clock is right."""
+    return Mock(**{"info.return_value": {**_GOOD, **info}, "time.side_effect": lambda: (int(time.time()), 0)})
+
+
+def worst(results: list[Result]) -> list[tuple[Level, str, str]]:
+    """The results that are not good."""
+    return [(each.level, each.what, each.cure) for each in results if each.level is not Level.OK]
+
+
+def test_a_good_server_has_no_fault() -> None:
+    """The other tests change one thing of it."""
+    assert worst([*server.check(redis())]) == []
+
+
+def test_a_server_that_a_worker_cannot_use_is_a_failure() -> None:
+    """An old Redis, and one in Cluster mode."""
+    assert (Level.FAILURE, "Redis is older than 7 (it is 6.2.0)", "use Redis 7 or newer, or Valkey") in worst(
+        [*server.check(redis(redis_version="6.2.0"))]
+    )
+    assert "Cluster" in str(worst([*server.check(redis(cluster_enabled=1))]))
+
+
+def test_an_append_only_file_that_cannot_be_written_is_a_failure() -> None:
+    """Redis still answers, but a restart would lose what it took since then."""
+    assert worst([*server.check(redis(aof_last_write_status="err"))]) == [
+        (Level.FAILURE, "the append-only file cannot be written", "make room on the server's disk")
+    ]
+
+
+def test_events_that_wait_apart_are_a_warning() -> None:
+    """The line says how many, and which command names the shops."""
+    ((level, what, cure),) = [
+        each for each in worst([*queue.check(_IDLE._replace(apart=3))]) if "apart" in each[1]
+    ]
+    assert (level, what.partition(":")[0]) == (Level.WARNING, "3 events wait apart")
+    assert "botlive failures" in cure
+
+
+def test_an_outbox_that_is_almost_full_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full one takes no event; a file that others can read is a warning beside it."""
+    file = tmp_path / "outbox"
+    file.touch(mode=0o644)
+    file.chmod(0o644)
+    monkeypatch.setattr(Outbox, "__len__", lambda _: 60_000)
+    found = worst([*outbox.check(str(file))])
+    assert [(level, what) for level, what, _ in found] == [
+        (Level.FAILURE, "60000 of at most 100000 events wait"),
+        (Level.WARNING, "other users may read the file, which holds customers' data"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fix", "name", "value"), [(Fix.MIGRATE, "DATABASE_URL", ""), (Fix.DRAIN, "REDIS_URL", "nonsense")]
+)
+def test_a_fix_that_fails_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fix: Fix, name: str, value: str
+) -> None:
+    """The examination goes on after it, so that its result is shown."""
+    monkeypatch.setenv(name, value)
+    command._run(fix)
+    assert capsys.readouterr().err.startswith(f"`{fix}` failed: ")
