@@ -6,7 +6,6 @@ RQ's own clean-up, which would count an attempt, ignores our claims. An owner wi
 """
 
 import threading
-import time
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
@@ -29,8 +28,7 @@ LEASE_TTL = 6.0
 """Seconds after its last renewal until a worker counts as dead."""
 _RENEWAL = 1.5  # seconds between two renewals of the lease, and between two searches for dead workers
 _HEAVIEST = 32_000_000  # bytes of data in one claim, as stored in Redis
-_LOOK = 2_000  # jobs that one claim examines at most, to find events of other shops
-_LOOKS = 24_000  # jobs that are examined in a second: another shop's event behind 100,000 is found within 5 s
+_LOOK = 2_000  # jobs that one claim examines, to find events of other shops
 _SHARE = 4  # one shop gets at most 1/4 of a batch while other shops may wait
 
 
@@ -64,7 +62,6 @@ class Claims:
     queue: str
     owner: str
     _stopped: threading.Event = field(default_factory=threading.Event, init=False)
-    _last_claim: float = field(default=float("-inf"), init=False)
 
     def __post_init__(self) -> None:
         scripts = partial(script, self.connection)
@@ -77,15 +74,9 @@ class Claims:
         """Claim the jobs that wait, ``most`` of them at most, without waiting for more."""
         answer: list[bytes] = self._claim(
             keys=[self._keys.queue, self._keys.started, QUEUES, self._keys.turn],
-            args=[self.owner, most, max(self._look(), most), max(1, most // _SHARE), LARGEST, _HEAVIEST],
+            args=[self.owner, most, max(_LOOK, most), max(1, most // _SHARE), LARGEST, _HEAVIEST],
         )
         return _batch(answer)
-
-    def _look(self) -> int:
-        """Return how many jobs the next claim examines: more if claims are rare (a distant gateway)."""
-        now = time.monotonic()
-        since, self._last_claim = now - self._last_claim, now
-        return int(min(_LOOK, _LOOKS * since))
 
     def wait(self, seconds: float) -> None:
         """Wait until the queue has a job. The job stays there, so a kill during the wait loses nothing."""

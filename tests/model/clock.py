@@ -113,7 +113,7 @@ def controlled(clock: Clock, calls: Calls) -> Iterator[None]:
     """Replace the time, the threads and the random values of the worker's modules."""
     numbers = count(1)
     with ExitStack() as stack:
-        for module in (apart, batches, claims, consumer, probe, underway):
+        for module in (apart, batches, consumer, probe, underway):
             stack.enter_context(patch.object(module, "time", clock))
         for module in (apart, batches, probe):
             stack.enter_context(patch.object(module, "in_thread", calls.in_thread))
