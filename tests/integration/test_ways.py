@@ -381,10 +381,10 @@ def test_a_certificate_that_expires_holds_a_worker(place: Place) -> None:
 def test_tls_on_one_side_only_is_told(place: Place) -> None:
     """Whichever side it is: the worker says what may be wrong, and waits."""
     with place.worker(place.url(scheme="rediss")) as worker:
-        worker.says("Redis away", "rediss:// if that port uses TLS")
+        worker.says("Redis away", "rediss:// only if that port uses TLS")
     door = TlsDoor(place.valkey.port, lambda: certificate(place.directory))
     with place.worker(f"redis://127.0.0.1:{door.port}/0") as worker:
-        worker.says("Redis away", "rediss:// if that port uses TLS")
+        worker.says("Redis away", "rediss:// only if that port uses TLS")
     door.close()
 
 
