@@ -346,6 +346,7 @@ SQL_FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SQL_FAULTS)
 def test_a_fault_of_the_database_is_found(project: Project, name: str) -> None:
     """The same, of what the database holds."""

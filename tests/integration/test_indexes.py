@@ -191,6 +191,7 @@ def test_the_indexes_of_an_earlier_release_go(database_url: str) -> None:
         assert f"botlive: dropped the index {name}, which no query needs" in lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "target"),
     [

@@ -186,6 +186,7 @@ def test_a_missing_conversation_costs_no_event(database_url: str) -> None:
             ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
     [
@@ -210,6 +211,7 @@ def test_an_events_own_fault_fails_alone(database_url: str, rule: str) -> None:
     assert rows == {"n": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
     [
@@ -240,6 +242,7 @@ def test_what_no_event_can_satisfy_is_no_events_fault(database_url: str, rule: s
             assert database.execute(f"select from {table}".encode()).fetchall() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "made"),
     [
@@ -329,6 +332,7 @@ POLICIES = {  # on orders, to signed-in users: the policy, and whether it is ope
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "is_open"), POLICIES.items())
 def test_a_policy_that_is_true_for_everyone_is_replaced(
     database_url: str, policy: str, is_open: bool
@@ -370,6 +374,7 @@ def test_the_probe_passes_where_only_shops_have_trouble(database_url: str) -> No
         assert database.execute("select from public.activities").fetchall() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "sqlstate"),
     [

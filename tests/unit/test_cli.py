@@ -82,6 +82,7 @@ def test_an_unknown_command_is_a_wrong_call(
     assert "publsh" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("absent", "arguments", "line"),
     [
