@@ -3,8 +3,6 @@
 import json
 from typing import Never, TypedDict
 
-from pydantic_core import to_json
-
 from events import AnyEvent, EventType
 from gateway.errors import HandlerFailed
 from handlers import rows
@@ -73,10 +71,8 @@ def _made(event: AnyEvent) -> Element:
 
 
 def _as_json_takes_it(made: Element) -> Element:
-    # As the gateway writes it. An element that is no JSON would fail the whole batch.
-    written = to_json(made)
-    if b"NaN" in written or b"Infinity" in written:  # numbers that JSON lacks, or parts of a text
-        json.dumps(made, allow_nan=False)
+    # With the options of supabase-py: an element that it cannot write would fail the whole batch.
+    json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
     return made
 
 

@@ -100,7 +100,7 @@ def test_a_contracts_bug_is_that_events_alone(line: Line, monkeypatch: pytest.Mo
 
 
 def test_a_number_that_json_lacks_is_that_events_alone(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handler that makes a NaN affects only its event, though pydantic's serialiser writes a NaN."""
+    """A handler that makes a NaN affects only its event."""
     company_id, uuid = line.shop()
     bad, good = order(company_id), [order(company_id) for _ in range(3)]
     line.publisher.publish_many([good[0], bad, *good[1:]])

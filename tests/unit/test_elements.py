@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -46,12 +45,13 @@ BUGS: dict[str, Callable[[], Any]] = {
     "ExceptionGroup": lambda: _raise(ExceptionGroup(_NUMBER, [ValueError(_NUMBER)])),
     "StopIteration": lambda: next(iter(())),
 }
-NO_JSON: dict[str, Any] = {
-    "an object": type(_NUMBER, (), {})(),
-    "half a surrogate pair": f"{_NUMBER}\ud800",
-    "a circle": _circle(),
-    "no number": math.nan,
-    "an endless number": -math.inf,
+NO_JSON: dict[str, tuple[str, Any]] = {
+    "a set": ("TypeError", {_NUMBER}),
+    "an object": ("TypeError", type(_NUMBER, (), {})()),
+    "no number": ("ValueError", math.nan),
+    "an endless number": ("ValueError", -math.inf),
+    "a circle": ("ValueError", _circle()),
+    "half a surrogate pair": ("UnicodeEncodeError", f"{_NUMBER}\ud800"),
 }
 
 
@@ -82,8 +82,9 @@ def test_whatever_a_handler_raises_is_the_events_refusal(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("name", NO_JSON)
 def test_a_row_that_is_no_json_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A row that is not JSON refuses its event; otherwise it would fail each call of its batch."""
-    error = _broken(monkeypatch, lambda *_: _toggled(NO_JSON[name]))
-    assert re.search(r"\((PydanticSerialization|Value)Error\)", str(error))
+    kind, value = NO_JSON[name]
+    error = _broken(monkeypatch, lambda *_: _toggled(value))
+    assert f"({kind})" in str(error)
     assert _NUMBER not in error.report
 
 
