@@ -1,24 +1,16 @@
 """The lease of a worker: others recover its jobs if it is not renewed."""
 
 import time
-from collections.abc import Callable
 
 import fakeredis
 import pytest
 
 from tests.unit.scripted import ScriptedRedis
+from tests.unit.waiting import until
 from worker import claims as module
 from worker.claims import Claims
 
 LEASE = "botlive:lease:botlive-me"
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait until the condition is true."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.001)
 
 
 def test_a_lease_is_renewed_again_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,5 +25,5 @@ def test_a_lease_is_renewed_again_after_an_outage(monkeypatch: pytest.MonkeyPatc
     time.sleep(0.05)
     server.connected = True
     redis.delete(LEASE)
-    until(lambda: redis.exists(LEASE))
+    until(lambda: redis.exists(LEASE), 60)
     claims.drop_lease()

@@ -19,16 +19,9 @@ from events.publishing.coalescer import Group
 from events.publishing.outbox import Outbox
 from tests.make import payment
 from tests.replies import text
+from tests.unit.waiting import until
 
 QUEUE = "rq:queue:botlive"
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition is true."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)
