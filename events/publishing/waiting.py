@@ -21,8 +21,10 @@ def wait(future: Future[None], deadline: float, late: type[PublishError]) -> Non
 
 async def wait_async(future: Future[None], deadline: float, late: type[PublishError]) -> None:
     """Do the same as ``wait`` without blocking the event loop."""
+    # Not `wait_for`: in Python 3.11 it ignores a cancellation that comes together with the result.
     try:
-        await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline - time.monotonic()))
+        async with asyncio.timeout(deadline - time.monotonic()):
+            await asyncio.wrap_future(future)
     except TimeoutError:
         _give_up(future, late)
 
