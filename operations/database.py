@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from gateway.errors import SettingError
 from gateway.masking import mask_text
 from operations.errors import MigrationFailed
 
@@ -104,10 +105,13 @@ def connect(url: str) -> psycopg.Connection:
     """Open a connection that works through any pooler: no state lasts longer than a transaction.
 
     Raises:
-        MigrationFailed: it cannot be opened. The message says why and what to do, and never contains the URL.
+        SettingError: the URL cannot be used.
+        MigrationFailed: the connection cannot be opened.
+
+    Both messages say why and what to do, and never contain the URL.
     """
     if problem := _problem(url):
-        raise MigrationFailed(problem)
+        raise SettingError(problem)
     try:
         return psycopg.connect(
             url,

@@ -10,7 +10,7 @@ from gateway.settings import TelemetrySettings
 def start(settings: TelemetrySettings) -> None:
     """Start what the settings ask for. What cannot start is logged; it does not end the process."""
     if settings.collector:
-        _start("tracing", "OTEL_EXPORTER_OTLP_ENDPOINT")
+        _start("tracing", "OTEL_EXPORTER_OTLP_ENDPOINT", settings.collector)
     if settings.dsn:
         _start("sentry", "SENTRY_DSN", settings.dsn.get_secret_value())
 

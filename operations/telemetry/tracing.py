@@ -13,6 +13,7 @@ from opentelemetry.sdk.resources import (
 )
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from pydantic import AnyHttpUrl
 
 from gateway.release import release
 
@@ -20,11 +21,15 @@ _SERVICE = "botlive-worker"
 _LAST = 2.0  # seconds
 
 
-def start() -> None:
+def start(collector: str) -> None:
     """Record spans from now on, unless the process was started with a provider of its own.
 
-    The library reads the ``OTEL_…`` variables itself: headers, sampler, name of the service.
+    The library reads the ``OTEL_…`` variables itself: the collector, headers, sampler, name of the service.
+
+    Raises:
+        ValueError: ``collector`` is no URL; the library would drop every span in silence.
     """
+    AnyHttpUrl(collector)
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return  # `opentelemetry-instrument botlive worker`
     ours = Resource.create({SERVICE_NAME: _SERVICE, SERVICE_VERSION: release()})

@@ -211,3 +211,34 @@ def test_a_wrong_option_ends_with_2(capsys: pytest.CaptureFixture[str], name: st
         cli.main([name, "--nosuch"])
     assert ended.value.code == ExitCode.WRONG_CALL
     assert "--nosuch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        (["migrate"], "DATABASE_URL", "mysql://u:s3cr3t@127.0.0.1/x"),
+        (_PRUNE, "DATABASE_URL", "postgresql://u:s3cr3t@127.0.0.1:1/x?pgbouncer=true"),
+        (["erase", "x", "--yes"], "DATABASE_URL", "postgresql://u:[YOUR-PASSWORD]@127.0.0.1:1/x"),
+        (["status"], "REDIS_URL", "redis://u:s3cr3t#@127.0.0.1:1/0"),
+        (["failures"], "REDIS_URL", "redis://u:s3cr3t@127.0.0.1:1/zero"),
+        (["publish", "day.ndjson"], "REDIS_URL", "s3cr3t"),
+        (["company", "list"], "SUPABASE_URL", "s3cr3t"),
+        (["worker", "--burst"], "SUPABASE_URL", "s3cr3t"),
+        (["alerts", "--test"], "BOTLIVE_ALERT_URL", "s3cr3t"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    name: str,
+    value: str,
+) -> None:
+    """A supervisor must not start the command again: the message names the setting, and not its value."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    said = capsys.readouterr().err
+    assert ended.value.code == ExitCode.WRONG_CALL, said
+    assert name in said
+    assert "s3cr3t" not in said

@@ -201,6 +201,7 @@ def test_a_report_that_cannot_be_made_harms_no_worker(monkeypatch: pytest.Monkey
     [
         (TelemetrySettings(dsn=SecretStr("https://secret")), "sentry", "cannot be used (BadDsn)"),
         (TelemetrySettings(dsn=SecretStr(_DSN)), "sentry", "requirements/sentry.txt"),
+        (TelemetrySettings(collector="secret:4318"), "tracing", "cannot be used (ValidationError)"),
         (TelemetrySettings(collector="http://localhost:1"), "tracing", "requirements/tracing.txt"),
     ],
 )
