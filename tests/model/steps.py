@@ -165,7 +165,7 @@ def end_lease(world: World, number: int) -> None:
 
 @step(
     lambda world: len(world.living) > 1,
-    2,
+    4,
     shop=_SHOPS,
     is_refused=(False, False, True),
     is_back=(False, True, True),

@@ -112,7 +112,7 @@ class World(Chats):
 
     def take_over(self, *, is_refused: bool, is_back: bool) -> None:
         """Let a lease run out, and another worker take jobs over. The slow worker may come back then."""
-        slow, other = self.living[:2]
+        other, *_, slow = sorted(self.living, key=lambda worker: len(worker.held))
         slow.turn()
         before = [*self.calls.pending]
         self.end_lease(slow)
