@@ -50,11 +50,14 @@ def explore_in_parts(redis: str, steps: int, first: int, jobs: int) -> Iterator[
     After ``stop``, or after a part that failed, each process ends the run that it makes and begins no other.
     """
     parts = range(first, first + _runs(steps), _PART)
-    with ProcessPoolExecutor(jobs, _context) as pool:
-        for outcome in pool.map(_part, [redis] * len(parts), parts):
-            if outcome.fault:
-                stop()
-            yield outcome
+    try:
+        with ProcessPoolExecutor(jobs, _context) as pool:
+            for outcome in pool.map(_part, [redis] * len(parts), parts):
+                if outcome.fault:
+                    stop()
+                yield outcome
+    finally:
+        _over.clear()
 
 
 def stop(*_: object) -> None:

@@ -1,11 +1,18 @@
 """The model finds no fault in a short and a long run, and finds known faults."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from contextlib import closing
 from copy import deepcopy
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from tests.model import __main__ as command
 from tests.model import invariants
 from tests.model.clock import quiet
 from tests.model.life import Life
@@ -13,7 +20,7 @@ from tests.model.machine import explore_by_rules
 from tests.model.mutations import MUTATIONS, steps_to_find
 from tests.model.picture import Picture
 from tests.model.releases import Known, Newer
-from tests.model.run import explore
+from tests.model.run import Outcome, explore
 from tests.model.server import serving
 from tests.model.walk import walk
 from tests.model.world import World
@@ -97,6 +104,36 @@ def test_steps_that_hypothesis_chooses() -> None:
     """Nothing is wrong in the runs of the state machine, in which hypothesis chooses each step."""
     with serving("fakeredis") as server:
         assert explore_by_rules(server, runs=40, length=100) > 2_000
+
+
+def test_progress_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It prints how many steps it has made, now and then and at the end, and last the fault."""
+    parts = [Outcome(10), Outcome(7, "a fault", 5), Outcome(3)]
+    monkeypatch.setattr(command, "explore_in_parts", lambda *_: iter(parts))
+    monkeypatch.setattr(command, "_PAUSE", -1)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit, match="1"):
+        command.main()
+    *lines, fault, again = capsys.readouterr().out.splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["10", "17", "20", "20"]
+    assert fault == "a fault"
+    assert "SEED=5 " in again
+
+
+@pytest.mark.slow
+def test_a_stop() -> None:
+    """At SIGTERM it ends, and says how many steps it has made."""
+    environment = {**os.environ, "STEPS": "1000000", "JOBS": "1"}
+    arguments = [sys.executable, "-m", "tests.model"]
+    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        while not Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text():
+            time.sleep(0.1)  # it does not explore yet
+        process.terminate()
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "steps in" in out
 
 
 @pytest.mark.slow
