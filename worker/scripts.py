@@ -8,10 +8,14 @@ import redis
 
 def script(connection: redis.Redis, *names: str) -> Any:
     """Register one script made of these files, in order, after ``types.lua``, which checks key types."""
-    parts = [_text(name) for name in ("types", *names)]
+    return connection.register_script(_joined("types", *names))
+
+
+def _joined(*names: str) -> str:
+    parts = [_text(name) for name in names]
     flags = [line for part in parts for line in part.splitlines() if line.startswith("#!")]
     body = "\n".join(line for part in parts for line in part.splitlines() if not line.startswith("#!"))
-    return connection.register_script("\n".join([*flags[:1], body]))
+    return "\n".join([*flags[:1], body])
 
 
 def _text(name: str) -> str:

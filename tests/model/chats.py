@@ -79,6 +79,8 @@ class Chats:
         publisher.loss = loss
         self.twice |= publisher.knows_forgotten()
         publisher.look()
+        left = publisher.knows_forgotten()
+        assert loss or not left, f"forgotten by Redis, and not published again: {left}"
 
     def forgotten(self) -> set[str]:
         """Return the events that publishers would publish again."""

@@ -101,8 +101,8 @@ class Client(redis.Redis):
 
     def register_script(self, script: Any) -> Script:
         """Return the script. Its checksum is calculated once."""
-        made = copy(_script(self._server, script))
-        made.registered_client = self
+        made = Script.__new__(Script)
+        vars(made).update(vars(_script(self._server, script)), registered_client=self)
         return made
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "_Pipeline":
@@ -122,7 +122,8 @@ class Client(redis.Redis):
             if raises and isinstance(reply, Exception):
                 raise reply
             options.pop("keys", None)
-            convert = None if isinstance(reply, Exception) else self.response_callbacks.get(args[0])
+            # ``get`` of redis-py would make the name upper case, which it is.
+            convert = None if isinstance(reply, Exception) else dict.get(self.response_callbacks, args[0])
             answers.append(convert(reply, **options) if convert else reply)
         return answers
 

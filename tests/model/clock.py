@@ -4,9 +4,9 @@ import gc
 import logging
 import math
 import random
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import count
@@ -14,11 +14,13 @@ from typing import Any
 from unittest.mock import patch
 
 import structlog
+from rq import serializers
+from rq.worker import base
 
 from worker import apart, batches, claims, consumer, probe, scripts, underway
 
 _TICKS = 1024  # a second; the clock's values stay exact in binary, so a deadline is met and not just missed
-_ALLOCATIONS = 100_000  # objects between two searches for garbage
+_ALLOCATIONS = 500_000  # objects between two searches for garbage
 _SLICE = 0.25  # seconds; a worker that waits no longer than this looks again later
 
 
@@ -37,35 +39,46 @@ class Clock:
         self.now += math.ceil(seconds * _TICKS) / _TICKS
 
 
-class Answer(Future[Any]):
-    """The answer of a call in a thread. The call is made when a rule says so, or when a worker waits long."""
+class Answer:
+    """The answer of a call in a thread. The call is made when a rule says so, or when a worker waits long.
+
+    It has the methods of a future that the worker uses. A future has a lock, which takes time.
+    """
 
     def __init__(self, call: Callable[[], Any], calls: "Calls") -> None:
-        super().__init__()
         self._call = call
         self._calls = calls
+        self._is_done, self._result = False, None
+        self._fault: Exception | None = None
 
     def run(self) -> None:
         """Make the call."""
         self._calls.pending.remove(self)
         try:
-            self.set_result(self._call())
-        except Exception as error:  # noqa: BLE001 # the future raises it, as in worker.background
-            self.set_exception(error)
+            self._result = self._call()
+        except Exception as error:  # noqa: BLE001 # whoever asks for the result gets it, as in worker.background
+            self._fault = error
+        self._is_done = True
 
-    def exception(self, timeout: float | None = None) -> BaseException | None:
+    def done(self) -> bool:
+        """Return whether the call is made."""
+        return self._is_done
+
+    def exception(self, timeout: float | None = None) -> Exception | None:
         """Return the call's exception, after a wait on the model's clock."""
-        self._wait(timeout)
-        return super().exception(0)
+        if not self._is_done and timeout != 0:
+            self._wait(timeout)
+        if not self._is_done:
+            raise TimeoutError
+        return self._fault
 
     def result(self, timeout: float | None = None) -> Any:
         """Return the call's result, after a wait on the model's clock."""
-        self._wait(timeout)
-        return super().result(0)
+        if fault := self.exception(timeout):
+            raise fault
+        return self._result
 
     def _wait(self, timeout: float | None) -> None:
-        if self.done() or timeout == 0:
-            return
         if timeout is None or timeout > _SLICE:
             self.run()
         else:
@@ -90,16 +103,24 @@ def _drop(*_: object) -> Any:
     raise structlog.DropEvent
 
 
+def _last_line(exc_info: tuple[type[BaseException], BaseException, object]) -> str:
+    return "".join(traceback.format_exception_only(exc_info[1]))
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Drop all log lines, read each script's file once, and seldom look for garbage, which takes time."""
+    """Leave out what takes time: log lines, stack traces, the files of scripts, the search for garbage."""
     before, pace = structlog.get_config(), gc.get_threshold()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS)
     structlog.configure(processors=[_drop])
     logging.disable(logging.CRITICAL)
     try:
-        with patch.object(scripts, "_text", cache(scripts._text)):
+        with (
+            patch.object(scripts, "_joined", cache(scripts._joined)),
+            patch.object(serializers, "Serializer", object),  # to compare with this protocol takes long
+            patch.object(base, "format_exc_info", _last_line),
+        ):
             yield
     finally:
         logging.disable(logging.NOTSET)

@@ -140,6 +140,7 @@ MUTATIONS: dict[str, Mutation] = {
     "an acknowledgement leaves the claim": _without(
         "acknowledge", "redis.call('ZREM', KEYS[1], unpack(held))", "#held"
     ),
+    "an acknowledgement needs no claim": _without("acknowledge", "if score then", "if true then"),
     "a refused call fails all its events": _fail_all,
     "claims of a lost answer stay": lambda: patch.object(Claims, "give_back_strays", lambda *_: 0),
     "what Redis forgot is not noticed": lambda: patch.object(Memory, "check", lambda *_: None),

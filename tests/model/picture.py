@@ -1,12 +1,14 @@
 """The content of Redis at one moment, read in one step."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from events.publishing.keys import JOB, LEASE, Keys
 from tests.model.client import Server
 from worker.claims import PREFIX
+
+_Members = Mapping[bytes, Sequence[bytes]]
 
 ID = 36
 """Characters of an event's id, with which the ids of its jobs begin."""
@@ -17,21 +19,21 @@ class Picture:
     """The content of Redis."""
 
     queue: list[str] = field(default_factory=list)
+    turn: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
     overflow: dict[str, list[str]] = field(default_factory=dict)
     """The overflow queues, by shop."""
-    turn: list[str] = field(default_factory=list)
     apart: dict[str, list[str]] = field(default_factory=dict)
     """The queues of what waits apart, by the end of their key."""
-    groups: set[str] = field(default_factory=set)
+    jobs: dict[str, list[str]] = field(default_factory=dict)
+    """The jobs that have a hash; the lists are empty."""
+    leases: dict[str, list[str]] = field(default_factory=dict)
+    """The owners that have a lease; the lists are empty."""
     claims: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The jobs claimed by our workers, by owner."""
     running: list[str] = field(default_factory=list)
     """The jobs that RQ's own worker has taken."""
-    failed: set[str] = field(default_factory=set)
-    jobs: set[str] = field(default_factory=set)
-    """The jobs that have a hash."""
-    leases: set[str] = field(default_factory=set)
-    """The owners that have a lease."""
 
     def places(self) -> defaultdict[str, list[str]]:
         """Return where the jobs of each event are; an entry without a hash is what a claim passes over."""
@@ -39,9 +41,8 @@ class Picture:
         queues = [self.queue, *self.overflow.values(), *self.apart.values(), self.running, self.failed]
         names = ["queue", *self.overflow, *self.apart, "running", "failed"]
         for name, ids in [*zip(names, queues, strict=True), *self.claims.items()]:
-            for job_id in ids:
-                if job_id in self.jobs and name not in found[job_id[:ID]]:
-                    found[job_id[:ID]].append(name)
+            for event_id in {job_id[:ID] for job_id in ids if job_id in self.jobs}:
+                found[event_id].append(name)
         return found
 
     def abandoned(self) -> dict[str, list[str]]:
@@ -50,49 +51,52 @@ class Picture:
 
 
 class Camera:
-    """Takes pictures of a server."""
+    """Keeps a picture of a server up to date."""
 
     def __init__(self, server: Server, queue: str) -> None:
+        self.picture = picture = Picture()
         self._server = server
-        keys = Keys(queue)
-        self._queue, self._intermediate, self._turn = keys.queue, keys.intermediate, keys.turn
-        self._started, self._failed, self._groups = keys.started, keys.failed, keys.apart
-        self._overflow, self._apart = f"{keys.queue}:shop:", f"{keys.queue}:apart:"
+        self._found: _Members = {}
+        self._started: list[str] = []
+        self._intermediate: list[str] = []
+        self._keys = keys = Keys(queue)
+        self._lists = {keys.queue: "queue", keys.turn: "turn", keys.failed: "failed", keys.apart: "groups"}
+        self._families = {
+            JOB: picture.jobs,
+            LEASE: picture.leases,
+            f"{keys.queue}:shop:": picture.overflow,
+            f"{keys.queue}:apart:": picture.apart,
+        }
 
-    def take(self) -> Picture:
-        """Read everything in one step."""
-        picture, members = Picture(), self._server.look()
+    def look(self) -> None:
+        """Read everything in one step, and renew what has changed."""
+        before, self._found = self._found, self._server.look()
+        for key in before.keys() - self._found.keys():
+            self._renew(key.decode(), None)
         # Sorted: each server lists its keys in another order, and one seed must make the same steps.
-        for raw_key in sorted(members):
-            key = raw_key.decode()
-            if key.startswith(JOB):
-                picture.jobs.add(key[len(JOB) :])
-            elif key.startswith(LEASE):
-                picture.leases.add(key[len(LEASE) :])
-            else:
-                self._add(picture, key, [member.decode() for member in members[raw_key]])
-        return picture
+        changed = sorted(key for key, members in self._found.items() if before.get(key) != members)
+        for key in changed:
+            self._renew(key.decode(), [member.decode() for member in self._found[key]])
 
-    def _add(self, picture: Picture, key: str, members: list[str]) -> None:
-        if key.startswith(self._overflow):
-            picture.overflow[key.removeprefix(self._overflow)] = members
-        elif key.startswith(self._apart):
-            picture.apart[key.removeprefix(self._apart)] = members
-        elif key == self._queue:
-            picture.queue = members
-        elif key == self._turn:
-            picture.turn = members
-        elif key == self._started:
-            _split(picture, members)
-        elif key == self._intermediate:
-            picture.running += members
-        elif key == self._failed:
-            picture.failed |= {*members}
-        elif key == self._groups:
-            picture.groups |= {*members}
+    def _renew(self, key: str, members: list[str] | None) -> None:
+        if key in self._lists:
+            setattr(self.picture, self._lists[key], members or [])
+        elif key == self._keys.started:
+            self._split(members or [], self._intermediate)
+        elif key == self._keys.intermediate:
+            self._split(self._started, members or [])
+        for start, family in self._families.items():
+            if key.startswith(start) and members is not None:
+                family[key.removeprefix(start)] = members
+            elif key.startswith(start):
+                del family[key.removeprefix(start)]
 
-
-def _split(picture: Picture, members: Sequence[str]) -> None:
-    for member in members:
-        job_id, _, owner = member.rpartition(":")
-        (picture.claims[owner] if owner.startswith(PREFIX) else picture.running).append(job_id)
+    def _split(self, started: list[str], intermediate: list[str]) -> None:
+        """Tell the claims of our workers from the jobs that RQ's own worker has taken."""
+        self._started, self._intermediate = started, intermediate
+        claims: defaultdict[str, list[str]] = defaultdict(list)
+        running = [*intermediate]
+        for member in started:
+            job_id, _, owner = member.rpartition(":")
+            (claims[owner] if owner.startswith(PREFIX) else running).append(job_id)
+        self.picture.claims, self.picture.running = claims, running

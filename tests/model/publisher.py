@@ -1,8 +1,9 @@
 """The publishers of the model: a chat's real queue, memory, watch, outbox and courier, without threads."""
 
+import sqlite3
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,6 +67,20 @@ class _Connection:
         return found
 
 
+class _OpenOutbox(Outbox):
+    """An outbox that keeps its file open, which no other process uses."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file)
+        with super()._open():  # creates it
+            self._file = sqlite3.connect(file, isolation_level=None)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with self._file:
+            yield self._file
+
+
 class Publisher:
     """A chat's process. It lives as long as the server, and begins anew with each run."""
 
@@ -79,7 +94,7 @@ class Publisher:
         pool = SimpleNamespace(connection_class=_Connection, connection_kwargs={"publisher": self})
         redis: Any = SimpleNamespace(connection_pool=pool)
         self._queue = Queue(redis, queue, patience=1.0, memory=self._memory)
-        self._outbox = Outbox(file)
+        self._outbox = _OpenOutbox(file)
         self._courier = Courier(self._outbox, self._queue)
         self._watch = Watch(self._memory, self._queue)
         self._memory.on_work = lambda: None  # no thread: a step of the model looks

@@ -5,9 +5,8 @@ type, an optional field of another, and a new type.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, Self
-from unittest.mock import patch
 
 from pydantic import Field, TypeAdapter
 
@@ -101,7 +100,14 @@ def _rows(event: Any, content: Content) -> Rows:
 
 @contextmanager
 def _being(parts: Sequence[Any]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for (module, name), part in zip(_PLACES, parts, strict=True):
-            stack.enter_context(patch.object(module, name, part))
+    before = [getattr(module, name) for module, name in _PLACES]
+    _become(parts)
+    try:
         yield
+    finally:
+        _become(before)
+
+
+def _become(parts: Sequence[Any]) -> None:
+    for (module, name), part in zip(_PLACES, parts, strict=True):
+        setattr(module, name, part)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 from tests.model.client import Server
 from tests.model.clock import quiet
@@ -12,6 +13,8 @@ from tests.model.walk import shorten, walk
 LENGTH = 200
 """Steps of one run."""
 _PART = 50  # runs that one process makes before the next result
+_context = get_context("fork")  # the processes share what follows
+_over = _context.Event()
 
 
 @dataclass
@@ -29,6 +32,8 @@ def explore(server: Server, steps: int, first: int = 1, *, shrink: bool = False)
     outcome = Outcome()
     with quiet():
         for seed in range(first, first + _runs(steps)):
+            if _over.is_set():
+                break
             moves, fault = walk(server, seed, min(LENGTH, steps - outcome.steps))
             outcome.steps += len(moves)
             if fault:
@@ -40,14 +45,24 @@ def explore(server: Server, steps: int, first: int = 1, *, shrink: bool = False)
 
 
 def explore_in_parts(redis: str, steps: int, first: int, jobs: int) -> Iterator[Outcome]:
-    """Explore in several processes. Return the outcome of each part, in order, up to one that failed."""
+    """Explore in several processes. Return the outcome of each part, in order.
+
+    After ``stop``, or after a part that failed, each process ends the run that it makes and begins no other.
+    """
     parts = range(first, first + _runs(steps), _PART)
-    with ProcessPoolExecutor(jobs) as pool:
-        for outcome in pool.map(_part, [redis] * len(parts), parts):
-            yield outcome
-            if outcome.fault:
-                pool.shutdown(cancel_futures=True)
-                return
+    try:
+        with ProcessPoolExecutor(jobs, _context) as pool:
+            for outcome in pool.map(_part, [redis] * len(parts), parts):
+                if outcome.fault:
+                    stop()
+                yield outcome
+    finally:
+        _over.clear()
+
+
+def stop(*_: object) -> None:
+    """Let all processes end soon. It can be the handler of a signal."""
+    _over.set()
 
 
 def _part(redis: str, first: int) -> Outcome:

@@ -121,6 +121,18 @@ def work(world: World, shop: str, number: int, loss: Loss | None) -> None:
             world.calls.pending[-1].run()
 
 
+@step(_has_workers, shop=_SHOPS, number=_PICK, seconds=(0.0, 3.0))
+def lose_claim(world: World, shop: str, number: int, seconds: float) -> None:
+    """Let the answer to a claim be lost. Later the worker looks whether it holds what it does not know."""
+    worker = _pick(world, number)
+    if _has_room(world):
+        world.publish(shop, 1)
+    worker.turn_with_lost_claim()
+    world.clock.sleep(seconds)
+    if worker.is_alive:
+        worker.turn()
+
+
 @step(_has_workers, number=_PICK)
 def renew(world: World, number: int) -> None:
     """Let a worker renew its lease and recover."""
@@ -151,9 +163,17 @@ def end_lease(world: World, number: int) -> None:
     world.end_lease(world.workers[number % len(world.workers)])
 
 
-@step(World.can_take_over, 2, is_refused=_BOTH, is_back=_BOTH)
-def take_over(world: World, is_refused: bool, is_back: bool) -> None:
+@step(
+    lambda world: len(world.living) > 1,
+    4,
+    shop=_SHOPS,
+    is_refused=(False, False, True),
+    is_back=(False, True, True),
+)
+def take_over(world: World, shop: str, is_refused: bool, is_back: bool) -> None:
     """Let a slow worker's lease run out, and another take an event over, which may be refused."""
+    if _has_room(world):
+        world.publish(shop, 1)
     world.take_over(is_refused=is_refused, is_back=is_back)
 
 

@@ -4,6 +4,7 @@ It serves to make many steps. Hypothesis, which chooses them in ``machine``, nee
 """
 
 import random
+from bisect import bisect
 from collections.abc import Sequence
 from itertools import accumulate, repeat
 
@@ -38,7 +39,7 @@ def _by_seed(seed: int) -> Choice:
 
     def choose(world: World) -> Move | None:
         for _ in range(100):
-            [name] = rng.choices(names, cum_weights=weights)
+            name = names[bisect(weights, rng.random() * weights[-1])]
             step = STEPS[name]
             if step.is_possible(world):
                 return Move(name, {key: rng.choice(values) for key, values in step.choices.items()})

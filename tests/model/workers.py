@@ -4,6 +4,7 @@ import random
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, cast
+from unittest.mock import patch
 
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
@@ -100,6 +101,19 @@ class Worker:
                 self.line.failed_alone[batch.job_ids[0]] += 1
         # The upkeep gives back what the worker held without knowing.
         self.gate.has_resent |= has_resent and self.consumer._last_upkeep == upkeep
+
+    def turn_with_lost_claim(self) -> None:
+        """Run one pass, in which the answer to the claim is lost, so that the client sends it again."""
+        claims = self.consumer._claims
+        claim = claims._claim
+
+        def twice(**arguments: Any) -> Any:
+            claim(**arguments)
+            self.gate.has_resent = True
+            return claim(**arguments)
+
+        with patch.object(claims, "_claim", twice):
+            self.turn()
 
     def renew(self) -> None:
         """Renew the lease, and recover the jobs of dead workers."""

@@ -44,6 +44,7 @@ class World(Chats):
         self.database = Database()
         self.registry = FailedRegistry(self.redis, QUEUE)
         self.camera = Camera(server, QUEUE)
+        self.picture = self.camera.picture
         self.workers: list[Worker] = []
         self._stock: Stock | None = None
         self.discarded: set[str] = set()
@@ -52,7 +53,6 @@ class World(Chats):
         self._deaths: Counter[str] = Counter()
         self._errors: dict[str, str | None] = {}
         """Why newer events have failed."""
-        self.picture = Picture()
         self._seen = -1
 
     # Redis.
@@ -110,14 +110,10 @@ class World(Chats):
         worker.is_doubtful = True
         self.redis.delete(worker.lease)
 
-    def can_take_over(self) -> bool:
-        """Return whether a worker holds jobs that another could take over."""
-        return len(self.living) > 1 and any(worker.held for worker in self.living)
-
     def take_over(self, *, is_refused: bool, is_back: bool) -> None:
         """Let a lease run out, and another worker take jobs over. The slow worker may come back then."""
-        slow = next(worker for worker in self.living if worker.held)
-        other = next(worker for worker in self.living if worker is not slow)
+        other, *_, slow = sorted(self.living, key=lambda worker: len(worker.held))
+        slow.turn()
         before = [*self.calls.pending]
         self.end_lease(slow)
         self.renew(other)
@@ -130,7 +126,8 @@ class World(Chats):
         if is_back:
             for answer in [each for each in self.calls.pending if each in before]:
                 answer.run()
-            slow.turn()
+            if slow.is_alive:
+                slow.turn()
 
     def run_stock(self, commands: int | None) -> None:
         """Run one job with RQ's own worker, which may be killed at a command."""
@@ -169,7 +166,7 @@ class World(Chats):
     def look(self) -> Picture:
         """Read the content of Redis."""
         if self._seen != Client.commands:
-            self.picture = self.camera.take()
+            self.camera.look()
             self._errors = {
                 job_id: error for job_id, error in self._errors.items() if job_id in self.picture.failed
             }
@@ -219,16 +216,18 @@ class World(Chats):
         return self._errors[job_id] == "NewerEvent"
 
     def _finish(self, worker: Worker) -> None:
-        for _ in range(100):
-            for _ in range(4):
-                worker.turn()
-                while self.calls.pending:
-                    self.calls.pending[0].run()
-            worker.check_apart()
-            picture = self.look()
-            if not (picture.queue or picture.overflow or picture.apart or worker.held):
-                return
-            self.clock.sleep(0.5)
+        picture = self.picture
+        for _ in range(400):
+            worker.turn()
+            while self.calls.pending:
+                self.calls.pending[0].run()
+            self.look()
+            if not (picture.queue or picture.overflow or worker.held):
+                worker.check_apart()
+                self.look()
+                if not (picture.queue or picture.apart):
+                    return
+            self.clock.sleep(0.125)
         raise AssertionError(f"never done: {picture}")
 
     def _count_deaths(self) -> None:
