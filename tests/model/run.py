@@ -14,7 +14,7 @@ LENGTH = 200
 """Steps of one run."""
 _PART = 50  # runs that one process makes before the next result
 _context = get_context("fork")  # the processes share what follows
-_over = _context.Event()
+_over = _context.RawValue("b")  # without a lock, so that the handler of a signal may set it at any moment
 
 
 @dataclass
@@ -32,7 +32,7 @@ def explore(server: Server, steps: int, first: int = 1, *, shrink: bool = False)
     outcome = Outcome()
     with quiet():
         for seed in range(first, first + _runs(steps)):
-            if _over.is_set():
+            if _over.value:
                 break
             moves, fault = walk(server, seed, min(LENGTH, steps - outcome.steps))
             outcome.steps += len(moves)
@@ -57,12 +57,12 @@ def explore_in_parts(redis: str, steps: int, first: int, jobs: int) -> Iterator[
                     stop()
                 yield outcome
     finally:
-        _over.clear()
+        _over.value = 0
 
 
 def stop(*_: object) -> None:
     """Let all processes end soon. It can be the handler of a signal."""
-    _over.set()
+    _over.value = 1
 
 
 def _part(redis: str, first: int) -> Outcome:
