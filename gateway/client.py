@@ -158,6 +158,8 @@ class Gateway:
         except httpx.RequestError as error:
             failure = FailedCall(None, None, "", None, transport=True, trouble=cause(error))
         except (ValueError, RecursionError):  # the answer is not JSON, is truncated or nested too deeply
+            if self._replies.status is None:
+                raise  # there is no answer: the arguments cannot be written as JSON
             failure = self._replies.failure(None, None)
         # Raised outside the handlers, because a chained exception may quote a row in the traceback.
         raise classify(failure)

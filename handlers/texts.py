@@ -8,6 +8,8 @@ def fcfa(amount: int | float | Decimal) -> str:
 
     A whole amount has no decimals. Others have a decimal point, no trailing zeros and no exponent.
     """
+    if isinstance(amount, int):
+        return f"{amount} FCFA"
     digits = format(Decimal(str(amount)), "f")
     if "." in digits:
         digits = digits.rstrip("0").rstrip(".")

@@ -11,7 +11,7 @@ from events import AnyEvent, OrderCompleted
 from gateway.client import Outcome
 from gateway.errors import EventRefused, WaitsApart
 from worker import metrics
-from worker.elements import Element, element
+from worker.elements import Element, element, flaw
 
 _LARGE = 20  # events
 
@@ -74,9 +74,20 @@ class Persister:
     def persist(self, deliveries: Sequence[Delivery]) -> list[EventRefused | WaitsApart | None]:
         """Persist a batch in one transaction. Return for each delivery its error, or None.
 
+        An event whose element cannot be written as JSON is refused, and the others are persisted.
+
         Raises:
             WorkerError: the whole call failed; it may be repeated with the same deliveries.
         """
+        try:
+            return self._persist(deliveries)
+        except (TypeError, ValueError, RecursionError):  # supabase-py could not write the request
+            # Only now, because a check of each element in advance takes a fifth of the worker's time.
+            flaws = {each.job_id: error for each in deliveries if (error := flaw(each.element))}
+        errors = iter(self._persist([each for each in deliveries if each.job_id not in flaws]))
+        return [flaws.get(each.job_id) or next(errors) for each in deliveries]
+
+    def _persist(self, deliveries: Sequence[Delivery]) -> list[EventRefused | WaitsApart | None]:
         elements = [delivery.element for delivery in deliveries]
         began, start = datetime.now(UTC), time.perf_counter()
         try:

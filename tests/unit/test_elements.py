@@ -12,7 +12,7 @@ from events import Event, LiveToggled
 from gateway.errors import HandlerFailed
 from handlers import Rows, rows
 from worker import elements
-from worker.elements import element
+from worker.elements import element, flaw
 
 _NUMBER = "+2250700000000"
 
@@ -80,10 +80,12 @@ def test_whatever_a_handler_raises_is_the_events_refusal(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("name", NO_JSON)
-def test_a_row_that_is_no_json_is_the_events_refusal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A row that is not JSON refuses its event; otherwise it would fail each call of its batch."""
+def test_a_row_that_is_no_json_has_a_flaw(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The flaw names the exception of the JSON encoder; no value is shown."""
     kind, value = NO_JSON[name]
-    error = _broken(monkeypatch, lambda *_: _toggled(value))
+    monkeypatch.setattr(elements, "rows", lambda *_: _toggled(value))
+    error = flaw(element(LiveToggled(company_id="shop", enabled=True)))
+    assert error is not None
     assert f"({kind})" in str(error)
     assert _NUMBER not in error.report
 
@@ -92,6 +94,7 @@ def test_a_text_may_name_what_is_no_number(monkeypatch: pytest.MonkeyPatch) -> N
     """A customer whose name is "NaN" is a customer."""
     monkeypatch.setattr(elements, "rows", lambda *_: _toggled({"name": "NaN Infinity"}))
     made = element(LiveToggled(company_id="shop", enabled=True))
+    assert flaw(made) is None
     assert made["activity"]["metadata"] == {"name": "NaN Infinity"}
 
 

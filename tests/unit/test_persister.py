@@ -1,14 +1,19 @@
-"""The log lines of the persister: one for each event, with its outcome and its durations."""
+"""The persister: the log lines with outcomes and durations, and events whose rows are no JSON."""
 
+import json
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import httpx
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from gateway.client import Outcome, OutcomeKind
-from gateway.errors import OwnFault
+from gateway.client import Gateway, Outcome, OutcomeKind
+from gateway.errors import HandlerFailed, OwnFault
+from gateway.settings import Settings
 from tests.make import order, payment
 from worker import job
 from worker.elements import Element
@@ -115,3 +120,50 @@ def test_a_bug_is_logged_once_and_not_at_each_retry() -> None:
             assert isinstance(faults.fault(caught.value), OwnFault)
         faults.fault(ValueError("never raised"))
     assert [type(line["exc_info"]) for line in log] == [KeyError, KeyError, ValueError]
+
+
+def _deep() -> list[Any]:
+    made: list[Any] = []
+    for _ in range(100_000):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ({"a set"}, "TypeError"),
+        (math.nan, "ValueError"),
+        ("\ud800", "UnicodeEncodeError"),
+        (_deep(), "RecursionError"),
+    ],
+    ids=["set", "NaN", "surrogate", "deep"],
+)
+def test_a_row_that_is_no_json_refuses_only_its_event(value: Any, name: str) -> None:
+    """The others are persisted by one call, and keep their outcomes."""
+    sent: list[list[str]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append([each["event_id"] for each in json.loads(request.content)["events"]])
+        return httpx.Response(200, json=[{"outcome": "persisted"}, {"outcome": "refused", "reason": "no"}])
+
+    settings = Settings(supabase_url="http://api", supabase_key=SecretStr("a-key-of-a-project"))
+    gateway = Gateway.connect(settings, transport=httpx.MockTransport(answer))
+    good, bad, refused = (Delivery.of(str(number), payment()) for number in range(3))
+    bad.element["activity"]["metadata"]["amount"] = value
+    errors = Persister(gateway).persist([good, bad, refused])
+    assert [type(error).__name__ for error in errors] == ["NoneType", "HandlerFailed", "EventRefused"]
+    assert isinstance(errors[1], HandlerFailed)
+    assert f"({name})" in str(errors[1])
+    assert sent == [[str(good.event.event_id), str(refused.event.event_id)]]
+
+
+def test_another_bug_of_a_call_is_raised() -> None:
+    """If all rows are JSON, the cause is another one, and no event is refused."""
+
+    class Broken:
+        def persist(self, elements: Sequence[Element], *, apart: bool = False) -> list[Outcome]:
+            raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        Persister(Broken()).persist([Delivery.of("job", payment())])
