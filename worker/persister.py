@@ -84,7 +84,8 @@ class Persister:
         except (TypeError, ValueError, RecursionError):  # supabase-py could not write the request
             # Only now, because a check of each element in advance takes a fifth of the worker's time.
             flaws = {each.job_id: error for each in deliveries if (error := flaw(each.element))}
-        errors = iter(self._persist([each for each in deliveries if each.job_id not in flaws]))
+        sound = [each for each in deliveries if each.job_id not in flaws]
+        errors = iter(self._persist(sound) if sound else ())
         return [flaws.get(each.job_id) or next(errors) for each in deliveries]
 
     def _persist(self, deliveries: Sequence[Delivery]) -> list[EventRefused | WaitsApart | None]:

@@ -158,6 +158,16 @@ def test_a_row_that_is_no_json_refuses_only_its_event(value: Any, name: str) -> 
     assert sent == [[str(good.event.event_id), str(refused.event.event_id)]]
 
 
+def test_if_no_row_is_json_nothing_is_sent() -> None:
+    """All events are refused."""
+    settings = Settings(supabase_url="http://api", supabase_key=SecretStr("a-key-of-a-project"))
+    gateway = Gateway.connect(settings, transport=httpx.MockTransport(lambda _: pytest.fail("a call")))
+    bad = Delivery.of("job", payment())
+    bad.element["activity"]["metadata"]["amount"] = math.nan
+    [error] = Persister(gateway).persist([bad])
+    assert isinstance(error, HandlerFailed)
+
+
 def test_another_bug_of_a_call_is_raised() -> None:
     """If all rows are JSON, the cause is another one, and no event is refused."""
 
