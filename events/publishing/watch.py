@@ -22,11 +22,16 @@ _log = logging.getLogger("botlive.events")
 
 
 class Watch:
-    """Watches one memory in a thread, which sleeps while the memory is empty."""
+    """Watches one memory in a thread, which sleeps while the memory is empty.
 
-    def __init__(self, memory: Memory, queue: Queue) -> None:
+    The counter is read over a connection of ``used``, by default of ``queue``. The checks keep it open, and
+    they notice in the background if the network has dropped it.
+    """
+
+    def __init__(self, memory: Memory, queue: Queue, used: Queue | None = None) -> None:
         self._memory = memory
         self._queue = queue
+        self._used = used or queue
         self.reports = Reports()
         self._stopped = False
         self._renew()
@@ -43,7 +48,7 @@ class Watch:
         """
         with self._turn:
             if not self._memory.forgotten(1) and self._memory.since_check >= INTERVAL:
-                self._queue.check_counter()
+                self._used.check_counter()
             self._memory.drop_old()
             return self._publish_again()
 

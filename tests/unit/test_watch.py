@@ -365,6 +365,20 @@ def test_where_no_thread_can_be_started_publishing_goes_on(
     assert len(queued(redis)) == 1
 
 
+def test_the_checks_keep_the_publishers_own_connection_open(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check uses the connection of the publications: after a pause the next event needs no new one."""
+    monkeypatch.setattr(module, "INTERVAL", 0.0)
+    publish(publisher, 1)
+    [before] = publisher._queue._open
+    publisher._watch.check()
+    [after] = publisher._queue._open
+    assert after.connection is before.connection
+    assert after.since > before.since
+    assert not publisher._background._open
+
+
 STEPS = st.lists(
     st.sampled_from(["publish", "publish elsewhere", "lose an answer", "remember", "forget", "look"]),
     max_size=25,
