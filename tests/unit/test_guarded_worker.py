@@ -7,12 +7,15 @@ import fakeredis
 import pytest
 from redis import ConnectionError as Away
 from redis import OutOfMemoryError, RedisError, ResponseError
+from redis.client import Pipeline
 from rq import SimpleWorker
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
 from gateway.release import release
 from worker.guard import GuardedWorker, best_effort
+from worker.standing import Standing
 
 
 def made(redis: fakeredis.FakeStrictRedis) -> GuardedWorker:
@@ -46,6 +49,36 @@ def test_other_errors_of_a_record_are_raised(error: RedisError) -> None:
     """Redis is away, or denies access: that concerns the events too."""
     with pytest.raises(type(error)), best_effort():
         raise error
+
+
+def test_a_full_redis_says_whether_workers_are_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses each command in a transaction, so that a worker would end before it can make room."""
+    redis = fakeredis.FakeStrictRedis()
+    worker = made(redis)
+    monkeypatch.setattr(redis, "pipeline", fails(OutOfMemoryError("full")))
+    worker.check_for_suspension(burst=False)
+    redis.set("rq:suspended", 1)
+    with pytest.raises(StopRequested):
+        worker.check_for_suspension(burst=True)
+
+
+def test_a_worker_that_a_full_redis_has_not_registered_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It registers when there is room. Only if Redis knew it before, Redis has forgotten it."""
+    redis = fakeredis.FakeStrictRedis()
+    worker = made(redis)
+    with monkeypatch.context() as full:
+        full.setattr(Pipeline, "execute", fails(OutOfMemoryError("full")))
+        worker.register_birth()
+    standing = Standing(worker, Mock(acknowledged=0))
+    with capture_logs() as lines:
+        standing.check()
+        assert redis.hget(worker.key, "botlive_version") == release().encode()
+        assert lines == []
+        redis.flushall()
+        standing.check()
+    assert [line["event"] for line in lines] == ["Redis forgot"]
 
 
 def test_maintenance_that_fails_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
