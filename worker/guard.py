@@ -13,6 +13,7 @@ from rq.job import Job
 from rq.suspension import WORKERS_SUSPENDED
 from rq.worker import WorkerStatus
 
+from events.publishing.cause import cause_of
 from gateway.release import release
 from worker.control import is_wrong_type
 from worker.redis_retry import retry_of
@@ -88,6 +89,14 @@ class GuardedWorker(SimpleWorker):
         """Set the state as RQ does, if Redis accepts it."""
         with best_effort():
             super().set_state(state, pipeline)
+
+    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
+        """Handle an error of RQ's command thread as RQ does; a refusal of Redis ends it with one line."""
+        if isinstance(exc, redis.ResponseError):
+            self._log.warning("RQ's commands are off", reason=f"{cause_of(exc)}; the events go on")
+            pubsub_thread.stop()
+        else:
+            super()._pubsub_exception_handler(exc, pubsub, pubsub_thread)
 
     def handle_payload(self, message: Any) -> None:
         """Handle a command from Redis, such as `shutdown`; an unreadable one is logged and ignored."""

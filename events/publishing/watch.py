@@ -18,6 +18,9 @@ INTERVAL = 2.0
 
 _LONGEST = 60.0  # seconds between two checks if Redis forgets repeatedly, such as two servers behind one name
 
+_WAITING = "events that Redis forgot wait to be published again: %s"
+_BLIND = "the publisher cannot check whether Redis has forgotten events: %s"
+
 _log = logging.getLogger("botlive.events")
 
 
@@ -96,8 +99,10 @@ class Watch:
             missed = self.check()
         except PublishError as error:
             self._is_away = True
-            if self._memory.forgotten(1) and self._notices.is_due(cause := str(cause_of(error))):
-                _log.warning("events that Redis forgot wait to be published again: %s", cause)
+            cause = cause_of(error)
+            problem = _WAITING if self._memory.forgotten(1) else _BLIND if cause.lasts else None
+            if problem and self._notices.is_due(problem % str(cause)):
+                _log.warning(problem, str(cause))
             return False
         self._is_away = False
         self._notices.over()

@@ -8,6 +8,7 @@ import pytest
 from redis import ConnectionError as Away
 from redis import OutOfMemoryError, RedisError, ResponseError
 from redis.client import Pipeline
+from redis.exceptions import NoPermissionError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
@@ -103,3 +104,13 @@ def test_a_command_that_cannot_be_read_ends_no_worker() -> None:
     with capture_logs() as lines:
         made(fakeredis.FakeStrictRedis()).handle_payload({"data": b"no JSON"})
     assert [(line["event"], line["error"]) for line in lines] == [("unreadable command", "JSONDecodeError")]
+
+
+def test_a_server_that_does_not_allow_to_listen_takes_only_rqs_commands_away() -> None:
+    """An ACL user has no channels by default: one line says so, without a traceback, and the thread ends."""
+    thread = Mock()
+    with capture_logs() as lines:
+        made(fakeredis.FakeStrictRedis())._pubsub_exception_handler(NoPermissionError("no"), Mock(), thread)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("RQ's commands are off", "warning")]
+    assert "lacks permissions" in lines[0]["reason"]
+    thread.stop.assert_called_once_with()
