@@ -38,8 +38,8 @@ def _open_publishers_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     made: list[Watch] = []
     create = Watch.__init__
 
-    def noted(self: Watch, memory: Memory, queue: Queue) -> None:
-        create(self, memory, queue)
+    def noted(self: Watch, memory: Memory, *queues: Queue) -> None:
+        create(self, memory, *queues)
         made.append(self)
 
     monkeypatch.setattr(Watch, "__init__", noted)

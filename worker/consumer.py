@@ -19,7 +19,6 @@ from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from rq.suspension import is_suspended
 from rq.worker import WorkerStatus
 
 from gateway.client import Gateway
@@ -109,7 +108,7 @@ class Consumer(GuardedWorker):
         self._log.info("started", worker=self.name, queue=self.queues[0].name, release=release())
         self._probe.start()
         if burst:
-            with self._control.tolerating_wrong_types(lambda: None):
+            with self._control.tolerating(lambda: None):
                 self._apart.check()  # released events must be on the queue before the burst ends
         self._apart.start()  # from here on only its thread calls ``check``
         try:
@@ -128,7 +127,7 @@ class Consumer(GuardedWorker):
         """Send batches until RQ itself must run a job. Return None at a stop and at the end of a burst."""
         idle_until = math.inf if max_idle_time is None else time.monotonic() + max_idle_time
         while not self._stopping:
-            with self._control.tolerating_wrong_types(self._pause):
+            with self._control.tolerating(self._pause):
                 self._housekeep(burst=timeout is None)
                 if self._batches.is_full:
                     self._conclude()
@@ -146,8 +145,8 @@ class Consumer(GuardedWorker):
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Execute a job as RQ does; a Redis key of the wrong type does not end the worker."""
-        with self._control.tolerating_wrong_types(self._pause):
+        """Execute a job as RQ does; a full Redis or a key of the wrong type does not end the worker."""
+        with self._control.tolerating(self._pause):
             super().execute_job(job, queue)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
@@ -191,7 +190,7 @@ class Consumer(GuardedWorker):
             self._last_upkeep = time.monotonic()
             self._control.report()
             self._standing.check()
-            if is_suspended(self.connection):
+            if self.is_suspended:
                 while self._batches and not self._stopping:
                     self._conclude()  # RQ promises that a suspended worker first completes its jobs
                 self.last_turn = math.inf  # it stands still, and that is in order
@@ -234,13 +233,13 @@ class Consumer(GuardedWorker):
     def _shut_down(self) -> None:
         """Conclude the batches in flight, give back all other claims, and end the lease."""
         deadline = time.monotonic() + _GRACE
-        with self._control.tolerating_wrong_types(lambda: None):
+        with self._control.tolerating(lambda: None):
             try:
                 while self._batches:
                     self._batches.conclude(max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 self._log.warning("given back", reason="no answer in time for the stop")
         self._apart.stop()
-        with self._control.tolerating_wrong_types(lambda: None):
+        with self._control.tolerating(lambda: None):
             self._claims.give_back()
         self._claims.drop_lease()

@@ -9,12 +9,14 @@ from typing import NamedTuple, TypeVar
 import redis
 import structlog
 
+from events.publishing.cause import cause_of
 from events.publishing.keys import QUEUES, Keys
 from events.publishing.notices import Notices
 from gateway.errors import RedisUnusable
 from gateway.letters import printable
 
 _WRONG_TYPE = re.compile(r"WRONGTYPE (\w+) (\w+) (.+)", re.DOTALL)  # as in types.lua
+_FULL = "Redis is full"
 _Answer = TypeVar("_Answer")
 
 
@@ -89,7 +91,7 @@ class Control:
     def __init__(self, connection: redis.Redis, queue: str, worker_key: str | None = None) -> None:
         self._redis = connection
         self._kinds = kinds(queue) | ({worker_key: "hash"} if worker_key else {})
-        self._notices = Notices()
+        self._notices, self._fullness = Notices(), Notices()
         self._log = structlog.stdlib.get_logger("botlive")
 
     def wrong_keys(self, keys: Iterable[str] | None = None) -> list[WrongKey]:
@@ -111,10 +113,14 @@ class Control:
             self._log.info("keys are correct again")
 
     @contextmanager
-    def tolerating_wrong_types(self, then: Callable[[], object]) -> Iterator[None]:
-        """If a key has the wrong type, log it and call ``then``. The caller is expected to try again."""
+    def tolerating(self, then: Callable[[], object]) -> Iterator[None]:
+        """If Redis is full or a key has the wrong type, log it and call ``then``. The caller tries again."""
         try:
             yield
+        except redis.OutOfMemoryError as error:
+            if self._fullness.is_due(_FULL):
+                self._log.error(_FULL, reason=f"{cause_of(error)}; the worker goes on and makes room")
+            then()
         except redis.ResponseError as error:
             if not is_wrong_type(error):
                 raise

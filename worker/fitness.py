@@ -1,10 +1,14 @@
 """Checks whether a worker can use a Redis server."""
 
 import re
+from contextlib import suppress
 
 import redis
 
+from events.publishing.keys import LEASE
+
 _OLDEST = 7
+_NOTHING = f"{LEASE}none"  # a key that does not exist
 
 
 def unfit(connection: redis.Redis) -> str | None:
@@ -23,3 +27,14 @@ def unfit(connection: redis.Redis) -> str | None:
     if info.get("cluster_enabled") in {1, "1"}:
         return "Redis runs in Cluster mode, which is not supported: use a Redis without it"
     return None
+
+
+def exercise(connection: redis.Redis) -> None:
+    """Use what a worker cannot do without and some servers do not allow: scripts, and waiting for a job.
+
+    Raises:
+        RedisError: one of these is not allowed.
+    """
+    with suppress(redis.OutOfMemoryError):  # a full server, in which only our own scripts may write
+        connection.register_script("#!lua flags=allow-oom\nreturn 1")()
+        connection.blmove(_NOTHING, _NOTHING, 0.01, "LEFT", "LEFT")  # type: ignore[arg-type] # as in ``claims``

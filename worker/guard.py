@@ -1,5 +1,6 @@
 """An RQ worker that survives failures of secondary tasks, and that knows whether an exception ended it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,10 @@ import structlog
 from rq import SimpleWorker, worker_registration
 from rq.exceptions import StopRequested
 from rq.job import Job
+from rq.suspension import WORKERS_SUSPENDED
+from rq.worker import WorkerStatus
 
+from events.publishing.cause import cause_of
 from gateway.release import release
 from worker.control import is_wrong_type
 from worker.redis_retry import retry_of
@@ -23,6 +27,8 @@ class GuardedWorker(SimpleWorker):
         self._log = structlog.stdlib.get_logger("botlive")
         self._is_done = False
         """Whether the worker ended because nothing was left to do, and not by an exception that RQ logged."""
+        self.is_registered = False
+        """Whether Redis has confirmed the worker's registration."""
 
     def run_maintenance_tasks(self) -> None:
         """Run RQ's maintenance; neither a full Redis nor a job that RQ cannot read ends the worker."""
@@ -34,13 +40,23 @@ class GuardedWorker(SimpleWorker):
         except Exception as error:  # noqa: BLE001 # RQ raises any exception for a job that it cannot read
             self._log.warning("RQ's maintenance failed", error=type(error).__name__)
 
+    @property
+    def is_suspended(self) -> bool:
+        """Whether somebody ran `rq suspend`. RQ asks this in a transaction, which a full Redis refuses."""
+        return bool(self.connection.exists(WORKERS_SUSPENDED))
+
     def check_for_suspension(self, burst: bool) -> None:
-        """Check as RQ does; the suspension of a burst is a normal end."""
-        try:
-            super().check_for_suspension(burst)
-        except StopRequested:
-            self._is_done = True
-            raise
+        """Wait until a suspension is over, as RQ does; the suspension of a burst is a normal end."""
+        state = self.get_state()
+        while not self._stop_requested and self.is_suspended:
+            if burst:
+                self._is_done = True
+                raise StopRequested
+            self.heartbeat()
+            self.set_state(WorkerStatus.SUSPENDED)
+            time.sleep(1)
+        if self.get_state() != state:
+            self.set_state(state)
 
     def handle_job_failure(self, job: Job, *arguments: Any, **options: Any) -> None:
         """Record the failure as RQ does, in this queue's failed registry and without an expiry."""
@@ -52,6 +68,7 @@ class GuardedWorker(SimpleWorker):
         with best_effort():
             super().register_birth()  # type: ignore[no-untyped-call] # untyped in RQ
             self.connection.hset(self.key, "botlive_version", release())  # "version" is the version of RQ
+            self.is_registered = True
 
     def register_again(self) -> None:
         """Register a worker that Redis has forgotten. Its counts stay."""
@@ -61,6 +78,7 @@ class GuardedWorker(SimpleWorker):
             worker_registration.register(self, pipeline)
             pipeline.expire(self.key, self.worker_ttl + 60)
             pipeline.execute()
+        self.is_registered = True
 
     def register_death(self) -> None:
         """Register the end as RQ does, if Redis accepts it."""
@@ -71,6 +89,14 @@ class GuardedWorker(SimpleWorker):
         """Set the state as RQ does, if Redis accepts it."""
         with best_effort():
             super().set_state(state, pipeline)
+
+    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
+        """Handle an error of RQ's command thread as RQ does; a refusal of Redis ends it with one line."""
+        if isinstance(exc, redis.ResponseError):
+            self._log.warning("RQ's commands are off", reason=f"{cause_of(exc)}; the events go on")
+            pubsub_thread.stop()
+        else:
+            super()._pubsub_exception_handler(exc, pubsub, pubsub_thread)
 
     def handle_payload(self, message: Any) -> None:
         """Handle a command from Redis, such as `shutdown`; an unreadable one is logged and ignored."""

@@ -20,7 +20,7 @@ from events.publishing.causes import Cause
 from events.publishing.notices import Notices
 from gateway.errors import RedisUnusable
 from worker.durability import doubts
-from worker.fitness import unfit
+from worker.fitness import exercise, unfit
 
 START_PATIENCE = 5.0
 """Seconds that a starting worker retries errors that an operator must fix, such as an unknown host name.
@@ -129,6 +129,7 @@ def starting(connection: redis.Redis) -> Iterator[None]:
         log = structlog.stdlib.get_logger("botlive")
         for doubt in doubts(connection):
             log.warning("Redis may lose events", reason=doubt)
+        exercise(connection)
         yield
     retry_of(connection).started()
 

@@ -26,9 +26,10 @@ class Standing:
         """Register the worker again if Redis no longer knows it; log that Redis has forgotten writes."""
         with best_effort():
             is_known, acknowledged = self._found()
+            was_known = self._worker.is_registered  # a full Redis may have refused it
             if not is_known:
                 self._worker.register_again()
-            if not is_known or acknowledged < self._ledger.acknowledged:
+            if (was_known and not is_known) or acknowledged < self._ledger.acknowledged:
                 self._ledger.acknowledged = acknowledged
                 self._log.warning("Redis forgot", reason=_REASON)
 

@@ -42,6 +42,10 @@ KEEPALIVE: dict[str, Any] = {
 }
 """The TCP keepalive options of a connection."""
 
+PLAIN: dict[str, Any] = {"protocol": 2}
+"""The older protocol. No command of ours needs the newer one, which takes further round trips for each
+connection, and which some proxies do not know."""
+
 
 class _FindsPrimary:
     """Asks the Sentinels at each connect, because redis-py would connect to the old primary again."""
@@ -87,9 +91,9 @@ def _client(url: str, options: dict[str, Any]) -> redis.Redis:
     if parts.scheme in _SCHEMES:
         return _behind_sentinels(parts, options)
     if parts.scheme == "unix":
-        return redis.Redis.from_url(url, **options)
+        return redis.Redis.from_url(url, **{**PLAIN, **options})
     _check_database(parts.path.strip("/"))
-    return redis.Redis.from_url(url, **{**KEEPALIVE, **options})
+    return redis.Redis.from_url(url, **{**KEEPALIVE, **PLAIN, **options})
 
 
 def _check_database(number: str) -> None:
@@ -104,12 +108,13 @@ def _behind_sentinels(parts: SplitResult, options: dict[str, Any]) -> redis.Redi
         raise ValueError("no service, or no Sentinel")
     _check_database(database)
     plain = SplitResult(_SCHEMES[parts.scheme], f"{login}{at}redis", f"/{database or 0}", parts.query, "")
-    found = {**KEEPALIVE, **options, **parse_url(urlunsplit(plain))}
+    found = {**KEEPALIVE, **PLAIN, **options, **parse_url(urlunsplit(plain))}
     found.pop("host")
     tls = found.pop("connection_class", None) is not None
     own = {"username": found.pop("sentinel_username", None), "password": found.pop("sentinel_password", None)}
     asked = {
         **KEEPALIVE,
+        **PLAIN,
         **{name: value for name, value in found.items() if name.startswith("ssl_")},
         **own,
         "ssl": tls,

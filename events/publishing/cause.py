@@ -49,8 +49,8 @@ def _cause_of_link(error: BaseException) -> Cause | None:
     if isinstance(error, ssl.SSLError):
         return _tls(error)
     for rule in RULES:
-        if rule.fits(error):
-            return rule.cause
+        if (cause := rule.find(error)) is not None:
+            return cause
     return NUMBERS.get(error.errno or 0) if isinstance(error, OSError) else None
 
 

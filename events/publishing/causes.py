@@ -32,13 +32,14 @@ class CauseRule(NamedTuple):
     text: str = "(?!)"  # matches nothing
     types: tuple[type[BaseException], ...] = ()
 
-    def fits(self, error: BaseException) -> bool:
-        """Return whether the error shows this cause."""
+    def find(self, error: BaseException) -> Cause | None:
+        """Return the cause if the error shows it, with the named groups of the text's pattern filled in."""
         if isinstance(error, self.types):
-            return True
+            return self.cause
         # redis-py puts the command of a pipeline before the message. The command may contain any data.
         message = str(error).rpartition("of pipeline caused error: ")[2]
-        return isinstance(error, RedisError) and re.search(self.text, message) is not None
+        match = re.search(self.text, message) if isinstance(error, RedisError) else None
+        return self.cause._replace(what=self.cause.what.format(**match.groupdict())) if match else None
 
 
 _TLS_OPTIONS = (
@@ -107,6 +108,7 @@ NUMBERS = {
     errno.ENOTSOCK: _FILE,
 }
 
+_NO_CLUSTER = "use a Redis without Cluster mode, which is not supported"
 _CHECK_LOGIN = "check the user and password in REDIS_URL, with @ : / ? # % in them percent-encoded"
 # The first rule that fits wins. A text has an error code where a Lua script reports it in its message.
 RULES = (
@@ -203,22 +205,26 @@ RULES = (
         types=(redis.OutOfMemoryError,),
     ),
     CauseRule(
-        Cause("Redis Cluster is down", "use a Redis without Cluster mode, which is not supported"),
+        Cause("Redis Cluster is down", _NO_CLUSTER),
         "CLUSTERDOWN|TRYAGAIN",
         (redis.exceptions.ClusterDownError, redis.exceptions.TryAgainError),
     ),
     CauseRule(
-        Cause(
-            "Redis runs in Cluster mode",
-            "use a Redis without Cluster mode, which is not supported",
-            lasts=True,
-        ),
+        Cause("Redis runs in Cluster mode", _NO_CLUSTER, lasts=True),
         "MOVED|CROSSSLOT",
         (redis.exceptions.AskError, redis.exceptions.ClusterCrossSlotError),
     ),
     CauseRule(
         Cause("Redis is older than 7", "use Redis 7 or newer, or Valkey", lasts=True),
-        "[Ee]rror compiling script|[Uu]nknown (Redis )?command|Unknown command",
+        "[Ee]rror compiling script|[Uu]nknown Redis command called",
+    ),
+    CauseRule(
+        Cause(
+            "Redis does not know the command {command}",
+            "use Redis 7 or newer, or Valkey, and allow the command: the server or a proxy may block it",
+            lasts=True,
+        ),
+        r"(?:[Uu]nknown|[Uu]nsupported|not available)\W.{0,20}?\W(?P<command>[A-Z]{3,12})\b",
     ),
     CauseRule(
         Cause(

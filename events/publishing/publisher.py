@@ -62,7 +62,7 @@ class Publisher:
         self._queue = to_queue(patience=max(_PATIENCE, within))
         self._quick = to_queue(patience=within * _AT_ONCE)
         self._background = to_queue(patience=max(_BACKGROUND, within))
-        self._watch = Watch(memory, self._background)
+        self._watch = Watch(memory, self._background, self._queue)
         self._reports = self._watch.reports = Reports()
         self._sender = Coalescer("botlive-publisher", self._queue.put_groups, self._quick.put_groups)
         self.outbox = outbox

@@ -12,7 +12,7 @@ import redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from events.errors import PublishError
-from events.publishing.address import KEEPALIVE
+from events.publishing.address import KEEPALIVE, PLAIN
 from events.publishing.call import Call
 from events.publishing.cause import cause_of
 from events.publishing.coalescer import Group
@@ -32,7 +32,7 @@ _COUNTED = 86_400  # seconds after which an unused counter expires, also in publ
 # A network may drop idle connections without notice to either end: often after 60 s, seldom before 30 s.
 _LONGEST = 15.0  # idle seconds after which a connection is not used again
 _TRUSTED = 1.0  # idle seconds after which a connection must answer within _SOON, or a new one is opened
-_SOON = 0.1  # seconds
+_SOON = 0.1  # seconds; twice the time of the last answer if Redis is far away
 
 Jobs = Sequence[tuple[Call, str]]
 """Calls with the ids of their jobs."""
@@ -66,6 +66,7 @@ class Queue:
         self._keys = Keys(name)
         self._patience = patience
         self._memory = memory or Memory()
+        self._pace = 0.0  # seconds that the last answer took
         self._renew()
         renew_in_children(self._renew)
 
@@ -88,6 +89,8 @@ class Queue:
 
     def put_at_once(self, call: Call, within: float) -> bool:
         """Put the call on the queue if a connection is open. Return whether Redis confirmed it in time."""
+        if self._pace > within:  # no answer would arrive in time, and the connection would be closed for it
+            return False
         kept = self._idle()
         if kept is None:
             return False
@@ -137,7 +140,8 @@ class Queue:
     def _with_connection(self, exchange: Callable[[redis.Connection], _Answer]) -> _Answer:
         kept = self._idle()
         if kept is not None:
-            limit_wait(kept.connection, _SOON if kept.age > _TRUSTED else self._patience)
+            soon = max(_SOON, 2 * self._pace)
+            limit_wait(kept.connection, soon if kept.age > _TRUSTED else self._patience)
             try:
                 return self._exchange_on(kept.connection, exchange)
             except (RedisError, OSError):
@@ -147,11 +151,13 @@ class Queue:
     def _exchange_on(
         self, connection: redis.Connection, exchange: Callable[[redis.Connection], _Answer]
     ) -> _Answer:
+        started = time.monotonic()
         try:
             answer = exchange(connection)
         except BaseException:
             connection.disconnect()
             raise
+        self._pace = time.monotonic() - started
         self._keep(connection)
         return answer
 
@@ -203,10 +209,13 @@ class Queue:
         return None
 
     def _connect(self) -> redis.Connection:
-        options = {**self._pool.connection_kwargs, "socket_timeout": self._patience}
+        options = {**self._pool.connection_kwargs, **PLAIN, "socket_timeout": self._patience}
         if issubclass(self._pool.connection_class, redis.Connection):  # not over a Unix socket
             options = {**KEEPALIVE, **options, "socket_connect_timeout": self._patience}
         connection: redis.Connection = self._pool.connection_class(**options)
+        # The name and version of the library: each would take a round trip, and some proxies refuse it.
+        for name in ("driver_info", "lib_name", "lib_version"):  # of redis-py 8, and of older releases
+            setattr(connection, name, None)
         try:
             connection.connect()
         except BaseException:

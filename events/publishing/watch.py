@@ -18,15 +18,23 @@ INTERVAL = 2.0
 
 _LONGEST = 60.0  # seconds between two checks if Redis forgets repeatedly, such as two servers behind one name
 
+_WAITING = "events that Redis forgot wait to be published again: %s"
+_BLIND = "the publisher cannot check whether Redis has forgotten events: %s"
+
 _log = logging.getLogger("botlive.events")
 
 
 class Watch:
-    """Watches one memory in a thread, which sleeps while the memory is empty."""
+    """Watches one memory in a thread, which sleeps while the memory is empty.
 
-    def __init__(self, memory: Memory, queue: Queue) -> None:
+    The counter is read over a connection of ``used``, by default of ``queue``. The checks keep it open, and
+    they notice in the background if the network has dropped it.
+    """
+
+    def __init__(self, memory: Memory, queue: Queue, used: Queue | None = None) -> None:
         self._memory = memory
         self._queue = queue
+        self._used = used or queue
         self.reports = Reports()
         self._stopped = False
         self._renew()
@@ -43,7 +51,7 @@ class Watch:
         """
         with self._turn:
             if not self._memory.forgotten(1) and self._memory.since_check >= INTERVAL:
-                self._queue.check_counter()
+                self._used.check_counter()
             self._memory.drop_old()
             return self._publish_again()
 
@@ -91,8 +99,10 @@ class Watch:
             missed = self.check()
         except PublishError as error:
             self._is_away = True
-            if self._memory.forgotten(1) and self._notices.is_due(cause := str(cause_of(error))):
-                _log.warning("events that Redis forgot wait to be published again: %s", cause)
+            cause = cause_of(error)
+            problem = _WAITING if self._memory.forgotten(1) else _BLIND if cause.lasts else None
+            if problem and self._notices.is_due(problem % str(cause)):
+                _log.warning(problem, str(cause))
             return False
         self._is_away = False
         self._notices.over()

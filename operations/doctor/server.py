@@ -1,31 +1,36 @@
 """Checks of the Redis server."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import redis
 
+from events.publishing.cause import cause_of
 from operations.doctor import clock
 from operations.doctor.result import Result, failure, not_checked, ok, warning
 from worker.durability import weaknesses
-from worker.fitness import unfit
+from worker.fitness import exercise, unfit
 
 _PART = "Redis"
 _CURE = "synchronise both clocks (NTP): the times of events and the ages that are shown are wrong"
 _FULL = 0.8  # of maxmemory in use
+_FAR = 0.1  # seconds for an answer; a publisher with an outbox waits for 0.125 s
 
 
 def check(connection: redis.Redis) -> Iterator[Result]:
-    """Check the version, the durability, the memory, the role and the clock of the server.
+    """Check the version, the commands, the distance, the clock, the durability, the memory and the role.
 
     Raises:
         RedisError: the server is out of reach.
     """
     connection.ping()
-    if reason := unfit(connection):
-        what, _, cure = reason.partition(": ")
-        yield failure(_PART, what, cure)
-    yield from clock.check(_PART, lambda: _now(connection), _CURE)
+    yield from _fitness(connection)
+    yield from _distance(connection)
+    try:
+        yield from clock.check(_PART, lambda: _now(connection), _CURE)
+    except redis.ResponseError as error:
+        yield not_checked(_PART, f"the clock: {cause_of(error).what}", "check both clocks by hand (NTP)")
     try:
         info: dict[str, Any] = connection.info()
     except redis.ResponseError:
@@ -42,6 +47,36 @@ def check(connection: redis.Redis) -> Iterator[Result]:
         yield failure(
             _PART, "the server is a replica, which takes no writes", "name the primary in REDIS_URL"
         )
+
+
+def _fitness(connection: redis.Redis) -> Iterator[Result]:
+    if reason := unfit(connection):
+        what, _, cure = reason.partition(": ")
+        yield failure(_PART, what, cure)
+        return
+    try:
+        exercise(connection)
+    except redis.ReadOnlyError:  # the role of the server is checked below
+        return
+    except redis.ResponseError as error:
+        yield failure(_PART, *cause_of(error)[:2])
+
+
+def _distance(connection: redis.Redis) -> Iterator[Result]:
+    seconds = min(_seconds(connection.ping) for _ in range(3))
+    if seconds > _FAR:
+        yield warning(
+            _PART,
+            f"it answers in {1000 * seconds:.0f} ms",
+            "if the chat is as far from it, move Redis, or create the publisher with "
+            "Publisher.from_env(within=1.0): else events take the way through the outbox",
+        )
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.monotonic()
+    action()
+    return time.monotonic() - started
 
 
 def _now(connection: redis.Redis) -> float:

@@ -15,7 +15,7 @@ from devstack.stack import Stack
 from devstack.valkey import Valkey
 from events import Publisher, PublishError
 from operations.failed.registry import FailedRegistry
-from tests.integration.line import BOTLIVE_WORKER, Line
+from tests.integration.line import BOTLIVE_WORKER, Line, until
 from tests.make import PHONE, order
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
@@ -187,6 +187,21 @@ def test_a_full_redis_is_emptied(line: Line, full: redis.Redis) -> None:
     assert done.returncode == 0, done.stderr
     assert PHONE not in done.stderr
     assert len(line.rows([uuid]).orders) == published
+
+
+def test_a_full_redis_ends_no_worker_that_waits(line: Line, full: redis.Redis, tmp_path: Path) -> None:
+    """Other software may have filled it: the worker says so, and goes on when there is room."""
+    company_id, uuid = line.shop()
+    port = full.connection_pool.connection_kwargs["port"]
+    full.config_set("maxmemory", 1)
+    line.environment |= {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "LOG_DIR": str(tmp_path)}
+    with line.worker() as worker, Publisher(redis.Redis(port=port), queue=line.name, within=10) as publisher:
+        log = tmp_path / "worker.json"
+        until(lambda: log.exists() and '"Redis is full"' in log.read_text(), 20)
+        full.config_set("maxmemory", 0)
+        publisher.publish(order(company_id))
+        until(lambda: len(line.rows([uuid]).orders) == 1, 20)
+        assert worker.poll() is None
 
 
 def test_a_full_redis_keeps_what_is_refused(line: Line, full: redis.Redis) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -386,6 +387,27 @@ def test_tls_on_one_side_only_is_told(place: Place) -> None:
     with place.worker(f"redis://127.0.0.1:{door.port}/0") as worker:
         worker.says("Redis away", "rediss:// only if that port uses TLS")
     door.close()
+
+
+@pytest.mark.slow
+def test_the_users_of_the_documents_are_enough(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """The chat publishes and checks its counter, and the worker persists, with no other right in Redis."""
+    text = Path("docs/reliability.md").read_text(encoding="utf-8")
+    for line in re.findall("^ACL SETUSER .*", text, re.MULTILINE):
+        place.redis.execute_command(*line.replace("PASSWORD", SECRET).split())
+    company_id, uuid = place.line.shop()
+    chat = address.client(place.url(f"chat:{SECRET}"))
+    with (
+        place.worker(place.url(f"worker:{SECRET}")) as worker,
+        Publisher(chat, queue=place.line.name, within=5) as publisher,
+    ):
+        publisher.publish(order(company_id))
+        publisher._queue.check_counter()
+        until(lambda: len(place.line.rows([uuid]).orders) == 1, 20)
+        assert not worker.said("RQ's commands are off")
+    assert place.redis.acl_log() == []
+    assert place.command(place.url(f"worker:{SECRET}"), "failures").returncode == 0
+    assert caplog.records == []
 
 
 @pytest.mark.slow

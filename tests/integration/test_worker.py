@@ -372,6 +372,7 @@ def test_what_the_worker_needs_of_rq_is_there() -> None:
     overridden = ("dequeue_job_and_maintain_ttl", "execute_job", "heartbeat", "request_stop")
     guarded = (
         *("run_maintenance_tasks", "check_for_suspension", "register_birth", "register_death", "set_state"),
+        "_pubsub_exception_handler",
     )
     for name in (*overridden, *guarded):
         assert callable(getattr(SimpleWorker, name))

@@ -86,7 +86,16 @@ LASTING: list[tuple[BaseException, str]] = [
         ResponseError("Error compiling script (new function): user_script:1: unexpected symbol"),
         "older than 7",
     ),
-    (ResponseError("unknown command 'BLMOVE', with args beginning with: "), "older than 7"),
+    *(
+        (ResponseError(message), "Redis does not know the command EVALSHA: use Redis 7")
+        for message in (
+            "unknown command `EVALSHA`, with args beginning with: `x`",  # Redis 5
+            f"unknown command 'EVALSHA', with args beginning with: '{SECRET}' ",
+            "unsupported command 'EVALSHA'",  # Envoy
+            "Command is not available: 'EVALSHA'. See https://docs.example",  # hosted services
+        )
+    ),
+    (ResponseError("Unknown Redis command called from script: f_1, on @user_script:1."), "older than 7"),
     (ResponseError("DENIED Redis is running in protected mode because"), "protected mode"),
     (ResponseError("DB index is out of range"), "no database with that number"),
     (exceptions.InvalidResponse("Protocol Error: b'HTTP/1.1 400'"), "is not Redis"),
@@ -128,6 +137,7 @@ ANSWERS: list[tuple[BaseException, str]] = [
     (redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "Redis is full"),
     (ResponseError("WRONGTYPE Operation against a key holding the wrong kind"), "cannot be used (WRONGTYPE)"),
     (ResponseError(f"Command # 1 (HSET {SECRET} READONLY) of pipeline caused error: oh"), "ResponseError"),
+    (ResponseError("unknown command 'x', with args beginning with: 'AWA'"), "be used (ResponseError): check"),
     (exceptions.NoScriptError("No matching script."), "cannot be used (NoScriptError)"),
     (wrapped(TimeoutError("before"), ResponseError("WRONGTYPE")), "cannot be used (WRONGTYPE)"),
 ]

@@ -45,7 +45,7 @@ def test_a_script_that_meets_a_wrong_key_is_tried_again(connection: fakeredis.Fa
     pauses: list[str] = []
     with (
         capture_logs() as lines,
-        Control(connection, "botlive").tolerating_wrong_types(lambda: pauses.append("pause")),
+        Control(connection, "botlive").tolerating(lambda: pauses.append("pause")),
     ):
         raise redis.ResponseError("WRONGTYPE list hash rq:queue:botlive:shop:one")
     assert len(lines) == 2
@@ -54,12 +54,24 @@ def test_a_script_that_meets_a_wrong_key_is_tried_again(connection: fakeredis.Fa
     assert pauses == ["pause"]
 
 
+def test_a_full_redis_is_logged_once_a_minute(connection: fakeredis.FakeStrictRedis) -> None:
+    """The worker pauses and tries again: it may make room itself."""
+    control, pauses = Control(connection, "botlive"), Mock()
+    with capture_logs() as lines:
+        for _ in range(2):
+            with control.tolerating(pauses):
+                raise redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+    assert [line["event"] for line in lines] == ["Redis is full"]
+    assert "raise its maxmemory" in lines[0]["reason"]
+    assert pauses.call_count == 2
+
+
 def test_another_error_of_redis_is_raised(connection: fakeredis.FakeStrictRedis) -> None:
     """Only a wrong type is tolerated."""
     error = redis.ResponseError("NOPERM")
     with (
         pytest.raises(redis.ResponseError, match="NOPERM"),
-        Control(connection, "q").tolerating_wrong_types(lambda: None),
+        Control(connection, "q").tolerating(lambda: None),
     ):
         raise error
     with pytest.raises(redis.ResponseError, match="NOPERM"):

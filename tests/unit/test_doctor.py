@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from redis import ReadOnlyError, ResponseError
 
 from events.publishing.outbox import Outbox
 from operations.commands import doctor as command
@@ -23,9 +24,11 @@ _GOOD = {
 _IDLE = Status("botlive", 0, 0, 0, 0, {}, None, [], is_suspended=False, wrong_keys=[])
 
 
-def redis(**info: Any) -> Mock:
-    """A server whose answers to INFO have these fields too, and whose clock is right."""
-    return Mock(**{"info.return_value": {**_GOOD, **info}, "time.side_effect": lambda: (int(time.time()), 0)})
+def redis(**changes: Any) -> Mock:
+    """A server whose clock is right, with other commands, and with other fields in its answer to INFO."""
+    commands = {name: changes.pop(name) for name, change in [*changes.items()] if isinstance(change, Mock)}
+    clock = Mock(side_effect=lambda: (int(time.time()), 0))
+    return Mock(**{"info.return_value": {**_GOOD, **changes}, "time": clock, **commands})
 
 
 def worst(results: list[Result]) -> list[tuple[Level, str, str]]:
@@ -44,6 +47,41 @@ def test_a_server_that_a_worker_cannot_use_is_a_failure() -> None:
         [*server.check(redis(redis_version="6.2.0"))]
     )
     assert "Cluster" in str(worst([*server.check(redis(cluster_enabled=1))]))
+
+
+@pytest.mark.parametrize("command", ["blmove", "register_script"])
+def test_a_command_that_workers_need_and_the_server_refuses_is_a_failure(command: str) -> None:
+    """A worker would say it at its start, or stand still later; the doctor says it before."""
+    refused = Mock(side_effect=ResponseError("unknown command 'BLMOVE', with args beginning with: "))
+    assert [what for _, what, _ in worst([*server.check(redis(**{command: refused}))])] == [
+        "Redis does not know the command BLMOVE"
+    ]
+
+
+def test_a_replica_is_named_once() -> None:
+    """It refuses the commands that workers need too: that is no other fault."""
+    refused = Mock(side_effect=ReadOnlyError("You can't write against a read only replica."))
+    assert [what for _, what, _ in worst([*server.check(redis(role="slave", blmove=refused))])] == [
+        "the server is a replica, which takes no writes"
+    ]
+
+
+def test_a_server_that_is_far_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each event would wait too long for it; the line says what to change."""
+    monkeypatch.setattr(server, "_FAR", -1.0)
+    [(level, what, cure)] = worst([*server.check(redis())])
+    assert (level, what) == (Level.WARNING, "it answers in 0 ms")
+    assert "within=1.0" in cure
+
+
+def test_a_clock_that_cannot_be_read_hides_nothing() -> None:
+    """A server may not allow TIME: the other checks are made."""
+    refused = Mock(side_effect=ResponseError("unknown command 'TIME', with args beginning with: "))
+    found = worst([*server.check(redis(time=refused, aof_enabled=0))])
+    assert [(level, what) for level, what, _ in found] == [
+        (Level.NOT_CHECKED, "the clock: Redis does not know the command TIME"),
+        (Level.FAILURE, "it has no append-only file, so a restart loses waiting events"),
+    ]
 
 
 def test_an_append_only_file_that_cannot_be_written_is_a_failure() -> None:

@@ -7,12 +7,16 @@ import fakeredis
 import pytest
 from redis import ConnectionError as Away
 from redis import OutOfMemoryError, RedisError, ResponseError
+from redis.client import Pipeline
+from redis.exceptions import NoPermissionError
 from rq import SimpleWorker
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
 from gateway.release import release
 from worker.guard import GuardedWorker, best_effort
+from worker.standing import Standing
 
 
 def made(redis: fakeredis.FakeStrictRedis) -> GuardedWorker:
@@ -48,6 +52,36 @@ def test_other_errors_of_a_record_are_raised(error: RedisError) -> None:
         raise error
 
 
+def test_a_full_redis_says_whether_workers_are_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses each command in a transaction, so that a worker would end before it can make room."""
+    redis = fakeredis.FakeStrictRedis()
+    worker = made(redis)
+    monkeypatch.setattr(redis, "pipeline", fails(OutOfMemoryError("full")))
+    worker.check_for_suspension(burst=False)
+    redis.set("rq:suspended", 1)
+    with pytest.raises(StopRequested):
+        worker.check_for_suspension(burst=True)
+
+
+def test_a_worker_that_a_full_redis_has_not_registered_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It registers when there is room. Only if Redis knew it before, Redis has forgotten it."""
+    redis = fakeredis.FakeStrictRedis()
+    worker = made(redis)
+    with monkeypatch.context() as full:
+        full.setattr(Pipeline, "execute", fails(OutOfMemoryError("full")))
+        worker.register_birth()
+    standing = Standing(worker, Mock(acknowledged=0))
+    with capture_logs() as lines:
+        standing.check()
+        assert redis.hget(worker.key, "botlive_version") == release().encode()
+        assert lines == []
+        redis.flushall()
+        standing.check()
+    assert [line["event"] for line in lines] == ["Redis forgot"]
+
+
 def test_maintenance_that_fails_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """RQ raises any exception for a job that it cannot read: its kind is logged."""
     monkeypatch.setattr(SimpleWorker, "run_maintenance_tasks", fails(AssertionError("+2250700000000")))
@@ -70,3 +104,13 @@ def test_a_command_that_cannot_be_read_ends_no_worker() -> None:
     with capture_logs() as lines:
         made(fakeredis.FakeStrictRedis()).handle_payload({"data": b"no JSON"})
     assert [(line["event"], line["error"]) for line in lines] == [("unreadable command", "JSONDecodeError")]
+
+
+def test_a_server_that_does_not_allow_to_listen_takes_only_rqs_commands_away() -> None:
+    """An ACL user has no channels by default: one line says so, without a traceback, and the thread ends."""
+    thread = Mock()
+    with capture_logs() as lines:
+        made(fakeredis.FakeStrictRedis())._pubsub_exception_handler(NoPermissionError("no"), Mock(), thread)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("RQ's commands are off", "warning")]
+    assert "lacks permissions" in lines[0]["reason"]
+    thread.stop.assert_called_once_with()

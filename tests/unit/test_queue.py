@@ -29,13 +29,13 @@ class Scripted:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.answers: list[Callable[[socket.socket], None]] = []
         self.heard: list[bytes] = []
+        self.greetings: list[bytes] = []
         self.connections: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def queue(self, patience: float = 5) -> Queue:
-        """Return a queue to this server."""
-        port = self.server.getsockname()[1]
-        return Queue(client.Redis(port=port, protocol=2), "botlive", patience=patience)
+        """Return a queue to this server, over a client that a host made."""
+        return Queue(client.Redis(port=self.server.getsockname()[1]), "botlive", patience=patience)
 
     def close(self) -> None:
         """Stop the server."""
@@ -54,6 +54,7 @@ class Scripted:
         with suppress(OSError):
             while heard := line.recv(65_536):
                 if b"EVALSHA" not in heard:  # what a client says of itself at first
+                    self.greetings.append(heard)
                     line.sendall(b"+OK\r\n" * heard.count(b"*"))
                     continue
                 self.heard.append(heard)
@@ -100,6 +101,42 @@ def test_one_round_trip_over_one_connection(server: Scripted) -> None:
     assert queue.put_at_once(call(), 1)
     assert len(server.connections) == 1
     assert [heard.count(b"EVALSHA") for heard in server.heard] == [1] * 4
+    queue.close()
+
+
+def test_a_new_connection_takes_no_further_round_trip(server: Scripted) -> None:
+    """Nothing comes before the event, whatever client the host made: 100 ms away, a caller waits for each."""
+    server.answers = [says(b":1\r\n")]
+    queue = server.queue()
+    queue.put([call()])
+    assert server.greetings == []
+    queue.close()
+
+
+def test_a_redis_that_is_far_away_keeps_its_connection(server: Scripted) -> None:
+    """If no answer can arrive in time, the caller does not even ask: that would close the connection."""
+    server.answers = [drips(b":1\r\n", every=0.03), says(b":2\r\n"), says(b":3\r\n")]
+    queue = server.queue()
+    queue.put([call()])
+    assert not queue.put_at_once(call(), 0.05)
+    queue.put([call()])
+    assert queue.put_at_once(call(), 5)
+    assert (len(server.connections), len(server.heard)) == (1, 3)
+    queue.close()
+
+
+def test_a_redis_that_is_far_away_has_time_to_answer_after_a_pause(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle connection is doubted only if its answer takes longer than usual."""
+    monkeypatch.setattr("events.publishing.queue._TRUSTED", -10.0)  # every idle connection is an old one
+    monkeypatch.setattr("events.publishing.queue._SOON", 0.001)
+    server.answers = [says(b":1\r\n"), drips(b":2\r\n", every=0.03)]
+    queue = server.queue()
+    queue.put([call()])
+    queue._pace = 30.0
+    queue.put([call()])
+    assert (len(server.connections), len(server.heard)) == (1, 2)
     queue.close()
 
 

@@ -4,11 +4,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import fakeredis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis import exceptions
 
 from events import PaymentValidated, Publisher, PublishError
 from events.publishing import watch as module
@@ -363,6 +365,35 @@ def test_where_no_thread_can_be_started_publishing_goes_on(
     monkeypatch.setattr(threading.Thread, "start", refused)
     looking.queue.put([Call.of(payment())])
     assert len(queued(redis)) == 1
+
+
+def test_the_checks_keep_the_publishers_own_connection_open(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check uses the connection of the publications: after a pause the next event needs no new one."""
+    monkeypatch.setattr(module, "INTERVAL", 0.0)
+    publish(publisher, 1)
+    [before] = publisher._queue._open
+    publisher._watch.check()
+    [after] = publisher._queue._open
+    assert after.connection is before.connection
+    assert after.since > before.since
+    assert not publisher._background._open
+
+
+def test_a_check_that_is_not_allowed_is_logged(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The chat's user may lack GETEX: it publishes, but would not notice a loss. A lost connection passes."""
+    publish(publisher, 1)
+    for error in (exceptions.NoPermissionError("no"), exceptions.ConnectionError("lost")):
+        refused = PublishError()
+        refused.__cause__ = error
+        monkeypatch.setattr(publisher._queue, "check_counter", Mock(side_effect=refused))
+        for _ in range(2):
+            publisher._watch._has_missed()
+    [line] = [record.getMessage() for record in caplog.records]
+    assert "cannot check whether Redis has forgotten events: the user of REDIS_URL lacks permissions" in line
 
 
 STEPS = st.lists(

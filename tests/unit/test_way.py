@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import redis
@@ -195,6 +196,7 @@ class Server:
         self.connection_pool = self
         self.connection_kwargs = {"retry": retry}
         self._info = {"aof_enabled": 1, "maxmemory_policy": "noeviction", **info}
+        self.register_script = self.blmove = Mock()
 
     def info(self, _: str) -> dict[str, Any]:
         """Return all of INFO."""
@@ -217,6 +219,17 @@ def test_a_server_that_cannot_do_is_told_at_the_start(retry: RedisRetry) -> None
     server: Any = Server(retry, redis_version="6.2.14")
     with pytest.raises(RedisUnusable, match="older than 7"), starting(server):
         pytest.fail("it went in")
+
+
+def test_a_command_that_is_not_allowed_is_told_at_the_start(retry: RedisRetry) -> None:
+    """A worker that could not wait for a job would look alive and persist nothing."""
+    server: Any = Server(retry, redis_version="7.2.4")
+    server.blmove = Mock(side_effect=NoPermissionError("no permissions to run the 'blmove' command"))
+    with pytest.raises(RedisUnusable, match="lacks permissions"), starting(server):
+        pytest.fail("it went in")
+    server.blmove = Mock(side_effect=OutOfMemoryError("command not allowed"))
+    with starting(server):
+        pass
 
 
 def test_what_redis_refuses_is_told_without_its_words() -> None:
