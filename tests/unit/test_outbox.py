@@ -51,7 +51,7 @@ def outbox(tmp_path: Path) -> Outbox:
 @pytest.fixture
 def publisher(redis: fakeredis.FakeStrictRedis, outbox: Outbox) -> Iterator[Publisher]:
     """A publisher with that outbox."""
-    with Publisher(redis, outbox=outbox) as made:
+    with Publisher(redis, outbox=outbox, within=5) as made:
         yield made
 
 
@@ -431,7 +431,7 @@ def test_what_comes_while_the_courier_ends_is_delivered(
 
     monkeypatch.setattr(outbox, "oldest", look)
     server.connected = False
-    with Publisher(redis, outbox=outbox) as publisher:
+    with Publisher(redis, outbox=outbox, within=5) as publisher:
         first, second = payment(), payment()
         publisher.publish(first)
         server.connected = True
@@ -470,7 +470,7 @@ def test_a_caller_who_is_cancelled_leaves_his_event_to_the_courier(
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    with Publisher(redis, outbox=outbox) as publisher:
+    with Publisher(redis, outbox=outbox, within=5) as publisher:
         asyncio.run(chat(publisher))
         server.connected = True
         released.set()
@@ -520,7 +520,7 @@ def test_a_forked_child_delivers_what_it_kept(
     """A forked child has its own courier, and does not use its parent's."""
     server.connected = False
     monkeypatch.setattr("events.publishing.courier.PAUSE", 60)
-    with Publisher(redis, outbox=outbox) as publisher:
+    with Publisher(redis, outbox=outbox, within=5) as publisher:
         publisher.publish(payment())
         # The courier must be idle, because the locks of fakeredis do not survive a fork.
         until(lambda: "events wait in the outbox" in caplog.text)
