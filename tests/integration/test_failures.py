@@ -20,7 +20,7 @@ from gateway.errors import UnknownCompany
 from operations import cli
 from operations.failed.registry import FailedRegistry
 from tests.integration.line import BIN, Line
-from tests.make import PHONE, order, persist
+from tests.make import PHONE, order, payment, persist
 from tests.replies import octets
 from worker.breaker import Breaker
 from worker.claims import PREFIX, Claims
@@ -180,6 +180,20 @@ def test_deaths_outlive_a_replay(line: Line) -> None:
     assert "PoisonousEvent" in shown
     failures(line, "replay", str(event.event_id))
     assert line.redis.hmget(f"rq:job:{event.event_id}", "deaths", "suspect") == [b"3", b"1"]
+
+
+def test_a_replayed_event_is_tried_whatever_its_workers_did_before(line: Line) -> None:
+    """Three workers died with it, then RQ's clean-up set it aside: a replay lets it run once more."""
+    shop, uuid = line.shop()
+    event = payment(shop)
+    line.publisher.publish(event)
+    line.redis.hset(f"rq:job:{event.event_id}", mapping={"suspect": 1, "deaths": 3, "died": 1})
+    line.redis.lrem(line.queue.key, 1, str(event.event_id))
+    line.redis.zadd(line.queue.failed_job_registry.key, {str(event.event_id): "+inf"})
+    failures(line, "replay", str(event.event_id))
+    line.work()
+    assert not line.failed()
+    assert {*line.rows([uuid]).activities} == {event.event_id}
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 -- Moves failed jobs to the end of the queue. Concurrent calls for one job move it only once.
+-- A replayed job runs, also if workers have died with it: `died` is deleted, `deaths` is kept.
 -- KEYS: RQ's failed registry, the queue, RQ's set of queues
 -- ARGV: the queue's name, the present time in RQ's format, then the ids
 -- Returns for each id: 1 if it was moved, 0 if it is not in the registry, -1 if its hash is missing.
@@ -35,7 +36,7 @@ for index = 3, #ARGV do
       end
     end
     redis.call('DEL', results)
-    redis.call('HDEL', job, 'exc_info', 'ended_at', 'started_at', 'worker_name', 'last_heartbeat')
+    redis.call('HDEL', job, 'exc_info', 'ended_at', 'started_at', 'worker_name', 'last_heartbeat', 'died')
     redis.call('HSET', job, 'status', 'queued', 'origin', ARGV[1], 'enqueued_at', ARGV[2],
       'failures', math.max(1, failures))
     redis.call('PERSIST', job)
