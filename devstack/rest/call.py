@@ -46,12 +46,15 @@ class Call:
         """The decoded pairs of the query string."""
         return self.request.query_params.multi_items()
 
-    async def document(self) -> tuple[str, Any]:
-        """Return the body as JSON text and as its value. The text goes to PostgreSQL as it came."""
+    async def document(self, empty: bytes = b"") -> tuple[str, Any]:
+        """Return the body as JSON text and as its value. The text goes to PostgreSQL as it came.
+
+        ``empty`` is what stands for no body.
+        """
         media_type = self.request.headers.get("content-type", "application/json")
         if media_type.partition(";")[0] != "application/json":
             raise unsupported("bodies that are not application/json")
-        body = await self.request.body() or b"{}"
+        body = await self.request.body() or empty
         try:
             return body.decode(), from_json(body, allow_inf_nan=False)
         except ValueError as error:

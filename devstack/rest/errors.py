@@ -12,6 +12,7 @@ JSON_TYPE = "application/json; charset=utf-8"
 _STATUSES = {  # by SQLSTATE, or by its first two characters; all others are 400
     **dict.fromkeys(("0L", "0P", "28"), 403),
     **dict.fromkeys(("42883", "42P01"), 404),
+    "21000": 500,
     "25006": 405,
     **dict.fromkeys(("23503", "23505"), 409),
     **dict.fromkeys(("09", "25", "2D", "38", "39", "3B", "40", "54", "55", "57", "58"), 500),
@@ -46,10 +47,10 @@ def unsupported(what: str) -> ApiError:
     return ApiError(501, "LOCAL501", f"the local stand-in for PostgREST does not support {what}")
 
 
-def unauthorized(code: str, message: str) -> ApiError:
+def unauthorized(code: str, message: str, details: str | None = None) -> ApiError:
     """Return the error for a refused token, with the challenge of RFC 6750."""
     challenge = f'Bearer error="invalid_token", error_description={json.dumps(message)}'
-    return ApiError(401, code, message, headers={"WWW-Authenticate": challenge})
+    return ApiError(401, code, message, details, headers={"WWW-Authenticate": challenge})
 
 
 def no_connection(error: psycopg.Error) -> ApiError:
@@ -63,6 +64,8 @@ def from_postgres(error: psycopg.Error, *, anonymous: bool) -> ApiError:
     if code is None:
         return ApiError(503, "PGRST001", "Database client error. Retrying the connection.", str(error))
     status = _STATUSES.get(code) or _STATUSES.get(code[:2], 400)
+    if code.startswith("PT"):  # a status that a function chose
+        status = int(code[2:]) if code[2:].isdecimal() else 500
     if code == "42501":
         status = 401 if anonymous else 403
     elif code == "22023" and message.startswith("role") and message.endswith("does not exist"):

@@ -81,7 +81,7 @@ async def answer(call: Call, routines: Routines, name: str) -> Response:
     if call.wishes.single:
         raise unsupported("calls that ask for one object")
     if method == "POST":
-        text, value = await call.document()
+        text, value = await call.document(empty=b"{}")
         if not isinstance(value, dict):
             raise unsupported("calls with anything but one object of named arguments")
         routine = await routines.find(name, value)

@@ -37,7 +37,7 @@ class StandIn:
             ApiError: what PostgREST would answer.
         """
         call = Call(request, caller(token, self._secret), wishes(request.headers), self._database)
-        match request.scope["path"].removeprefix(PREFIX).strip("/").split("/"):
+        match request.scope["path"].removeprefix(f"{PREFIX}/").split("/"):
             case [""]:
                 raise unsupported("the OpenAPI description")
             case [table]:

@@ -1,5 +1,6 @@
 """Requests on a table or view: read, insert, update, delete."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from devstack.rest.errors import ApiError, unsupported
 from devstack.rest.query import Query, parse
 
 _ROWS = SQL("coalesce(json_agg(_row), '[]')::text")
+_UNKNOWN_COLUMN = re.compile(r'column (?:_body\.(.+)|"(.+)" of relation ".+") does not exist')  # of a body
 
 
 async def answer(call: Call, table: str) -> Response:
@@ -30,6 +32,10 @@ async def answer(call: Call, table: str) -> Response:
         if (error.code, error.message) == ("42P01", f'relation "public.{table}" does not exist'):
             message = f"Could not find the table 'public.{table}' in the schema cache"
             raise ApiError(404, "PGRST205", message) from error
+        if error.code == "42703" and (unknown := _UNKNOWN_COLUMN.fullmatch(error.message)):
+            column = unknown[1] or unknown[2]
+            message = f"Could not find the '{column}' column of '{table}' in the schema cache"
+            raise ApiError(400, "PGRST204", message) from error
         raise
 
 
@@ -43,6 +49,9 @@ async def _read(call: Call, table: str) -> Response:
     )
     statement = Statement(text, arguments, read_only=True, single=call.wishes.single)
     found = await call.run(statement)
+    if found.total is not None and query.offset > found.total:
+        details = f"An offset of {query.offset} was requested, but there are only {found.total} rows."
+        raise ApiError(416, "PGRST103", "Requested range not satisfiable", details)
     status = 206 if found.total is not None and found.rows < found.total else 200
     return call.response(status, found, first=query.offset)
 
@@ -69,7 +78,7 @@ async def _update(call: Call, table: str) -> Response:
     write = SQL("update {} set {} from {}{}").format(
         Identifier("public", table), changes, _body(table, text, arguments), query.where
     )
-    return _changed(call, await _written(call, write, query, arguments))
+    return _changed(call, await _written(call, write, query, arguments), first=0)
 
 
 async def _delete(call: Call, table: str) -> Response:
@@ -113,5 +122,5 @@ async def _written(call: Call, write: Composable, query: Query, arguments: Argum
     return await call.run(statement)
 
 
-def _changed(call: Call, answer: Answer) -> Response:
-    return call.response(200 if call.wishes.representation else 204, answer)
+def _changed(call: Call, answer: Answer, first: int | None = None) -> Response:
+    return call.response(200 if call.wishes.representation else 204, answer, first)

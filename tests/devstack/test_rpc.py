@@ -95,6 +95,9 @@ def test_a_body_that_is_not_json_is_pgrst102(service: httpx.Client, body: str) -
     ("state", "status"),
     [
         ("P0001", 400),
+        ("PT402", 402),
+        ("PTABC", 500),
+        ("21000", 500),
         ("22023", 400),
         ("23505", 409),
         ("23503", 409),

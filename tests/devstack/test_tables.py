@@ -116,7 +116,8 @@ def test_update_and_delete(notes: httpx.Client) -> None:
     """They change the rows that the filters leave, and return them if that is asked for."""
     response = notes.patch("notes?title=eq.Three&select=title,amount", json={"amount": 3}, headers=FULL)
     assert (response.status_code, response.json()) == (200, [{"title": "Three", "amount": 3}])
-    assert notes.patch("notes?title=eq.Three", json={"amount": 4}).status_code == 204
+    response = notes.patch("notes?title=eq.Three", json={"amount": 4})
+    assert (response.status_code, response.headers["Content-Range"]) == (204, "0-0/*")
     counted = {"Prefer": "return=representation, count=exact"}
     response = notes.delete("notes?title=eq.Three&select=amount", headers=counted)
     assert (response.status_code, response.json()) == (200, [{"amount": 4}])
@@ -141,6 +142,8 @@ def test_a_write_without_a_filter_is_refused(notes: httpx.Client, method: str) -
         ("notes?order=nope", 400, "42703"),
         ("notes?amount=eq.many", 400, "22P02"),
         ("a/b/c", 404, "PGRST125"),
+        ("notes/", 404, "PGRST125"),
+        ("rpc/whoami/", 404, "PGRST125"),
     ],
 )
 def test_wrong_names_and_values(own: httpx.Client, path: str, status: int, code: str) -> None:
@@ -159,7 +162,7 @@ def test_messages_name_what_is_missing(own: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({"title": "x", "nope": 1}, "42703"),
+        ({"title": "x", "nope": 1}, "PGRST204"),
         ([{"title": "x"}, {"title": "y", "amount": 1}], "PGRST102"),
         ({"title": "forbidden"}, "23514"),
         ({"title": None}, "23502"),
@@ -170,6 +173,29 @@ def test_bodies_that_do_not_fit(own: httpx.Client, body: object, code: str) -> N
     """Unknown columns, rows with different keys and violated constraints are 400."""
     response = own.post("notes", json=body)
     assert (response.status_code, response.json()["code"]) == (400, code)
+
+
+def test_an_update_of_an_unknown_column_names_it(notes: httpx.Client) -> None:
+    """A column that only the filter names has PostgreSQL's own error."""
+    message = "Could not find the 'nope' column of 'notes' in the schema cache"
+    answer = notes.patch("notes?title=eq.Three", json={"nope": 1}).json()
+    assert (answer["code"], answer["message"]) == ("PGRST204", message)
+    assert notes.patch("notes?nope=eq.1", json={"amount": 1}).json()["code"] == "42703"
+
+
+def test_an_insert_needs_a_body(own: httpx.Client) -> None:
+    """A call of a function does not."""
+    response = own.post("notes")
+    assert (response.status_code, response.json()["code"]) == (400, "PGRST102")
+    assert own.post("rpc/whoami").status_code == 200
+
+
+def test_an_offset_beyond_the_rows_is_416(notes: httpx.Client) -> None:
+    """Only where the rows are counted."""
+    response = notes.get("notes?offset=4", headers=COUNT)
+    assert (response.status_code, response.json()["code"]) == (416, "PGRST103")
+    assert response.json()["details"] == "An offset of 4 was requested, but there are only 3 rows."
+    assert notes.get("notes?offset=4").json() == []
 
 
 UNSUPPORTED: list[tuple[str, str, dict[str, str]]] = [
@@ -205,7 +231,7 @@ def test_what_is_not_supported_is_501(
     own: httpx.Client, method: str, path: str, headers: dict[str, str]
 ) -> None:
     """The answer says so; it is never a wrong result."""
-    response = own.request(method, path, headers=headers)
+    response = own.request(method, path, headers=headers, content="{}")
     assert (response.status_code, response.json()["code"]) == (501, "LOCAL501")
     assert response.json()["message"].startswith("the local stand-in for PostgREST does not support ")
 

@@ -77,12 +77,13 @@ def logic(chance: random.Random, facts: Facts) -> Request:
     """Trees of and, or and not."""
     table, _ = _table(chance, facts)
     true = ".".join(condition(chance, facts, table))
-    own = ".".join(by_key(facts, table))
+    key, value = by_key(facts, table)
+    own, other = f"{key}.{value}", f"{key}.not.{value}"
     words = {
         "or": f"({own},{own})",
         "and": f"({own},or({own},{own}))",
-        "not.or": f"(not.and({own},{own}),not.{own})",
-        "not.and": f"(not.or({own},{own}),not.{own})",
+        "not.or": f"(not.and({own},{own}),{other})",
+        "not.and": f"(not.or({own},{own}),{other})",
     }
     name = chance.choice(sorted(words))
     more = [("or", f"({true},{own})")] if "(" not in true and '"' not in true else []
