@@ -25,8 +25,9 @@ demo: setup ## Send the events of an example day to the tables, on local servers
 # Tests start hundreds of processes, and each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 # Each process starts its own servers. There is one more than cores, because many tests wait.
+# A process takes one module after the other, in the order of tests/conftest.py.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-PYTEST := $(BIN)/pytest -n $(shell expr $(CORES) + 1) --maxprocesses 4 --dist worksteal
+PYTEST := $(BIN)/pytest -n $(shell expr $(CORES) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup ## Run the tests on real servers (under 3 minutes)
 	$(PYTEST) -m "not slow"

@@ -36,6 +36,9 @@ _SETTINGS = {
     "log_timezone": "UTC",
 }
 
+# The server does not wait for the disk. If it is killed, the operating system still has its writes.
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+
 _INITDB = [
     "--no-sync",
     "--encoding=UTF8",
@@ -54,9 +57,10 @@ class Postgres(Server):
     name = "PostgreSQL"
     stop_signal = signal.SIGINT  # the "fast" shutdown: it ends sessions and does not wait for them
 
-    def __init__(self, directory: Path, port: int, password: str) -> None:
+    def __init__(self, directory: Path, port: int, password: str, *, durable: bool = True) -> None:
         super().__init__(directory, port)
         self.password = password
+        self._durable = durable
 
     @property
     def url(self) -> str:
@@ -78,7 +82,8 @@ class Postgres(Server):
 
     def command(self) -> list[str]:
         """Return the command line, which names the directory."""
-        settings = _SETTINGS | {
+        settings = _SETTINGS | ({} if self._durable else _NOT_DURABLE)
+        settings |= {
             "port": str(self.port),
             "unix_socket_directories": self._socket_directory(),
         }

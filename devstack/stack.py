@@ -28,7 +28,8 @@ class Stack:
 
     With a `state` directory the data, the secrets and, where they are free, the ports stay the
     same from run to run; without one everything is temporary. `migrations=False` leaves the
-    database like a hosted project without our migrations.
+    database like a hosted project without our migrations. With `durable=False` the database does not
+    wait for the disk: only a crash of the whole machine can damage it.
     """
 
     postgres: Postgres
@@ -37,9 +38,10 @@ class Stack:
     postgrest: Postgrest | None
     """None where the gateway answers by itself."""
 
-    def __init__(self, state: Path | None = None, *, migrations: bool = True) -> None:
+    def __init__(self, state: Path | None = None, *, migrations: bool = True, durable: bool = True) -> None:
         self._wanted = state
         self._migrations = migrations
+        self._durable = durable
         self._claim: registry.Reservation | None = None
 
     def __enter__(self) -> Self:
@@ -106,7 +108,8 @@ class Stack:
         self.state.choose_ports()
         self.state.save(directory)
         ports = self.state.ports
-        self.postgres = Postgres(directory / "postgres", ports.postgres, self.state.secrets.postgres_password)
+        password = self.state.secrets.postgres_password
+        self.postgres = Postgres(directory / "postgres", ports.postgres, password, durable=self._durable)
         self.valkey = Valkey(directory / "valkey", ports.valkey)
         self.postgrest = Postgrest(directory / "postgrest", program, self.state) if program else None
         upstream = self.postgrest.url if self.postgrest else None

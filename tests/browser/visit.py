@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser.hostile import EVIL
 from tests.integration.line import BIN
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
+# The headless shell first: it is the same engine without the parts of a window, at half the processor time.
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _OURS = [str(BIN / "botlive"), "dashboard", "--port", "0"]
 _STOCK = """
 import os, sys
@@ -31,7 +32,9 @@ def chromium() -> Iterator[Browser]:
     """Start one Chromium for a module; without Chromium its tests are skipped."""
     program = next(filter(None, map(shutil.which, _NAMES)), None)
     if program is None:
-        pytest.skip("there is no Chromium on this machine: install it, on Debian `apt-get install chromium`")
+        pytest.skip(
+            "there is no Chromium on this machine: on Debian, `apt-get install chromium-headless-shell`"
+        )
     resolving = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=[resolving])

@@ -74,7 +74,7 @@ def stack() -> Iterator[Stack]:
     """Start a stack without our migrations: these tests are about the stack itself."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(postgrest.VARIABLE, "")
-        started = Stack(migrations=False)
+        started = Stack(migrations=False, durable=False)
         started.start()
     try:
         with psycopg.connect(started.postgres.url, autocommit=True) as connection:

