@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from events.publishing.causes import STRICT
 from gateway.errors import InvalidSetting
 
 _BY_NUMBER = {
@@ -21,6 +22,11 @@ _BY_NUMBER = {
     errno.EACCES: "this machine does not allow the connection",
     errno.EPERM: "this machine does not allow the connection",
 }
+
+_NOT_STRICT = (
+    "its certificate or that of its authority lacks an extension that Python requires since 3.13; "
+    "make both anew with these extensions (see docs/deploy.md), or use Python 3.12"
+)
 
 _PROXIES = "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
 
@@ -77,6 +83,8 @@ def _text(error: BaseException) -> str | None:
         return (
             "its host name cannot be looked up at the moment" if is_temporary else "its host name is unknown"
         )
+    if getattr(error, "verify_code", None) in STRICT:
+        return _NOT_STRICT
     by_kind = (text for kind, text in _BY_KIND.items() if isinstance(error, kind))
     number = error.errno if isinstance(error, OSError) else None
     return next(by_kind, _BY_NUMBER.get(number or 0))

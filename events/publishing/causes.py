@@ -54,6 +54,14 @@ _OTHER_HOST = Cause(
     "use the host name of the certificate in REDIS_URL",
     lasts=True,
 )
+_NOT_STRICT = Cause(
+    "the certificate of Redis or of its authority lacks an extension that Python requires since 3.13",
+    "make both anew with these extensions, or add ssl_exclude_verify_flags=VERIFY_X509_STRICT to the options "
+    "in REDIS_URL (see docs/deploy.md)",
+    lasts=True,
+)
+STRICT = frozenset(range(80, 94))
+"""The errors of OpenSSL that only ``ssl.VERIFY_X509_STRICT`` causes. Python sets it since 3.13."""
 CERTIFICATES = {  # X509_V_ERR_… of OpenSSL
     2: _NO_AUTHORITY,
     9: Cause("the certificate of Redis is not valid yet", "check the clocks of both machines", lasts=True),
@@ -64,6 +72,7 @@ CERTIFICATES = {  # X509_V_ERR_… of OpenSSL
     21: _NO_AUTHORITY,
     62: _OTHER_HOST,
     64: _OTHER_HOST,
+    **dict.fromkeys(STRICT, _NOT_STRICT),
 }
 _NO_TLS = Cause(
     "the server at REDIS_URL does not use TLS", "use redis://, or the port that uses TLS", lasts=True

@@ -26,25 +26,37 @@ def free_port() -> int:
 def certificate(directory: Path, *, host: str = "127.0.0.1", days: int = 1) -> Path:
     """A self-signed certificate with its key, in one file; with negative days it has expired."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    made = _unsigned(host, key, issuer=host, days=days).sign(key, hashes.SHA256())
+    return _written(directory / f"{host}{days}.pem", made, key)
+
+
+def signed(directory: Path) -> tuple[Path, Path]:
+    """A certificate with its key, and the one of its home-made authority, which has no key usage."""
+    theirs, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority = _unsigned("home", theirs, issuer="home").sign(theirs, hashes.SHA256())
+    made = _unsigned("127.0.0.1", key, issuer="home", is_authority=False).sign(theirs, hashes.SHA256())
+    return _written(directory / "signed.pem", made, key), _written(directory / "home.pem", authority, theirs)
+
+
+def _unsigned(
+    host: str, key: ec.EllipticCurvePrivateKey, *, issuer: str, days: int = 1, is_authority: bool = True
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
-    with suppress(ValueError):
-        names: list[x509.GeneralName] = [x509.IPAddress(ip_address(host))]
-    if not host[0].isdigit():
-        names = [x509.DNSName(host)]
-    made = (
+    name: x509.GeneralName = x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+    return (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=30))
         .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     )
-    file = directory / f"{host}{days}.pem"
+
+
+def _written(file: Path, made: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Path:
     file.write_bytes(
         made.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(

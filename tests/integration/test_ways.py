@@ -24,7 +24,7 @@ from tests import forked
 from tests.children import end
 from tests.forked import Fork
 from tests.integration.line import Line, until
-from tests.integration.roads import TlsDoor, certificate, free_port
+from tests.integration.roads import TlsDoor, certificate, free_port, signed
 from tests.make import order
 
 SECRET = "hush-do-not-tell"  # noqa: S105 # of servers that live as long as a test
@@ -357,6 +357,22 @@ def test_certificates(place: Place, host: str, days: int, options: str, words: s
             worker.is_up()
         else:
             worker.ends(words)
+    door.close()
+
+
+def test_a_certificate_that_python_refuses_since_3_13(place: Place) -> None:
+    """The message has the option that accepts a certificate of a home-made authority again, and it works."""
+    file, authority = signed(place.directory)
+    door = TlsDoor(place.valkey.port, lambda: file)
+    url = f"rediss://127.0.0.1:{door.port}/0?ssl_ca_certs={authority}"
+    with (
+        Publisher(address.client(f"{url}&ssl_include_verify_flags=VERIFY_X509_STRICT"), within=5) as strict,
+        pytest.raises(PublishError, match=r"since 3\.13.* ssl_exclude_verify_flags=VERIFY_X509_STRICT"),
+    ):
+        strict.publish(order("shop"))
+    lax = address.client(f"{url}&ssl_exclude_verify_flags=VERIFY_X509_STRICT")
+    with Publisher(lax, queue=place.line.name, within=5) as publisher:
+        publisher.publish(order("shop"))
     door.close()
 
 

@@ -58,6 +58,8 @@ LASTING: list[tuple[BaseException, str]] = [
     (wrapped(certificate(62)), "is for another host"),
     (wrapped(certificate(64)), "is for another host"),
     (wrapped(certificate(23)), "is not accepted"),
+    (wrapped(certificate(85)), "lacks an extension that Python requires since 3.13"),
+    (wrapped(certificate(92)), "ssl_exclude_verify_flags=VERIFY_X509_STRICT"),
     (wrapped(tls("WRONG_VERSION_NUMBER")), "does not use TLS"),
     (wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")), "requires a client certificate"),
     (wrapped(tls("UNSUPPORTED_PROTOCOL")), "TLS with Redis failed (UNSUPPORTED_PROTOCOL)"),

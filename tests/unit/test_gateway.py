@@ -145,10 +145,18 @@ def test_no_answer_is_told_with_its_kind(listener: socket.socket) -> None:
     assert "(nothing listens there)" in _refused(f"http://127.0.0.1:{port}")
 
 
+def not_strict() -> ssl.SSLCertVerificationError:
+    """Returns the error of a certificate without Authority Key Identifier."""
+    error = ssl.SSLCertVerificationError(1, "secret")
+    error.verify_code = 85
+    return error
+
+
 @pytest.mark.parametrize(
     ("behind", "words"),
     [
         (ssl.SSLCertVerificationError(1, "secret"), "its certificate is not trusted"),
+        (not_strict(), "lacks an extension that Python requires since 3.13"),
         (ssl.SSLError(1, "secret"), "it does not use TLS"),
         (socket.gaierror(socket.EAI_AGAIN, "secret"), "cannot be looked up at the moment"),
         (OSError(101, "secret"), "which may be an IPv6 network"),
