@@ -128,7 +128,9 @@ def _utc(instant: datetime) -> datetime:
     except OverflowError:
         raise PydanticCustomError("instant_range", "is out of range") from None
     if utc > datetime.now(UTC) + FUTURE:
-        raise PydanticCustomError("instant_future", "is more than 24 hours in the future")
+        raise PydanticCustomError(
+            "instant_future", "is more than 24 hours in the future by this machine's clock"
+        )
     return utc
 
 

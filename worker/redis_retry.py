@@ -19,6 +19,7 @@ from events.publishing.cause import cause_of
 from events.publishing.causes import Cause
 from events.publishing.notices import Notices
 from gateway.errors import RedisUnusable
+from worker.clock import wrong_clock
 from worker.durability import doubts
 from worker.fitness import exercise, unfit
 
@@ -129,6 +130,8 @@ def starting(connection: redis.Redis) -> Iterator[None]:
         log = structlog.stdlib.get_logger("botlive")
         for doubt in doubts(connection):
             log.warning("Redis may lose events", reason=doubt)
+        if reason := wrong_clock(connection):
+            log.warning("wrong clock", reason=reason)
         exercise(connection)
         yield
     retry_of(connection).started()

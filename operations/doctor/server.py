@@ -9,6 +9,7 @@ import redis
 from events.publishing.cause import cause_of
 from operations.doctor import clock
 from operations.doctor.result import Result, failure, not_checked, ok, warning
+from worker.clock import redis_time
 from worker.durability import weaknesses
 from worker.fitness import exercise, unfit
 
@@ -28,7 +29,7 @@ def check(connection: redis.Redis) -> Iterator[Result]:
     yield from _fitness(connection)
     yield from _distance(connection)
     try:
-        yield from clock.check(_PART, lambda: _now(connection), _CURE)
+        yield from clock.check(_PART, lambda: redis_time(connection), _CURE)
     except redis.ResponseError as error:
         yield not_checked(_PART, f"the clock: {cause_of(error).what}", "check both clocks by hand (NTP)")
     try:
@@ -77,11 +78,6 @@ def _seconds(action: Callable[[], object]) -> float:
     started = time.monotonic()
     action()
     return time.monotonic() - started
-
-
-def _now(connection: redis.Redis) -> float:
-    seconds, microseconds = connection.time()
-    return float(seconds + microseconds / 1_000_000)
 
 
 def _durability(info: dict[str, Any]) -> Iterator[Result]:

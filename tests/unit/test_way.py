@@ -1,6 +1,7 @@
 """The worker's retries of Redis commands: how long it retries, what it retries, and what it logs."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import Mock
@@ -197,10 +198,15 @@ class Server:
         self.connection_kwargs = {"retry": retry}
         self._info = {"aof_enabled": 1, "maxmemory_policy": "noeviction", **info}
         self.register_script = self.blmove = Mock()
+        self.ahead = 0
 
     def info(self, _: str) -> dict[str, Any]:
         """Return all of INFO."""
         return self._info
+
+    def time(self) -> tuple[int, int]:
+        """Return the seconds and microseconds of its clock."""
+        return int(time.time()) + self.ahead, 0
 
 
 def test_a_worker_is_in_after_its_first_steps(retry: RedisRetry, clock: Clock) -> None:
@@ -230,6 +236,27 @@ def test_a_command_that_is_not_allowed_is_told_at_the_start(retry: RedisRetry) -
     server.blmove = Mock(side_effect=OutOfMemoryError("command not allowed"))
     with starting(server):
         pass
+
+
+@pytest.mark.parametrize(("ahead", "sign"), [(0, ""), (3600, "+"), (-315_360_000, "-")])
+def test_a_wrong_clock_is_told_at_the_start(retry: RedisRetry, ahead: int, sign: str) -> None:
+    """If the clocks of Redis and the worker differ by more than five seconds, the log says so."""
+    server: Any = Server(retry, redis_version="7.2.4")
+    server.ahead = ahead
+    with capture_logs() as lines, starting(server):
+        pass
+    told = [line["reason"] for line in lines if line["event"] == "wrong clock"]
+    assert len(told) == (abs(ahead) > 5)
+    assert all(f"this machine's by {sign}" in reason for reason in told)
+
+
+def test_a_server_that_does_not_tell_its_time_can_be_used(retry: RedisRetry) -> None:
+    """The command TIME may not be allowed."""
+    server: Any = Server(retry, redis_version="7.2.4")
+    server.time = Mock(side_effect=NoPermissionError("no permissions to run the 'time' command"))
+    with capture_logs() as lines, starting(server):
+        pass
+    assert lines == []
 
 
 def test_what_redis_refuses_is_told_without_its_words() -> None:
