@@ -1,9 +1,10 @@
 """The worker: an RQ worker that claims, runs and stops in its own way.
 
 It overrides ``dequeue_job_and_maintain_ttl``, ``execute_job``, ``heartbeat`` and ``request_stop`` of
-``rq.worker.BaseWorker`` (RQ 3.0), and uses its private attribute ``_stop_requested``. ``worker.guard``
-overrides other methods, and ``worker.event_job`` names the private attributes of ``Job`` that it uses.
-``tests/integration/test_worker.py`` fails if a new release of RQ changes one of these names.
+``rq.worker.BaseWorker`` (RQ 3.0), and uses its private attributes ``_stop_requested`` and
+``_shutdown_requested_date``. ``worker.guard`` overrides other methods, and ``worker.event_job`` names the
+private attributes of ``Job`` that it uses. ``tests/integration/test_worker.py`` fails if a new release of RQ
+changes one of these names.
 """
 
 import math
@@ -19,6 +20,7 @@ from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.utils import now
 from rq.worker import WorkerStatus
 
 from gateway.client import Gateway
@@ -160,6 +162,7 @@ class Consumer(GuardedWorker):
         """Stop after the claimed jobs are done or given back, and after ``_PATIENCE`` seconds in any case."""
         if not self._stopping:
             self._stopping = self._stop_requested = True
+            self._shutdown_requested_date = now()  # RQ ignores a second signal within a second of it
             self._stop.request(signum)
             signal.signal(signum, self.request_force_stop)
 

@@ -384,3 +384,4 @@ def test_what_the_worker_needs_of_rq_is_there() -> None:
         assert hasattr(job, name)
     worker = SimpleWorker(["q"], connection=fakeredis.FakeStrictRedis())
     assert worker._stop_requested is False
+    assert worker._shutdown_requested_date is None

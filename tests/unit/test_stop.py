@@ -1,13 +1,20 @@
 """The request to stop, which a signal handler makes at any moment."""
 
+import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
+from functools import partial
 from types import FrameType
 from typing import Any
+from unittest.mock import Mock
 
+import fakeredis
 import pytest
 
+from worker.breaker import Breaker
+from worker.consumer import Consumer
 from worker.stop import Stop
 
 
@@ -45,6 +52,20 @@ def test_a_request_before_the_wait_is_not_forgotten() -> None:
     assert stop.wait(0.001) is None
     stop.request(15)
     assert stop.wait() == 15
+
+
+def test_a_second_signal_at_once_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supervisor and systemd or a terminal may both send it. It must not interrupt the stop."""
+    monkeypatch.setattr("rq.worker.base.now", partial(datetime.fromtimestamp, 0, UTC))
+    monkeypatch.setattr("worker.consumer.now", partial(datetime.fromtimestamp, 0, UTC))
+    worker = Consumer("botlive", fakeredis.FakeStrictRedis(), Mock(), Breaker(1))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        worker.request_stop(signal.SIGTERM, None)
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert worker._stop.wait() == signal.SIGTERM
 
 
 @pytest.mark.slow
