@@ -32,5 +32,6 @@
         var $button = $(this), question = $button.data('confirm');
         if (question) { modalConfirm(question, function () { post($button); }); } else { post($button); }
     });
+    $('#confirmation-modal').removeClass('fade'); // while it fades in, Bootstrap ignores a click on No or Yes
     again();
 })(jQuery);
