@@ -49,7 +49,7 @@ def test_a_server_that_a_worker_cannot_use_is_a_failure() -> None:
     assert "Cluster" in str(worst([*server.check(redis(cluster_enabled=1))]))
 
 
-@pytest.mark.parametrize("command", ["blmove", "register_script"])
+@pytest.mark.parametrize("command", ["blmove", "eval"])
 def test_a_command_that_workers_need_and_the_server_refuses_is_a_failure(command: str) -> None:
     """A worker would say it at its start, or stand still later; the doctor says it before."""
     refused = Mock(side_effect=ResponseError("unknown command 'BLMOVE', with args beginning with: "))

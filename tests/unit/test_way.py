@@ -10,7 +10,7 @@ import pytest
 import redis
 import structlog
 from redis.exceptions import ConnectionError as Lost
-from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import NoPermissionError, NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
 from structlog.testing import capture_logs
 
 from events.publishing.notices import EVERY, Notices
@@ -197,7 +197,7 @@ class Server:
         self.connection_pool = self
         self.connection_kwargs = {"retry": retry}
         self._info = {"aof_enabled": 1, "maxmemory_policy": "noeviction", **info}
-        self.register_script = self.blmove = Mock()
+        self.eval = self.blmove = Mock()
         self.ahead = 0
 
     def info(self, _: str) -> dict[str, Any]:
@@ -275,3 +275,13 @@ def test_notices_begin_anew_when_it_is_over(clock: Clock) -> None:
     assert not notices.is_due("one")
     assert notices.over() == 5
     assert notices.is_due("one")
+
+
+def test_a_redis_that_restarts_while_a_worker_starts_ends_no_worker(retry: RedisRetry) -> None:
+    """After a restart Redis no longer knows a script by its hash, so the check sends the whole script."""
+    server: Any = Server(retry, redis_version="7.2.4")
+    server.evalsha = Mock(side_effect=NoScriptError("No matching script."))
+    server.register_script = lambda text: redis.commands.core.Script(server, text)
+    with starting(server):
+        pass
+    assert not server.evalsha.called
