@@ -12,6 +12,11 @@ from devstack.stack import Stack
 from devstack.tokens import sign
 
 
+def raw(payload: bytes, algorithm: str = "HS256") -> Callable[[str], str]:
+    """Return what signs this payload with a secret, whether it is claims or not."""
+    return lambda secret: jwt.PyJWS().encode(payload, secret, algorithm)
+
+
 def whoami(client: httpx.Client, **headers: str) -> dict[str, str | None]:
     """Return what the database knows about the caller."""
     response = client.get("rpc/whoami", headers=headers)
@@ -90,32 +95,32 @@ BAD: dict[str, tuple[Callable[[str], str], str, str]] = {
         "Wrong or unsupported encoding algorithm",
     ),
     "claims that are no object": (
-        lambda secret: jwt.PyJWS().encode(b"[]", secret, "HS256"),
+        raw(b"[]"),
         "PGRST303",
         "Parsing claims failed",
     ),
     "claims that are not JSON": (
-        lambda secret: jwt.PyJWS().encode(b"{", secret, "HS256"),
+        raw(b"{"),
         "PGRST303",
         "Parsing claims failed",
     ),
     "signed by another algorithm": (
-        lambda secret: jwt.PyJWS().encode(b"{}", secret, "HS512"),
+        raw(b"{}", "HS512"),
         "PGRST301",
         "No suitable key or wrong key type",
     ),
     "an end that is text": (
-        lambda secret: jwt.PyJWS().encode(b'{"exp": "9999999999"}', secret, "HS256"),
+        raw(b'{"exp": "9999999999"}'),
         "PGRST303",
         "The JWT 'exp' claim must be a number",
     ),
     "an end that is not whole": (
-        lambda secret: jwt.PyJWS().encode(b'{"exp": 9999999999.5}', secret, "HS256"),
+        raw(b'{"exp": 9999999999.5}'),
         "PGRST303",
         "JWT expired",
     ),
     "an audience that is a number": (
-        lambda secret: jwt.PyJWS().encode(b'{"aud": 5}', secret, "HS256"),
+        raw(b'{"aud": 5}'),
         "PGRST303",
         "The JWT 'aud' claim must be a string or an array of strings",
     ),
