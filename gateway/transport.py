@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from events.publishing.causes import STRICT
+from events.publishing.tls import STRICT
 from gateway.errors import InvalidSetting
 
 _BY_NUMBER = {

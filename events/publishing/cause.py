@@ -11,17 +11,8 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 
 from events.errors import PublishError
-from events.publishing.causes import (
-    CERTIFICATE,
-    CERTIFICATES,
-    CLOSED,
-    FAILS,
-    HANDSHAKES,
-    LATE,
-    NUMBERS,
-    RULES,
-    Cause,
-)
+from events.publishing.causes import CLOSED, FAILS, LATE, NUMBERS, RULES, Cause
+from events.publishing.tls import CERTIFICATE, CERTIFICATES, HANDSHAKES
 
 
 def cause_of(error: BaseException) -> Cause:
