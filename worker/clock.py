@@ -11,10 +11,13 @@ TOLERANCE = 5.0
 
 
 def ahead(read: Callable[[], float]) -> float:
-    """Return how far the clock that ``read`` reads, in seconds since 1970, is ahead of this machine's."""
+    """Return how far the clock that ``read`` reads, in seconds since 1970, is ahead of this machine's.
+
+    It was read at some moment of the call, which may have waited for a server that restarted.
+    """
     before = time.time()
     theirs = read()
-    return theirs - (before + time.time()) / 2
+    return theirs - min(max(theirs, before), time.time())
 
 
 def redis_time(connection: redis.Redis) -> float:
