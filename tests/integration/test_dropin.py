@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -78,6 +79,7 @@ def test_the_publisher_is_made_from_the_environment(line: Line, monkeypatch: pyt
     dropin.use(None)
     for name in ("REDIS_URL", "BOTLIVE_QUEUE"):
         monkeypatch.setenv(name, line.environment[name])
+    monkeypatch.setattr(Publisher, "from_env", partial(Publisher.from_env, within=5))
     dropin.sender._from_env.cache_clear()
     assert asyncio.run(dropin.log_payment_validated("shop", PHONE, 5)) is True
     assert len(line.queue) == 1

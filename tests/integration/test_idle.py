@@ -91,7 +91,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used(
     monkeypatch.setattr(events.publishing.queue, "_LONGEST", 0.2)
     monkeypatch.setattr(events.publishing.queue, "_SOON", 60.0)
     redis = address.client(f"redis://127.0.0.1:{road.port}/0")
-    with Publisher(redis, within=5) as publisher:
+    with Publisher(redis, within=10) as publisher:
         publisher.publish(payment())
         publisher.publish(payment())
         assert road.connections == 1
@@ -99,7 +99,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used(
         started = time.monotonic()
         publisher.publish(payment())
         awaited(publisher)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 0.4 * 10  # the time for an open connection
         assert road.connections == 2
 
 
@@ -107,7 +107,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used(
 def test_connections_are_kept_alive(valkey: Valkey, make: Callable[[str], client.Redis]) -> None:
     """The connections of publisher and worker send keepalive probes before networks drop them."""
     made = make(valkey.url)
-    publisher = Publisher(made)
+    publisher = Publisher(made, within=5)
     publisher.publish(payment())
     [kept] = publisher._queue._open
     lines: list[Any] = [kept.connection._sock]  # redis-py declares it as None
@@ -138,16 +138,16 @@ def last():
     finally:
         print(round(time.monotonic() - started, 3))
 
-publisher = Publisher.from_env()
+publisher = Publisher.from_env(within={within})
 atexit.register(last)
 """
 _CALLS = ["publisher.publish(event)", "asyncio.run(publisher.apublish(event))"]
 
 
-def at_exit(call: str, **environment: str) -> tuple[float, str]:
+def at_exit(call: str, within: float, **environment: str) -> tuple[float, str]:
     """Publish at the end of a process. Return how many seconds it took, and its output."""
     done = subprocess.run(
-        [sys.executable, "-c", _AT_EXIT.format(call=call)],
+        [sys.executable, "-c", _AT_EXIT.format(call=call, within=within)],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -160,7 +160,7 @@ def at_exit(call: str, **environment: str) -> tuple[float, str]:
 @pytest.mark.parametrize("call", _CALLS)
 def test_a_first_publish_at_the_interpreters_end(valkey: Valkey, call: str) -> None:
     """No thread can be started then, so the caller's thread publishes."""
-    assert at_exit(call, REDIS_URL=valkey.url, BOTLIVE_OUTBOX="")[1] == ""
+    assert at_exit(call, 5, REDIS_URL=valkey.url, BOTLIVE_OUTBOX="")[1] == ""
     with client.Redis(port=valkey.port) as connection:
         assert connection.llen(QUEUE) == 1
 
@@ -173,10 +173,10 @@ def test_the_same_while_redis_hangs(valkey: Valkey, tmp_path: Path, call: str, *
     [pid] = valkey.pids
     os.kill(pid, signal.SIGSTOP)
     try:
-        seconds, said = at_exit(call, REDIS_URL=valkey.url, BOTLIVE_OUTBOX=str(file) if outbox else "")
+        seconds, said = at_exit(call, 1, REDIS_URL=valkey.url, BOTLIVE_OUTBOX=str(file) if outbox else "")
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert seconds < 0.25 + 0.5  # a busy machine may add this
+    assert seconds < 1 + 5  # a busy machine may add this; without the limit it never ends
     if outbox:
         assert len(Outbox(file)) == 1
         assert "Traceback" not in said

@@ -134,7 +134,7 @@ def test_while_the_first_waits_in_the_outbox(line: Line, tmp_path: Path) -> None
     company_id, uuid = line.shop()
     first, second = made("order", company_id), made("order", company_id, 1)
     away = client.Redis.from_url("redis://127.0.0.1:9")
-    with Publisher(away, queue=line.name, outbox=Outbox(tmp_path / "outbox")) as chat:
+    with Publisher(away, queue=line.name, outbox=Outbox(tmp_path / "outbox"), within=5) as chat:
         chat.publish(first)
         chat.publish(second)
         assert chat.waiting == 2

@@ -124,7 +124,7 @@ def test_proxy_is_far_and_not_slow(echo: int) -> None:
     assert b"".join(message for message, _ in received) == bytes(range(_MESSAGES))
     late = [arrived - began for (_, arrived), began in zip(received, sent, strict=True)]
     assert min(late) >= 0.19  # its clock counts in milliseconds
-    assert statistics.median(late) < 0.28
+    assert statistics.median(late) < 1  # one message after the other, it would be many seconds
 
 
 def _send(connection: socket.socket, sent: list[float]) -> None:

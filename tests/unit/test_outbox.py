@@ -125,7 +125,7 @@ def test_an_outbox_that_cannot_be_written_says_so(
     """The start logs it while Redis takes the events; publishing fails if Redis is unreachable too."""
     path = tmp_path / "no database"
     path.write_text("something else, and long enough to be looked at as the header of a file" * 20)
-    publisher = Publisher(redis, outbox=Outbox(path))
+    publisher = Publisher(redis, outbox=Outbox(path), within=10)
     assert "cannot be opened" in caplog.text
     event = payment()
     publisher.publish(event)

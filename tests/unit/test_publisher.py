@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -82,7 +83,7 @@ def test_publish_answers_with_the_events_id(redis: fakeredis.FakeStrictRedis, pu
 def test_publish_writes_to_the_queue_that_it_was_given(redis: fakeredis.FakeStrictRedis) -> None:
     """A publisher with another queue writes only to that queue."""
     event = _payment()
-    Publisher(redis, queue="other").publish(event)
+    Publisher(redis, queue="other", within=10).publish(event)
     assert _waiting(redis, "other") == [event]
     assert _queued(redis) == []
     assert redis.smembers("rq:queues") == {b"rq:queue:other"}
@@ -238,7 +239,7 @@ def test_a_closed_publisher_says_so() -> None:
 def test_a_publisher_closes_at_the_end_of_its_block(redis: fakeredis.FakeStrictRedis) -> None:
     """It is open inside ``with`` and closed after it, also if the block raised."""
     event = _payment()
-    with Publisher(redis) as publisher:
+    with Publisher(redis, within=10) as publisher:
         publisher.publish(event)
     with pytest.raises(PublisherClosed):
         publisher.publish(event)
@@ -411,7 +412,7 @@ def test_from_env(
     if queue:
         monkeypatch.setenv("BOTLIVE_QUEUE", queue)
     event = _payment()
-    with Publisher.from_env() as publisher:
+    with Publisher.from_env(within=10) as publisher:
         publisher.publish(event)
     assert urls == ["redis://somewhere:6380/3"]
     assert _waiting(fakeredis.FakeStrictRedis(server=server), expected) == [event]
@@ -449,6 +450,7 @@ def test_an_answer_that_a_busy_loop_hears_late_is_believed(
 
     def submitted(calls: Any) -> Any:
         answer = submit(calls)
+        wait([answer], 30)
         time.sleep(0.5)  # an error of another library
         return answer
 
