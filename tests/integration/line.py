@@ -91,11 +91,12 @@ class Line:
         return company_id, UUID(self.gateway.call("botlive_company_add", {"text_id": company_id})["uuid"])
 
     def rows(self, shops: Sequence[UUID]) -> Tables:
-        """Return all rows of these shops."""
+        """Return all rows of these shops, in the order of their ids."""
         return Tables(*(self._rows(table, columns, shops) for table, columns in TABLES.items()))
 
     def _rows(self, table: str, columns: str, shops: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-        query = f"select id, {', '.join(columns.split())} from public.{table} where company_id = any(%s)"
+        names = ", ".join(columns.split())
+        query = f"select id, {names} from public.{table} where company_id = any(%s) order by id"
         return {row.pop("id"): row for row in self.database.execute(query.encode(), [list(shops)])}
 
     def failed(self) -> dict[str, str]:
