@@ -1,14 +1,28 @@
 """Loads the Lua scripts. Each script is one atomic step in Redis."""
 
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
 import redis
+from redis.exceptions import NoScriptError
 
 
-def script(connection: redis.Redis, *names: str) -> Any:
-    """Register one script made of these files, in order, after ``types.lua``, which checks key types."""
-    return connection.register_script(_joined("types", *names))
+def script(connection: redis.Redis, *names: str) -> Callable[..., Any]:
+    """Register one script made of these files, in order, after ``types.lua``, which checks key types.
+
+    It is called with ``keys`` and ``args``, and with a pipeline as ``client`` to be added to it.
+    """
+    registered: Any = connection.register_script(_joined("types", *names))
+
+    def run(keys: Sequence[Any] = (), args: Sequence[Any] = (), client: redis.Redis | None = None) -> Any:
+        try:
+            return registered(keys=keys, args=args, client=client)
+        except NoScriptError:
+            # Redis has restarted since redis-py loaded the script.
+            return connection.eval(registered.script, len(keys), *keys, *args)
+
+    return run
 
 
 def _joined(*names: str) -> str:

@@ -27,6 +27,7 @@ class Workers:
         self._environment = environment
         self._folder = folder
         self._serial = count()
+        self._logs: dict[subprocess.Popen[bytes], Path] = {}
         self._leaving: list[threading.Thread] = []
         self._alive = [self._start() for _ in range(number)]
 
@@ -60,7 +61,8 @@ class Workers:
     def supervise(self) -> None:
         """Replace those that ended of themselves, and note it."""
         for process in [one for one in self._alive if one.poll() is not None]:
-            self.exits.append(f"pid {process.pid}: exit code {process.returncode}")
+            last = self._logs[process].read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
+            self.exits.append(f"exit code {process.returncode}: {' '.join(last)}")
             self._replace(process)
 
     def stop_all(self) -> None:
@@ -84,7 +86,9 @@ class Workers:
     def _start(self) -> subprocess.Popen[bytes]:
         path = self._folder / f"worker-{next(self._serial)}.log"
         with path.open("wb") as log:
-            return subprocess.Popen([_BOTLIVE, "worker"], env=self._environment, stderr=log)
+            process = subprocess.Popen([_BOTLIVE, "worker"], env=self._environment, stderr=log)
+        self._logs[process] = path
+        return process
 
     def _leave(self, process: subprocess.Popen[bytes]) -> None:
         thread = threading.Thread(target=self._time, args=(process, time.monotonic()))
