@@ -27,6 +27,11 @@ def weaknesses(info: Mapping[str, Any]) -> list[str]:
     return [*_log(info.get("aof_enabled")), *_eviction(info.get("maxmemory_policy"))]
 
 
+def is_volatile(policy: object) -> bool:
+    """Return whether a full Redis deletes only keys that expire. Events never expire, but leases do."""
+    return str(policy).startswith("volatile-")
+
+
 def _log(enabled: object) -> list[str]:
     if enabled in {1, "1"}:
         return []
@@ -34,6 +39,6 @@ def _log(enabled: object) -> list[str]:
 
 
 def _eviction(policy: object) -> list[str]:
-    if policy == "noeviction":
+    if policy == "noeviction" or is_volatile(policy):
         return []
     return [f"its maxmemory-policy is {policy}, which deletes data when memory is full: set noeviction"]

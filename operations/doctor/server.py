@@ -10,7 +10,7 @@ from events.publishing.cause import cause_of
 from operations.doctor import clock
 from operations.doctor.result import Result, failure, not_checked, ok, warning
 from worker.clock import redis_time
-from worker.durability import weaknesses
+from worker.durability import is_volatile, weaknesses
 from worker.fitness import exercise, unfit
 
 _PART = "Redis"
@@ -88,7 +88,8 @@ def _durability(info: dict[str, Any]) -> Iterator[Result]:
     if str(info.get("aof_last_write_status", "ok")) != "ok":
         yield failure(_PART, "the append-only file cannot be written", "make room on the server's disk")
     elif not weak:
-        yield ok(_PART, "keeps what it confirmed (append-only file, maxmemory-policy noeviction)")
+        policy = info.get("maxmemory_policy")
+        yield ok(_PART, f"keeps what it confirmed (append-only file, maxmemory-policy {policy})")
 
 
 def _memory(info: dict[str, Any]) -> Iterator[Result]:
@@ -98,4 +99,11 @@ def _memory(info: dict[str, Any]) -> Iterator[Result]:
             _PART,
             f"{used / most:.0%} of its memory is in use ({used // 1_000_000} of {most // 1_000_000} MB)",
             "raise maxmemory, or start workers: a full server takes no events",
+        )
+    if is_volatile(policy := info.get("maxmemory_policy")):
+        yield warning(
+            _PART,
+            f"its maxmemory-policy is {policy}: a full server keeps the events, but deletes the leases of "
+            "workers, so that events are processed twice (and persisted once)",
+            "set noeviction if the service allows it",
         )

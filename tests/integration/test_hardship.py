@@ -176,9 +176,11 @@ def until_full(publisher: Publisher, company_id: str) -> int:
     raise AssertionError("it is never full")
 
 
-def test_a_full_redis_is_emptied(line: Line, full: redis.Redis) -> None:
-    """With `noeviction` a full Redis refuses publishers, but lets workers make room."""
+@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
+def test_a_full_redis_is_emptied(line: Line, full: redis.Redis, policy: str) -> None:
+    """A full Redis that deletes no event refuses publishers, but lets workers make room."""
     company_id, uuid = line.shop()
+    full.config_set("maxmemory-policy", policy)
     port = full.connection_pool.connection_kwargs["port"]
     with Publisher(redis.Redis(port=port), queue=line.name, within=10) as publisher:
         published = until_full(publisher, company_id)

@@ -66,6 +66,14 @@ def test_a_replica_is_named_once() -> None:
     ]
 
 
+def test_a_server_that_deletes_only_what_expires_is_a_warning() -> None:
+    """The default of several hosted services: no event expires, but the leases of workers do."""
+    [(level, what, cure)] = worst([*server.check(redis(maxmemory_policy="volatile-lru"))])
+    assert level is Level.WARNING
+    assert "volatile-lru" in what
+    assert "noeviction" in cure
+
+
 def test_a_server_that_is_far_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each event would wait too long for it; the line says what to change."""
     monkeypatch.setattr(server, "_FAR", -1.0)
