@@ -121,7 +121,8 @@ class Courier:
                     _log.warning("events wait in the outbox: %s", cause)
                 time.sleep(PAUSE)
             else:
-                _log.info("delivered %d events from the outbox", delivered)
+                if delivered or notices.is_on:  # another process may have delivered them
+                    _log.info("delivered %d events from the outbox", delivered)
                 return
 
 

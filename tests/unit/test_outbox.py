@@ -492,6 +492,25 @@ def test_why_events_wait_is_said_once(
     assert "+2250700000000" not in caplog.text
 
 
+def test_an_empty_outbox_is_not_worth_a_line(
+    server: fakeredis.FakeServer, publisher: Publisher, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is logged if nothing was delivered, but a logged outage ends with a line in each process."""
+    caplog.set_level("INFO")
+    assert publisher._courier
+    publisher._courier._deliver()
+    assert caplog.messages == []
+    server.connected = False
+    publisher.publish(payment())
+    until(lambda: "events wait" in caplog.text)
+    outbox.remove([number for number, _ in outbox.oldest(1)])  # as another process does
+    until(lambda: caplog.messages[-1] == "delivered 0 events from the outbox")
+    server.connected = True
+    outbox.add([[Call.of(payment())]])  # as an earlier process did
+    publisher._courier._deliver()
+    assert caplog.messages[-1] == "delivered 1 events from the outbox"
+
+
 @pytest.mark.parametrize("unchecked", [False, True])
 def test_every_way_of_publishing_is_kept(
     server: fakeredis.FakeServer, redis: fakeredis.FakeStrictRedis, publisher: Publisher, *, unchecked: bool
