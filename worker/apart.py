@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import redis
 import structlog
@@ -27,12 +27,12 @@ from gateway.letters import printable
 from worker.background import in_thread
 from worker.control import none_if_wrong_type
 from worker.scripts import script
+from worker.slowness import PATIENCE, SLOW, Admits, slow_company
 
 _LOOK = 1.0  # seconds between two checks of all kinds
 _SHORTEST, _LONGEST = 1.0, 30.0  # seconds between two calls about one kind
 _MOST = 50  # kinds in one call, at most
 _PART = 500  # jobs that one script call moves, at most
-_VERDICT = 5.0  # seconds to wait for the answer about one kind; a longer wait would delay a stop
 
 
 class Kind(NamedTuple):
@@ -85,13 +85,6 @@ def _read(label: bytes, text: bytes) -> tuple[Kind, Group] | None:
         return None  # not written by a worker
     is_ours = kind.event_type in TYPES and kind.label.encode() == label
     return (kind, Group(safe_text(kept.reason), kept.since, kept.plain)) if is_ours else None
-
-
-class Admits(Protocol):
-    """The part of the gateway that this module needs."""
-
-    def admits(self, plain_events: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        """See ``Gateway.admits``."""
 
 
 class Store:
@@ -178,13 +171,17 @@ class Apart:
     def judge(self, kind: Kind, plain: Mapping[str, Any]) -> WaitsApart | None:
         """Return the fault if the shop's tables reject every event of the kind, not only one event."""
         try:
-            [reason] = in_thread(lambda: self.gateway.admits([plain])).result(_VERDICT)
+            [reason] = in_thread(lambda: self.gateway.admits([plain])).result(PATIENCE)
         except (TimeoutError, TransientFault):
-            reason = "the shop's tables do not answer in time: check their triggers and locks"
+            reason = SLOW
         except Exception as error:  # noqa: BLE001 # a bug in our code says nothing about the shop
             self._log.warning("shop not checked", error=type(error).__name__, **_named(kind))
             return None
         return WaitsApart(reason, plain=plain) if reason else None
+
+    def slow(self, plains: Sequence[Mapping[str, Any]]) -> str | None:
+        """Return the company whose tables do not answer in time, although those of another do."""
+        return slow_company(self.gateway, plains)
 
     def start(self) -> None:
         """Log what waits apart, and check it in a thread until ``stop``."""
@@ -211,6 +208,7 @@ class Apart:
             due = due[len(answers) :]
 
     def _ask(self, about: Sequence[tuple[Kind, Mapping[str, Any]]]) -> list[str | None]:
+        started = time.monotonic()
         try:
             answers = self.gateway.admits([plain for _, plain in about])
         except WorkerError:
@@ -221,6 +219,8 @@ class Apart:
             self._most = max(1, len(about) // 2)
             return []
         self._most = min(_MOST, self._most * 2)
+        if answers and time.monotonic() - started > PATIENCE:
+            answers[-1] = answers[-1] or SLOW  # after a second the database answers about no further kind
         return answers
 
     def _answered(self, kind: Kind, group: Group, reason: str | None) -> None:

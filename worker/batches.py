@@ -12,6 +12,7 @@ from gateway.errors import (
     OutageOfOne,
     OversizedJob,
     PoisonousEvent,
+    TransientFault,
     WaitsApart,
     WorkerError,
 )
@@ -23,6 +24,7 @@ from worker.decode import read
 from worker.elements import plain_element
 from worker.own_faults import OwnFaults
 from worker.persister import Delivery, Persister
+from worker.slowness import SLOW, Plain
 from worker.underway import UnderWay
 from worker.unpacking import unpack
 
@@ -58,6 +60,9 @@ class PutsApart(Protocol):
 
     def judge(self, kind: Kind, plain: Mapping[str, Any]) -> WaitsApart | None:
         """Return the fault if the shop's tables reject every event of the kind."""
+
+    def slow(self, plains: Sequence[Plain]) -> str | None:
+        """Return the company whose tables do not answer in time, although those of another do."""
 
 
 class Batches:
@@ -181,8 +186,10 @@ class Batches:
         """Move events of a kind that waits apart to their group. Return the others."""
         kinds = {*map(_kind, deliveries)}
         groups = {kind: group for kind in kinds if (group := self._apart.group(kind))}
-        if not groups:
-            return list(deliveries)
+        return self._put_apart(deliveries, groups) if groups else list(deliveries)
+
+    def _put_apart(self, deliveries: Sequence[Delivery], groups: Mapping[Kind, Group]) -> list[Delivery]:
+        """Move the events of these kinds apart. Return the others."""
         for kind, group in groups.items():
             self._apart.put([each.job_id for each in deliveries if _kind(each) == kind], kind, group)
         return [delivery for delivery in deliveries if _kind(delivery) not in groups]
@@ -209,10 +216,24 @@ class Batches:
             self._ledger.give_back(batch.job_ids)
 
     def _failed(self, batch: UnderWay, fault: WorkerError) -> None:
-        if self._breaker.failed(batch.job_ids, fault):
+        if isinstance(fault, TransientFault) and self._breaker.probes_pass and (slow := self._slow(batch)):
+            self._breaker.explained()
+            rest = self._put_apart(batch.deliveries, slow)
+            self._ledger.give_back([delivery.job_id for delivery in rest])
+        elif self._breaker.failed(batch.job_ids, fault):
             self._blame(batch.deliveries[0], fault)
         else:
             self._ledger.give_back(batch.job_ids)
+
+    def _slow(self, batch: UnderWay) -> dict[Kind, Group]:
+        """Return the kinds in the batch of the shop whose tables do not answer, if it is only one shop."""
+        forms = {_kind(each): plain_element(each.element) for each in batch.deliveries}
+        company = self._apart.slow([*forms.values()])
+        return {
+            kind: Group.of(WaitsApart(SLOW, plain=plain))
+            for kind, plain in forms.items()
+            if kind.company_id == company
+        }
 
     def _blame(self, delivery: Delivery, fault: WorkerError) -> None:
         """Handle an event that failed alone several times: it waits apart if its shop is the cause."""

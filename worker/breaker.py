@@ -60,6 +60,11 @@ class Breaker:
         """Whether the cause of a failure is being searched for; then only one call is in flight at a time."""
         return self._probed or self.limit < self.most
 
+    @property
+    def probes_pass(self) -> bool:
+        """Whether a probe has passed since a call with events failed, and no such call has."""
+        return self._probed
+
     def failed(self, job_ids: Sequence[str], fault: WorkerError) -> bool:
         """Record that a call with these events failed. Return whether its only event is the cause."""
         if self._probed:
@@ -83,6 +88,10 @@ class Breaker:
         """Record that a call with events succeeded."""
         self._reset()
         self.limit = min(self.most, self.limit * 2)
+
+    def explained(self) -> None:
+        """Record that the cause of a failure was found: it lies with one shop."""
+        self._reset()
 
     def probe_passed(self) -> None:
         """Close the breaker after a successful probe: the same events are tried again."""

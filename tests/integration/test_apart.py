@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from events import LiveToggled
+from events import AnyEvent, LiveToggled
 from tests.integration.line import BIN, Line, until
 from tests.make import order, payment
 from worker.apart import Kind, Store
@@ -26,6 +26,10 @@ def trigger(line: Line, shop: UUID, body: str, table: str = "orders") -> Iterato
         yield
     finally:
         line.database.execute(f"drop function public.{name} cascade".encode())
+
+
+_TIMEOUT = "perform pg_sleep(1); raise query_canceled;"
+"""What a statement does that reaches its timeout, in a shorter time."""
 
 
 def waiting(line: Line) -> dict[Kind, int]:
@@ -131,6 +135,21 @@ def test_a_shop_whose_trigger_hangs_holds_nobody(line: Line) -> None:
         line.publisher.publish_many([order(line.shops[1]) for _ in range(3)])
         until(lambda: len(line.rows([other]).orders) == 3, 60)
         assert line.failed() == {}
+
+
+@pytest.mark.slow
+def test_a_shop_whose_tables_hang_is_found_among_others(line: Line) -> None:
+    """All its events wait apart together, whatever their types, and no event of another shop fails."""
+    hanging, uuid = line.shop()
+    others = [line.shop() for _ in range(5)]
+    events: list[AnyEvent] = []
+    for _ in range(3):
+        events += [order(hanging), payment(hanging), *(order(company) for company, _ in others)]
+    with trigger(line, uuid, _TIMEOUT, "activities"), line.worker():
+        line.publisher.publish_many(events)
+        until(lambda: len(line.rows([each for _, each in others]).orders) == 15, 60)
+        assert waiting(line) == {Kind(hanging, "order_completed"): 3, Kind(hanging, "payment_validated"): 3}
+    assert line.failed() == {}
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import structlog
 from rq import serializers
 from rq.worker import base
 
-from worker import apart, batches, claims, consumer, probe, scripts, underway
+from worker import apart, batches, claims, consumer, probe, scripts, slowness, underway
 
 _TICKS = 1024  # a second; the clock's values stay exact in binary, so a deadline is met and not just missed
 _ALLOCATIONS = 500_000  # objects between two searches for garbage
@@ -134,9 +134,9 @@ def controlled(clock: Clock, calls: Calls) -> Iterator[None]:
     """Replace the time, the threads and the random values of the worker's modules."""
     numbers = count(1)
     with ExitStack() as stack:
-        for module in (apart, batches, consumer, probe, underway):
+        for module in (apart, batches, consumer, probe, slowness, underway):
             stack.enter_context(patch.object(module, "time", clock))
-        for module in (apart, batches, probe):
+        for module in (apart, batches, probe, slowness):
             stack.enter_context(patch.object(module, "in_thread", calls.in_thread))
         stack.enter_context(patch.object(apart, "random", random.Random(0)))
         stack.enter_context(patch.object(consumer, "uuid4", lambda: uuid.UUID(int=next(numbers))))

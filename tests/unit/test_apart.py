@@ -14,6 +14,7 @@ from gateway.errors import TransientFault, WaitsApart
 from tests.unit.scripted import ScriptedRedis
 from worker import apart as module
 from worker.apart import Apart, Group, Kind, Store
+from worker.slowness import SLOW
 
 KIND = Kind("shop", "payment_validated")
 OTHER = Kind("other", "payment_validated")
@@ -180,6 +181,19 @@ def test_the_checks_go_on_after_an_error(
         assert again.wait(30)
         apart.stop()
     assert [line["error"] for line in lines if line["event"] == "check of what waits apart failed"] == logged
+
+
+def test_an_answer_that_takes_too_long_releases_nothing(
+    connection: ScriptedRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker would find the shop slow again, so the kind stays, with that reason."""
+    apart = made(connection, [None])
+    put(connection, apart)
+    moments = iter(range(0, 1_000, 6))  # seconds
+    monkeypatch.setattr(module, "time", Mock(monotonic=lambda: float(next(moments))))
+    apart.check()
+    assert apart.store.groups()[KIND].reason == SLOW
+    assert apart.store.count(KIND) == 1
 
 
 def test_a_group_that_another_program_wrote_is_ignored(connection: ScriptedRedis) -> None:

@@ -44,6 +44,9 @@ class Nowhere:
     def judge(self, kind: Kind, plain: Mapping[str, Any]) -> WaitsApart | None:
         """See ``worker.batches.PutsApart``."""
 
+    def slow(self, plains: Sequence[Mapping[str, Any]]) -> str | None:
+        """See ``worker.batches.PutsApart``."""
+
 
 class Database:
     """A gateway that answers only after ``may`` is set."""

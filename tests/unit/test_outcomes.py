@@ -16,6 +16,7 @@ from worker.breaker import Breaker
 from worker.claims import Batch, Claim
 from worker.elements import Element
 from worker.persister import Persister
+from worker.slowness import SLOW
 
 KIND = Kind("shop", "payment_validated")
 REFUSED = EventRefused("its amount does not fit")
@@ -31,6 +32,7 @@ class Books:
         self.apart: list[tuple[list[str], Kind, str]] = []
         self._group = Group.of(WaitsApart("its trigger refuses")) if apart else None
         self._judged = judged
+        self.slow_shop = ""
 
     def acknowledge(self, job_ids: Sequence[str]) -> None:
         """See ``worker.batches.Acknowledges``."""
@@ -56,6 +58,10 @@ class Books:
         """See ``worker.batches.PutsApart``."""
         return self._judged
 
+    def slow(self, plains: Sequence[Mapping[str, Any]]) -> str | None:
+        """Return the slow shop, if it is one of these."""
+        return self.slow_shop if self.slow_shop in {plain["company_id"] for plain in plains} else None
+
 
 class Gateway:
     """Gives one answer to every batch, or raises it."""
@@ -77,9 +83,9 @@ def persisted(number: int) -> list[Outcome]:
     return [Outcome("persisted")] * number
 
 
-def claims(number: int = 1) -> list[Claim]:
+def claims(number: int = 1, shop: str = KIND.company_id) -> list[Claim]:
     """Return the claims of new payments."""
-    calls = [Call.of(payment()) for _ in range(number)]
+    calls = [Call.of(payment(shop)) for _ in range(number)]
     return [Claim(call.own_id, call.data.encode()) for call in calls]
 
 
@@ -184,6 +190,32 @@ def test_events_that_the_tables_do_not_take_wait_apart_together() -> None:
     batches.conclude()
     assert books.apart == [([first.job_id, third.job_id], KIND, "a trigger")]
     assert books.acknowledged == [second.job_id]
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_a_batch_that_fails_although_probes_pass_is_searched_for_a_slow_shop(slow: bool) -> None:
+    """Its events wait apart, and the others are sent again at once. If there is none, the batch is halved."""
+    books, breaker = Books(), Breaker(500)
+    batches = made(Gateway(TransientFault("no answer")), books, breaker)
+    mine, others = claims(2), claims(2, "other")
+    both = [*mine, *others]
+    books.slow_shop = "shop" if slow else ""
+    batches.send(Batch(both))
+    batches.conclude()
+    assert books.given_back == [claim.job_id for claim in both]
+    assert books.apart == []
+    books.given_back.clear()
+    breaker.probe_passed()
+    batches.send(Batch(both))
+    batches.conclude()
+    if slow:
+        assert books.apart == [([claim.job_id for claim in mine], KIND, SLOW)]
+        assert books.given_back == [claim.job_id for claim in others]
+        assert (breaker.is_open, breaker.is_careful, breaker.limit) == (False, False, 500)
+    else:
+        assert books.apart == []
+        assert books.given_back == [claim.job_id for claim in both]
+        assert (breaker.is_open, breaker.is_careful, breaker.limit) == (True, True, 2)
 
 
 @pytest.mark.parametrize("judged", [None, WaitsApart("a lock")])

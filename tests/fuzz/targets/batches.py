@@ -63,6 +63,10 @@ class _Ledger:
         """Return None: the event is the cause."""
         return None
 
+    def slow(self, plains: Sequence[Mapping[str, Any]]) -> str | None:
+        """Return None: no shop is the cause."""
+        return None
+
 
 class Judged(Target):
     """Each job is in exactly one place: persisted, refused, waiting or waiting apart."""
