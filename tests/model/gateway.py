@@ -22,6 +22,8 @@ class Database:
         """Whether it refuses each call with more than one event."""
         self.closed: set[str] = set()
         """The companies whose tables take no event."""
+        self.hanging: set[str] = set()
+        """The companies whose tables do not answer: each call with one of their events fails."""
         self.refused: set[str] = set()
         """The events that it refuses."""
         self.poisonous: set[str] = set()
@@ -33,14 +35,14 @@ class Database:
         """End all faults."""
         self.is_away = self.is_narrow = False
         self.loss = None
-        for faults in (self.closed, self.refused, self.poisonous):
+        for faults in (self.closed, self.hanging, self.refused, self.poisonous):
             faults.clear()
 
     def answer(self, elements: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         """Persist the events in one transaction."""
         loss, self.loss = self.loss, None
         ids = {element["event_id"] for element in elements}
-        if self.is_away or loss == "before":
+        if self.is_away or loss == "before" or self.hangs(elements):
             raise TransientFault
         if ids & self.poisonous:
             raise UnclassifiedFault
@@ -50,6 +52,10 @@ class Database:
         if loss == "after":
             raise TransientFault
         return outcomes
+
+    def hangs(self, elements: Sequence[Mapping[str, Any]]) -> bool:
+        """Return whether a call about these companies gets no answer in time."""
+        return any(element["company_id"] in self.hanging for element in elements)
 
     def _outcome(self, element: Mapping[str, Any]) -> Outcome:
         event_id, digest = element["event_id"], element["digest"]
@@ -84,7 +90,7 @@ class Line:
 
     def admits(self, plain_events: Sequence[Mapping[str, Any]]) -> list[str | None]:
         """Return why the shops' tables take no event, or None."""
-        if self._database.is_away:
+        if self._database.is_away or self._database.hangs(plain_events):
             raise TransientFault
         closed = self._database.closed
         return ["closed" if plain["company_id"] in closed else None for plain in plain_events]

@@ -5,7 +5,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
@@ -22,9 +22,11 @@ from tests.model.releases import NextIssue
 from tests.model.run import explore
 from tests.model.server import serving
 from worker import decode, elements, scripts
+from worker.apart import Group, Kind
 from worker.batches import Batches
 from worker.claims import Batch, Claim, Claims
 from worker.persister import Delivery
+from worker.slowness import SLOW
 from worker.underway import UnderWay
 
 Mutation = Callable[[], AbstractContextManager[Any]]
@@ -100,6 +102,16 @@ def _fail_with_the_newer() -> AbstractContextManager[Any]:
     return patch.object(Batches, "_deliveries", fails)
 
 
+def _forget_the_others() -> AbstractContextManager[Any]:
+    put_apart = Batches._put_apart
+
+    def puts(self: Batches, deliveries: Sequence[Delivery], groups: Mapping[Kind, Group]) -> list[Delivery]:
+        rest = put_apart(self, deliveries, groups)
+        return [] if any(group.reason == SLOW for group in groups.values()) else rest
+
+    return patch.object(Batches, "_put_apart", puts)
+
+
 def _newer_as_bad() -> AbstractContextManager[Any]:
     return patch.object(decode, "_refusal", lambda error: EventRefused(str(error)))
 
@@ -143,6 +155,7 @@ MUTATIONS: dict[str, Mutation] = {
     "an acknowledgement needs no claim": _without("acknowledge", "if score then", "if true then"),
     "a refused call fails all its events": _fail_all,
     "claims of a lost answer stay": lambda: patch.object(Claims, "give_back_strays", lambda *_: 0),
+    "a slow shop's batch is forgotten": _forget_the_others,
     "what Redis forgot is not noticed": lambda: patch.object(Memory, "check", lambda *_: None),
     "the outbox is emptied before the answer": _empty_outbox_first,
     "a replay forgets the queue": _without("replay", "redis.call('RPUSH', KEYS[2], id)", ""),

@@ -224,6 +224,12 @@ def close(world: World, shop: str) -> None:
     world.database.closed ^= {shop}
 
 
+@step(shop=_SHOPS)
+def hang(world: World, shop: str) -> None:
+    """Let a shop's tables not answer, or answer again."""
+    world.database.hanging ^= {shop}
+
+
 @step(lambda world: world.events, number=_PICK, is_poisonous=_BOTH)
 def spoil(world: World, number: int, is_poisonous: bool) -> None:
     """Let an event be one that the database refuses, or one that makes its calls fail."""
