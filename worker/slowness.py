@@ -15,6 +15,7 @@ SLOW = "the shop's tables do not answer in time: check their triggers and locks"
 """The reason why the events of such a shop wait apart."""
 _SEARCH = 2.0  # seconds after which no further shop is asked
 _CONTROL = 1.0  # seconds in which another shop must answer
+_CONTROLS = 2  # other shops that are asked, because one of them may be slow too
 
 Plain = Mapping[str, Any]
 """The form of a company's events of one type, without data of an event (``worker.elements``)."""
@@ -40,8 +41,8 @@ def slow_company(gateway: Admits, plains: Sequence[Plain]) -> str | None:
     try:
         if (slow := _first_slow(gateway, companies)) is None:
             return None
-        another = next(asked for company, asked in companies.items() if company != slow)
-        return None if _is_slow(gateway, another, _CONTROL) else slow
+        others = [asked for company, asked in companies.items() if company != slow][:_CONTROLS]
+        return slow if any(not _is_slow(gateway, asked, _CONTROL) for asked in others) else None
     except Exception as error:  # noqa: BLE001 # a bug in our code says nothing about a shop
         log = structlog.stdlib.get_logger("botlive")
         log.warning("shops not checked", error=type(error).__name__)

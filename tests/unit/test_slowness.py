@@ -49,6 +49,15 @@ def test_the_shop_that_does_not_answer_is_found() -> None:
     database.end.set()
 
 
+def test_one_of_two_slow_shops_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another shop answers, though not the first that is asked; the second one is found next time."""
+    monkeypatch.setattr(slowness, "_CONTROL", 0.5)
+    database = Database("one", "two")
+    assert slow_company(database, KINDS) == "one"
+    assert database.asked == ["one", "two", "three"]
+    database.end.set()
+
+
 def test_a_shop_whose_tables_are_locked_is_found() -> None:
     """The database may say it before the time is over."""
     assert slow_company(Database(faults={"one": TransientFault()}), KINDS) == "one"
