@@ -45,7 +45,7 @@ def slow_company(gateway: Admits, plains: Sequence[Plain]) -> str | None:
         return slow if any(not _is_slow(gateway, asked, _CONTROL) for asked in others) else None
     except Exception as error:  # noqa: BLE001 # a bug in our code says nothing about a shop
         log = structlog.stdlib.get_logger("botlive")
-        log.warning("shops not checked", error=type(error).__name__)
+        log.warning("shop not checked", error=type(error).__name__)
         return None
 
 

@@ -95,4 +95,4 @@ def test_a_bug_blames_no_shop() -> None:
     """It is logged, without its text."""
     with capture_logs() as lines:
         assert slow_company(Database(faults={"two": ZeroDivisionError("Awa")}), KINDS) is None
-    assert lines == [{"event": "shops not checked", "error": "ZeroDivisionError", "log_level": "warning"}]
+    assert lines == [{"event": "shop not checked", "error": "ZeroDivisionError", "log_level": "warning"}]
