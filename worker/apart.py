@@ -22,12 +22,11 @@ from events.contracts import TYPES
 from events.publishing.keys import QUEUES, Keys, raw
 from events.publishing.notices import Notices
 from gateway.answers import safe_text
-from gateway.errors import TransientFault, WaitsApart, WorkerError
+from gateway.errors import WaitsApart, WorkerError
 from gateway.letters import printable
-from worker.background import in_thread
 from worker.control import none_if_wrong_type
 from worker.scripts import script
-from worker.slowness import PATIENCE, SLOW, Admits, slow_company
+from worker.slowness import PATIENCE, SLOW, Admits, reasons_within, slow_company
 
 _LOOK = 1.0  # seconds between two checks of all kinds
 _SHORTEST, _LONGEST = 1.0, 30.0  # seconds between two calls about one kind
@@ -171,9 +170,8 @@ class Apart:
     def judge(self, kind: Kind, plain: Mapping[str, Any]) -> WaitsApart | None:
         """Return the fault if the shop's tables reject every event of the kind, not only one event."""
         try:
-            [reason] = in_thread(lambda: self.gateway.admits([plain])).result(PATIENCE)
-        except (TimeoutError, TransientFault):
-            reason = SLOW
+            reasons = reasons_within(PATIENCE, self.gateway, [plain])
+            [reason] = [SLOW] if reasons is None else reasons
         except Exception as error:  # noqa: BLE001 # a bug in our code says nothing about the shop
             self._log.warning("shop not checked", error=type(error).__name__, **_named(kind))
             return None

@@ -1,7 +1,7 @@
 """Sends batches to the database, two at a time, and handles their jobs according to the answers."""
 
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -197,16 +197,15 @@ class Batches:
     def _settle(self, batch: UnderWay, errors: Sequence[EventRefused | WaitsApart | None]) -> None:
         pairs = list(zip(batch.deliveries, errors, strict=True))
         self._ledger.acknowledge([delivery.job_id for delivery, error in pairs if error is None])
-        waiting: defaultdict[Kind, list[str]] = defaultdict(list)
+        waiting: list[Delivery] = []
         groups: dict[Kind, Group] = {}
         for delivery, error in pairs:
             if isinstance(error, WaitsApart):
-                waiting[_kind(delivery)].append(delivery.job_id)
+                waiting.append(delivery)
                 groups[_kind(delivery)] = Group.of(error)
             elif error:
                 self._ledger.fail(delivery.job_id, error)
-        for kind, job_ids in waiting.items():
-            self._apart.put(job_ids, kind, groups[kind])
+        self._put_apart(waiting, groups)
 
     def _refused(self, batch: UnderWay, error: EventRefused) -> None:
         if len(batch.deliveries) == 1:

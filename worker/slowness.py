@@ -42,7 +42,7 @@ def slow_company(gateway: Admits, plains: Sequence[Plain]) -> str | None:
         if (slow := _first_slow(gateway, companies)) is None:
             return None
         others = [asked for company, asked in companies.items() if company != slow][:_CONTROLS]
-        return slow if any(not _is_slow(gateway, asked, _CONTROL) for asked in others) else None
+        return slow if any(reasons_within(_CONTROL, gateway, asked) is not None for asked in others) else None
     except Exception as error:  # noqa: BLE001 # a bug in our code says nothing about a shop
         log = structlog.stdlib.get_logger("botlive")
         log.warning("shop not checked", error=type(error).__name__)
@@ -54,14 +54,14 @@ def _first_slow(gateway: Admits, companies: Mapping[str, Sequence[Plain]]) -> st
     for company, plains in companies.items():
         if time.monotonic() - started > _SEARCH:
             break
-        if _is_slow(gateway, plains, PATIENCE):
+        if reasons_within(PATIENCE, gateway, plains) is None:
             return company
     return None
 
 
-def _is_slow(gateway: Admits, plains: Sequence[Plain], seconds: float) -> bool:
+def reasons_within(seconds: float, gateway: Admits, plains: Sequence[Plain]) -> list[str | None] | None:
+    """Return the answer of ``Gateway.admits``, or None if the tables do not answer within ``seconds``."""
     try:
-        in_thread(lambda: gateway.admits(plains)).result(seconds)
+        return in_thread(lambda: gateway.admits(plains)).result(seconds)
     except (TimeoutError, TransientFault):
-        return True
-    return False
+        return None

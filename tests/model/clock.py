@@ -136,7 +136,7 @@ def controlled(clock: Clock, calls: Calls) -> Iterator[None]:
     with ExitStack() as stack:
         for module in (apart, batches, consumer, probe, slowness, underway):
             stack.enter_context(patch.object(module, "time", clock))
-        for module in (apart, batches, probe, slowness):
+        for module in (batches, probe, slowness):
             stack.enter_context(patch.object(module, "in_thread", calls.in_thread))
         stack.enter_context(patch.object(apart, "random", random.Random(0)))
         stack.enter_context(patch.object(consumer, "uuid4", lambda: uuid.UUID(int=next(numbers))))
