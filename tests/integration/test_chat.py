@@ -87,16 +87,18 @@ def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
 @pytest.fixture
 def publisher(chat: Chat) -> Iterator[Publisher]:
     """A publisher with an open connection, as in the chat."""
-    with Publisher.from_env(within=WITHIN) as made:
-        connect(made)
-        chat.clear()
-        yield made
+    yield from connected(chat, WITHIN)
 
 
 @pytest.fixture
 def patient(chat: Chat) -> Iterator[Publisher]:
     """A publisher with an open connection, whose calls a busy machine does not send to the outbox."""
-    with Publisher.from_env(within=10) as made:
+    yield from connected(chat, 10)
+
+
+def connected(chat: Chat, within: float) -> Iterator[Publisher]:
+    """Yield a publisher with an open connection, and nothing on the queue."""
+    with Publisher.from_env(within=within) as made:
         connect(made)
         chat.clear()
         yield made
